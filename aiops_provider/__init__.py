@@ -1,0 +1,57 @@
+"""
+An AIOps layer between ML pipelines and infrastructure, for Airflow and Prefect.
+
+Importing this package costs next to nothing: schedulers and every worker do it. The names below
+are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Cadence": "aiops_provider.domain.workload",
+    "Dataset": "aiops_provider.domain.workload",
+    "Etl": "aiops_provider.domain.workload",
+    "FeatureEngineering": "aiops_provider.domain.workload",
+    "Generic": "aiops_provider.domain.workload",
+    "Locality": "aiops_provider.domain.workload",
+    "ModelCandidate": "aiops_provider.domain.workload",
+    "Serving": "aiops_provider.domain.workload",
+    "Sla": "aiops_provider.domain.workload",
+    "Training": "aiops_provider.domain.workload",
+    "report": "aiops_provider.telemetry.report",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+if TYPE_CHECKING:
+    from aiops_provider.domain.workload import (
+        Cadence,
+        Dataset,
+        Etl,
+        FeatureEngineering,
+        Generic,
+        Locality,
+        ModelCandidate,
+        Serving,
+        Sla,
+        Training,
+    )
+    from aiops_provider.telemetry.report import report
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

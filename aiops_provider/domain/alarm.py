@@ -1,0 +1,206 @@
+"""From a deviating sample to a super-alarm with a cause and a response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from aiops_provider.domain.kpi import SeriesKey
+from aiops_provider.domain.workload import TaskKey
+
+
+class Severity(StrEnum):
+    """How urgent."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlarmState(StrEnum):
+    """Life of an alarm or a super-alarm."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    FALSE_POSITIVE = "false_positive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """
+    A sample that its series does not explain.
+
+    Attributes:
+        id: Unique and stable for the same series and onset.
+        series: Which series.
+        observed_at: When it was first seen.
+        value: What was observed.
+        expected: What was expected.
+        score: In [0, 1]; 1 is surely anomalous.
+        p_value: Probability of such a sample when all is well.
+        attributes: Dimensions and context of the sample.
+        severity: How urgent.
+        reason: One sentence.
+        detector: Which detector or rule.
+        state: Open until the series is normal again.
+        super_alarm: Id of the super-alarm that holds it, or ``None``.
+        last_seen_at: When it was last seen deviating.
+    """
+
+    id: str
+    series: SeriesKey
+    observed_at: datetime
+    value: float
+    expected: float
+    score: float
+    p_value: float
+    attributes: Mapping[str, str]
+    severity: Severity = Severity.WARNING
+    reason: str = ""
+    detector: str = ""
+    state: AlarmState = AlarmState.OPEN
+    super_alarm: str | None = None
+    last_seen_at: datetime | None = None
+
+
+class CauseKind(StrEnum):
+    """What is at fault; decides the response."""
+
+    CLUSTER = "cluster"
+    TASK = "task"
+    DATA = "data"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """
+    A possible cause, with what speaks for and against it.
+
+    Attributes:
+        cause: Values that the alarmed observations share: ``{"provider": "aws"}``.
+        kind: What is at fault.
+        support: Share of the alarmed observations it explains, in [0, 1].
+        precision: Share of the observations it covers that are alarmed, in [0, 1].
+        lift: ``precision`` over the share of alarmed observations overall.
+        p_value: One-sided Fisher exact test, corrected for the number of hypotheses.
+        confidence: In [0, 1]; orders the hypotheses.
+        counter_evidence: What speaks against it.
+        next_check: What would decide it.
+        depth: Place in the hypothesis tree; children refine their parent.
+        parent: Cause of the parent, or ``None`` at the root.
+    """
+
+    cause: Mapping[str, str]
+    kind: CauseKind
+    support: float
+    precision: float
+    lift: float
+    p_value: float
+    confidence: float
+    counter_evidence: str = ""
+    next_check: str = ""
+    depth: int = 0
+    parent: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootCause:
+    """
+    Ranked hypotheses, the best first.
+
+    Attributes:
+        hypotheses: At least one.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+
+    @property
+    def best(self) -> Hypothesis:
+        """The hypothesis to act on."""
+        return self.hypotheses[0]
+
+
+class ResponseAction(StrEnum):
+    """What is done about a root cause."""
+
+    QUARANTINE = "quarantine"
+    HOLD_TASK = "hold_task"
+    HOLD_DOWNSTREAM = "hold_downstream"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """
+    What is done about a super-alarm; data that the routers read.
+
+    Attributes:
+        id: Unique.
+        super_alarm: What it answers.
+        action: What is done.
+        clusters: Clusters to avoid (quarantine).
+        task: Task that is not failed over any more (hold).
+        reason: One sentence with the evidence.
+        starts_at: When.
+        expires_at: When it lapses by itself.
+        released_at: When it was lifted, or ``None``.
+        dry_run: True: only recorded.
+    """
+
+    id: str
+    super_alarm: str
+    action: ResponseAction
+    reason: str
+    starts_at: datetime
+    expires_at: datetime
+    clusters: tuple[str, ...] = ()
+    task: TaskKey | None = None
+    released_at: datetime | None = None
+    dry_run: bool = False
+
+    def active(self, now: datetime) -> bool:
+        """Whether routers must honour it at that moment."""
+        return (
+            not self.dry_run
+            and self.released_at is None
+            and self.starts_at <= now < self.expires_at
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuperAlarm:
+    """
+    Many alarms with one cause, told once.
+
+    Attributes:
+        id: Stable while it grows.
+        summary: Plain words.
+        opened_at: Onset of its first alarm.
+        severity: The highest of its members.
+        alarms: Ids of its members.
+        representative: Id of the member that shows it best.
+        root_cause: Ranked hypotheses.
+        response: What was done, or ``None`` before the decision.
+        state: Its life.
+        closed_at: When its last member cleared.
+        impact: Tasks, users, money, in words.
+        updated_at: When it last changed.
+    """
+
+    id: str
+    summary: str
+    opened_at: datetime
+    severity: Severity
+    alarms: tuple[str, ...]
+    representative: str
+    root_cause: RootCause
+    updated_at: datetime
+    response: Response | None = None
+    state: AlarmState = AlarmState.OPEN
+    closed_at: datetime | None = None
+    impact: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,172 @@
+"""Clusters: machines of one provider in one region that tasks can be sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from aiops_provider.domain.profile import ResourceRequest
+
+
+class Purchase(StrEnum):
+    """How machines are bought."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """
+    Resources that can be in use at once.
+
+    Attributes:
+        cores: CPU cores.
+        memory_gib: Memory.
+        accelerators: Number of GPUs by model.
+    """
+
+    cores: float
+    memory_gib: float
+    accelerators: Mapping[str, int] = field(default_factory=dict)
+
+    def fits(self, request: ResourceRequest) -> bool:
+        """Whether the request fits into this much."""
+        if request.cores > self.cores or request.memory_gib > self.memory_gib:
+            return False
+        if request.accelerators == 0:
+            return True
+        if request.accelerator is not None:
+            return self.accelerators.get(request.accelerator, 0) >= request.accelerators
+        return any(count >= request.accelerators for count in self.accelerators.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """
+    Machines of one type inside a cluster.
+
+    Attributes:
+        name: Unique inside its cluster.
+        machine: What one machine offers; no request may exceed it.
+        max_instances: Machines that may run at once.
+        price_usd_per_hour: One machine for one hour; ``None`` when unknown.
+        instance_type: The provider's name of the machine type.
+        purchase: How the machines are bought.
+    """
+
+    name: str
+    machine: Capacity
+    max_instances: int
+    price_usd_per_hour: float | None
+    instance_type: str | None = None
+    purchase: Purchase = Purchase.ON_DEMAND
+
+    @property
+    def capacity(self) -> Capacity:
+        """All machines together."""
+        return Capacity(
+            cores=self.machine.cores * self.max_instances,
+            memory_gib=self.machine.memory_gib * self.max_instances,
+            accelerators={
+                model: count * self.max_instances
+                for model, count in self.machine.accelerators.items()
+            },
+        )
+
+    def machine_share(self, request: ResourceRequest) -> float:
+        """
+        Share of one machine that the request occupies: its scarcest resource decides.
+
+        >>> machine = Capacity(cores=4, memory_gib=16)
+        >>> pool = Pool(name="p", machine=machine, max_instances=1, price_usd_per_hour=1.0)
+        >>> pool.machine_share(ResourceRequest(cores=1, memory_gib=8))
+        0.5
+        """
+        shares = [request.cores / self.machine.cores, request.memory_gib / self.machine.memory_gib]
+        if request.accelerators:
+            offered = (
+                self.machine.accelerators.get(request.accelerator, 0)
+                if request.accelerator
+                else max(self.machine.accelerators.values(), default=0)
+            )
+            if not offered:
+                raise ValueError(
+                    f"pool {self.name} has no accelerator {request.accelerator or 'at all'}"
+                )
+            shares.append(request.accelerators / offered)
+        return max(shares)
+
+    def cost_usd(self, request: ResourceRequest, duration_s: float) -> float | None:
+        """Price of the share of a machine that the request holds for the duration."""
+        if self.price_usd_per_hour is None:
+            return None
+        return self.machine_share(request) * self.price_usd_per_hour * duration_s / 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """
+    A cluster as configured.
+
+    Attributes:
+        name: Unique.
+        kind: What talks to it: ``local``, ``celery``, ``kubernetes`` …
+        provider: on_premises, aws, azure, google_cloud …
+        region: The provider's name of the region.
+        pools: Its machines, at least one.
+        options: What only its kind understands.
+    """
+
+    name: str
+    kind: str
+    provider: str
+    region: str
+    pools: tuple[Pool, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether local processes stand in for a cloud whose properties are only declared."""
+        return self.kind == "local" and self.provider != "on_premises"
+
+    def pool(self, name: str) -> Pool:
+        """The pool of that name; raises KeyError."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)
+
+    def feasible_pools(self, request: ResourceRequest) -> tuple[Pool, ...]:
+        """Pools of which one machine can hold the request."""
+        return tuple(pool for pool in self.pools if pool.machine.fits(request))
+
+
+class HealthState(StrEnum):
+    """What the last probe said."""
+
+    HEALTHY = "healthy"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterHealth:
+    """
+    Outcome of the latest probe of a cluster.
+
+    Attributes:
+        cluster: Its name.
+        state: What the probe said.
+        observed_at: When.
+        detail: Why, one sentence.
+    """
+
+    cluster: str
+    state: HealthState
+    observed_at: datetime
+    detail: str = ""

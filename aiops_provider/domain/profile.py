@@ -1,0 +1,135 @@
+"""What a task will need: every figure an interval with its source and a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from aiops_provider.domain.workload import TaskKey
+
+
+class Source(StrEnum):
+    """Where a figure comes from."""
+
+    PRIOR = "prior"
+    OWN_HISTORY = "own_history"
+    SIMILAR_TASKS = "similar_tasks"
+    FORECAST = "forecast"
+    PINNED = "pinned"
+
+
+class ComputeType(StrEnum):
+    """The kind of processor a task needs."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """
+    A figure that is not known exactly; its unit is in the name of the field that holds it.
+
+    Attributes:
+        p50: As likely exceeded as not.
+        p80: Exceeded once in five runs.
+        p95: Exceeded once in twenty runs.
+        source: Where it comes from.
+        sample_count: Finished runs behind it; 0 for a prior.
+        reason: One sentence for people.
+    """
+
+    p50: float
+    p80: float
+    p95: float
+    source: Source
+    sample_count: int = 0
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.p50 <= self.p80 <= self.p95 < float("inf")):
+            raise ValueError(
+                f"a quantity needs 0 <= p50 <= p80 <= p95 < inf, got {self.p50}, {self.p80}, {self.p95}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRequest:
+    """
+    What is asked of a cluster for one run; the cluster enforces it.
+
+    Attributes:
+        cores: CPU cores, > 0.
+        memory_gib: Memory of the whole process tree, > 0; more than this is killed.
+        accelerator: GPU model such as ``T4``, or ``None``.
+        accelerators: Number of GPUs.
+        local_disk_gib: Scratch space.
+        memory_quantile: Quantile of the memory profile that was chosen, in (0, 1].
+        reason: Why this much, one sentence.
+    """
+
+    cores: float
+    memory_gib: float
+    accelerator: str | None = None
+    accelerators: int = 0
+    local_disk_gib: float = 0.0
+    memory_quantile: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageNeed:
+    """
+    Storage that a task reads from, works in or writes to.
+
+    Attributes:
+        role: source, intermediate or target.
+        storage_class: warehouse, sql, key_value, object, file or in_memory.
+        capacity_gib: How much.
+    """
+
+    role: str
+    storage_class: str
+    capacity_gib: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadProfile:
+    """
+    The complete need of one task, per run.
+
+    Figures that do not apply to the task, or that nothing is known about, are ``None`` – never made
+    up. ``starts_by_hour_of_week`` has 168 entries (Monday 00 UTC first), the expected number of runs
+    started in each hour; empty when the cadence is unknown.
+    """
+
+    task: TaskKey
+    compute_type: ComputeType
+    cores: Quantity
+    memory_gib: Quantity
+    duration_s: Quantity
+    request: ResourceRequest
+    predicted_at: datetime
+    instances: int = 1
+    accelerator: str | None = None
+    accelerators: int = 0
+    accelerator_memory_gib: Quantity | None = None
+    local_disk_gib: Quantity | None = None
+    storage: tuple[StorageNeed, ...] = ()
+    warehouse_units: Quantity | None = None
+    network_gbps: Quantity | None = None
+    io_mib_per_s: Quantity | None = None
+    latency_ms: Quantity | None = None
+    input_gib: float | None = None
+    preferred_regions: tuple[str, ...] = ()
+    starts_by_hour_of_week: tuple[float, ...] = ()
+    sla_attainment: float = 0.99
+    sla_weight: float = 1.0
+    deadline_s: float | None = None
+    allowed_regions: tuple[str, ...] = ()
+    allowed_providers: tuple[str, ...] = ()
+    data_region: str | None = None
+    pinned_cluster: str | None = None
+    idempotent: bool = False
+    neighbours: tuple[TaskKey, ...] = ()

@@ -1,0 +1,250 @@
+"""
+What the user says about a task, and how a task and one run of it are named.
+
+A description is optional and partial: whatever is unknown stays ``None`` and is inferred.
+Figures carry their unit in the field name; a description that contradicts itself is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaskKey:
+    """
+    What history is kept under: the task, not one run of it.
+
+    Attributes:
+        namespace: DAG id or flow name.
+        name: Task id, or deployment name.
+    """
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> TaskKey:
+        """
+        Read ``namespace/name``; a text without a slash is a task of the namespace ``default``.
+
+        >>> TaskKey.parse("medical/train")
+        TaskKey(namespace='medical', name='train')
+        """
+        namespace, slash, name = text.partition("/")
+        return cls(namespace, name) if slash else cls("default", namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """
+    One try of one task in one run of its DAG or flow.
+
+    Attributes:
+        task: The task.
+        run_id: DAG run id or flow run id.
+        map_index: Index of a mapped task, -1 when it is not mapped.
+        try_number: 1 for the first try.
+    """
+
+    task: TaskKey
+    run_id: str
+    map_index: int = -1
+    try_number: int = 1
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.task}{mapped} {self.run_id} try {self.try_number}"
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Column(_Described):
+    """One column of a table."""
+
+    name: str
+    type: str = "unknown"
+
+
+class Schema(_Described):
+    """The columns of a data set."""
+
+    columns: tuple[Column, ...] = ()
+
+
+class Dataset(_Described):
+    """A data set that a task reads or writes."""
+
+    location: str | None = Field(None, description="Where it lies: a URL, table name or region.")
+    volume_gib: float | None = Field(None, ge=0, description="Size on disk in GiB.")
+    rows: int | None = Field(None, ge=0, description="Number of rows.")
+    format: str | None = Field(None, description="parquet, csv, jsonl, table …")
+    table_schema: Schema | None = Field(None, description="Columns and their types.")
+
+    @model_validator(mode="after")
+    def _rows_and_volume_agree(self) -> Self:
+        if self.rows == 0 and self.volume_gib:
+            raise ValueError(
+                f"rows is 0 but volume_gib is {self.volume_gib}: an empty data set has no volume; "
+                "leave out the figure that is unknown"
+            )
+        if self.rows and self.volume_gib == 0:
+            raise ValueError(
+                f"volume_gib is 0 but rows is {self.rows}: leave out the figure that is unknown"
+            )
+        return self
+
+
+class ModelCandidate(_Described):
+    """A model that may be trained; ``unknown`` lets the profiler assume the usual candidates."""
+
+    family: Literal[
+        "linear", "tree_ensemble", "deep_network", "fine_tuning", "clustering", "unknown"
+    ] = "unknown"
+    name: str | None = Field(None, description="For people: xgboost, resnet50, llama-3-8b …")
+    parameters: float | None = Field(None, gt=0, description="Number of weights.")
+    layers: int | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, gt=0, description="Samples per step.")
+    precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8"] | None = None
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Cadence(_Described):
+    """How often a task runs; give one of the two."""
+
+    every_s: float | None = Field(None, gt=0, description="Seconds between runs.")
+    cron: str | None = Field(None, description="Five-field cron expression, UTC.")
+
+    @model_validator(mode="after")
+    def _only_one(self) -> Self:
+        if self.every_s is not None and self.cron is not None:
+            raise ValueError("every_s and cron are both given; keep one of them")
+        return self
+
+
+class Sla(_Described):
+    """What was promised to the users of the task's result."""
+
+    attainment: float = Field(0.99, gt=0, le=1, description="Share of runs that must keep it.")
+    deadline_s: float | None = Field(None, gt=0, description="Seconds from queued to finished.")
+    weight: float = Field(1.0, gt=0, description="Importance relative to other tasks.")
+
+
+class Locality(_Described):
+    """Where the task may run and where its data lies."""
+
+    regions: tuple[str, ...] = Field((), description="Allowed regions; empty: any.")
+    providers: tuple[str, ...] = Field((), description="Allowed providers; empty: any.")
+    data_region: str | None = Field(None, description="Region of the input data.")
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the task may not run everywhere."""
+        return bool(self.regions or self.providers)
+
+
+class _TaskDescription(_Described):
+    sla: Sla = Sla()
+    locality: Locality = Locality()
+    cadence: Cadence | None = None
+    cluster: str | None = Field(None, description="Pin the task to this cluster.")
+    cores: float | None = Field(None, gt=0, description="Pin the number of cores.")
+    memory_gib: float | None = Field(None, gt=0, description="Pin the memory.")
+    idempotent: bool = Field(False, description="May be run again while an old try may live.")
+
+
+class Etl(_TaskDescription):
+    """Moves and reshapes data."""
+
+    kind: Literal["etl"] = "etl"
+    source: Dataset = Dataset()
+    target: Dataset = Dataset()
+    joins: int | None = Field(None, ge=0)
+    aggregations: int | None = Field(None, ge=0)
+    streaming: bool = False
+
+
+class FeatureEngineering(_TaskDescription):
+    """Computes model features from data."""
+
+    kind: Literal["feature_engineering"] = "feature_engineering"
+    source: Dataset = Dataset()
+    features: int | None = Field(None, gt=0, description="Features computed per row.")
+
+
+class Training(_TaskDescription):
+    """Fits one or more model candidates."""
+
+    kind: Literal["training"] = "training"
+    dataset: Dataset = Dataset()
+    candidates: tuple[ModelCandidate, ...] | Literal["unknown"] = "unknown"
+    epochs: int | None = Field(None, gt=0)
+    tokens: float | None = Field(None, gt=0, description="Training tokens of a language model.")
+
+
+class Serving(_TaskDescription):
+    """Answers requests with a model."""
+
+    kind: Literal["serving"] = "serving"
+    model: ModelCandidate = ModelCandidate()
+    concurrent_requests: float | None = Field(None, gt=0)
+    requests_per_s: float | None = Field(None, gt=0)
+    latency_objective_ms: float | None = Field(None, gt=0)
+    latency_percentile: float = Field(95.0, gt=0, lt=100)
+    past_demand_per_s: tuple[float, ...] = Field(
+        (), description="Requests per second in past hours, oldest first."
+    )
+    user_regions: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _demand_is_not_negative(self) -> Self:
+        if any(rate < 0 for rate in self.past_demand_per_s):
+            raise ValueError("past_demand_per_s has a negative rate; a request rate is >= 0")
+        return self
+
+
+class Generic(_TaskDescription):
+    """A task of which only its identity and inputs are known."""
+
+    kind: Literal["generic"] = "generic"
+    operator: str | None = Field(None, description="Operator class or flow name.")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    input_gib: float | None = Field(None, ge=0)
+    input_rows: int | None = Field(None, ge=0)
+
+
+TaskDescription = Annotated[
+    Etl | FeatureEngineering | Training | Serving | Generic, Field(discriminator="kind")
+]
+TASK_DESCRIPTION: TypeAdapter[Etl | FeatureEngineering | Training | Serving | Generic] = (
+    TypeAdapter(TaskDescription)
+)
+
+
+def input_size(description: TaskDescription | None) -> tuple[float | None, int | None]:
+    """
+    Size of what the task reads, as far as its description tells.
+
+    Returns:
+        GiB and rows, each ``None`` when unknown.
+
+    >>> input_size(Etl(source=Dataset(volume_gib=2.0, rows=10)))
+    (2.0, 10)
+    """
+    match description:
+        case Etl() | FeatureEngineering():
+            return description.source.volume_gib, description.source.rows
+        case Training():
+            return description.dataset.volume_gib, description.dataset.rows
+        case Generic():
+            return description.input_gib, description.input_rows
+        case _:
+            return None, None
