@@ -1,0 +1,318 @@
+"""
+Journey A: where does this task run?
+
+The host hands over a task; the answer comes from memory: a profile book and a router, one immutable
+snapshot that a background thread swaps when the store has moved. Nothing here waits for a network
+or a database, and nothing here raises: whatever goes wrong in the layer itself, the task runs on
+the fallback cluster as it would have without us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aiops_provider.control.load import LoadLedger
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.placement.router import Router, RouterSnapshot
+from aiops_provider.profiling.book import ProfileBook
+from aiops_provider.profiling.profiler import Profiler
+
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_EPOCHS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequest:
+    """
+    A task that the host wants to run now.
+
+    Attributes:
+        run: Which try.
+        description: What the user said about it, if anything.
+        team: The team it belongs to, for the mode.
+        avoid: Clusters where this run failed before, with why.
+    """
+
+    run: TaskRun
+    description: TaskDescription | None = None
+    team: str | None = None
+    avoid: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    Where a try is sent.
+
+    Attributes:
+        placement: What is written to the store.
+        cluster: Where it really goes.
+        grant: What the cluster must enforce.
+        limited: Whether it waits for room on the cluster (False when only observing).
+        profile: What it is expected to need; ``None`` when the layer failed.
+        problem: Why the layer could not decide; empty when it could.
+    """
+
+    placement: Placement
+    cluster: ClusterSpec
+    grant: ResourceRequest
+    limited: bool
+    profile: WorkloadProfile | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """
+    Everything a decision reads; swapped as a whole.
+
+    Attributes:
+        router: Plan, quarantines and health.
+        book: Profiles of the tasks known.
+        version: The store's version it was made from; -1 without a store.
+        valid_until: When a quarantine or hold in it lapses, or ``None``.
+    """
+
+    router: RouterSnapshot
+    book: ProfileBook
+    version: int = -1
+    valid_until: datetime | None = None
+
+
+class Decider:
+    """
+    Decides for one process; safe to call from several threads.
+
+    Args:
+        installation: Settings, clusters and store.
+        clock: Returns the present moment.
+    """
+
+    def __init__(
+        self, installation: Installation, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._settings = installation.settings
+        self._clusters = {spec.name: spec for spec in installation.clusters}
+        self._fallback = self._clusters[installation.settings.fallback.name]
+        self._clock = clock
+        self._profiler = Profiler(
+            failure_cost_factor=self._settings.profiling.failure_cost_factor,
+            half_life_days=self._settings.profiling.history_half_life_days,
+            minimum_runs=self._settings.profiling.minimum_runs,
+        )
+        self.ledger = LoadLedger(installation.clusters)
+        self._lock = threading.Lock()
+        self._unreachable: dict[str, str] = {}
+        self._epochs: OrderedDict[TaskRun, int] = OrderedDict()
+        self._snapshot = Snapshot(
+            router=RouterSnapshot(clusters=installation.clusters), book=ProfileBook(())
+        )
+        self._router = Router(self._snapshot.router)
+        self._cold: dict[TaskKey, WorkloadProfile] = {}
+        self._out_of_memory: dict[TaskKey, ExecutionRecord] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What decisions are made from at present."""
+        return self._snapshot
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """
+        Decide from this snapshot on; health seen by this process itself is kept.
+
+        Args:
+            snapshot: As loaded from the store.
+        """
+        with self._lock:
+            unreachable = {**snapshot.router.unreachable, **self._unreachable}
+            router = replace(snapshot.router, unreachable=unreachable)
+            self._snapshot = replace(snapshot, router=router)
+            self._router = Router(router)
+            self._cold = {t: p for t, p in self._cold.items() if snapshot.book.get(t) is None}
+
+    def set_health(self, health: ClusterHealth) -> None:
+        """Take in what a probe of this process said; decisions change at once."""
+        with self._lock:
+            if health.state is HealthState.UNREACHABLE:
+                self._unreachable[health.cluster] = health.detail
+            else:
+                self._unreachable.pop(health.cluster, None)
+            router = replace(self._snapshot.router, unreachable=dict(self._unreachable))
+            self._snapshot = replace(self._snapshot, router=router)
+            self._router = Router(router)
+
+    def decide(self, request: TaskRequest) -> Decision:
+        """
+        Choose where a try runs; a second call for the same try places it anew.
+
+        Returns:
+            Always a decision; see ``problem`` when the layer itself failed.
+        """
+        now = self._clock()
+        self.ledger.release(request.run)
+        try:
+            decision = self._decide(request, now)
+        except Exception as error:
+            # A bug or bad data of ours must never stop a task: it runs as it would without us.
+            log.exception("No decision for %s; it runs on %s", request.run, self._fallback.name)
+            decision = self._fall_back(request, now, f"{type(error).__name__}: {error}")
+        self.ledger.book(
+            request.run,
+            cluster=decision.cluster.name,
+            pool=decision.placement.route.pool,
+            grant=decision.grant,
+            limited=decision.limited,
+        )
+        return decision
+
+    def still_good(self, decision: Decision) -> bool:
+        """Whether a task that has not been sent yet should go where it was meant to."""
+        name = decision.cluster.name
+        router = self._snapshot.router
+        return name not in router.unreachable and (
+            name not in router.quarantined or not decision.placement.applied
+        )
+
+    def remember_epochs(self, epochs: Mapping[TaskRun, int]) -> None:
+        """Take over the epochs that an earlier process gave, so that later ones are higher."""
+        with self._lock:
+            for run, epoch in epochs.items():
+                self._epochs[run] = max(epoch, self._epochs.get(run, 0))
+
+    def epoch(self, run: TaskRun) -> int:
+        """The newest epoch given to a try; 0 if none."""
+        return self._epochs.get(run, 0)
+
+    def finished(self, record: ExecutionRecord) -> None:
+        """Make room, and let the next try of a task that ran out of memory be bigger at once."""
+        self.ledger.release(record.run)
+        if record.outcome is Outcome.OUT_OF_MEMORY:
+            self._out_of_memory[record.run.task] = record
+
+    def _decide(self, request: TaskRequest, now: datetime) -> Decision:
+        if not self._settings.enabled:
+            return self._fall_back(request, now, "aiops is switched off (enabled: false)")
+        profile = self._profile(request, now)
+        mode = self.mode(request.run.task, request.team)
+        route = self._router.route(
+            profile, load=self.ledger.load(), avoid=self._avoid(request), now=now
+        )
+        applied = mode is Mode.ENFORCE
+        cluster = self._clusters[route.cluster] if applied else self._fallback
+        placement = Placement(
+            run=request.run,
+            epoch=self._next_epoch(request.run),
+            route=route,
+            mode=mode,
+            applied=applied,
+            cluster=cluster.name,
+            placed_at=now,
+        )
+        return Decision(
+            placement=placement,
+            cluster=cluster,
+            grant=route.request if applied else _whole_machine(self._fallback),
+            limited=applied,
+            profile=profile,
+        )
+
+    def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:
+        task = request.run.task
+        profile = self._snapshot.book.get(task)
+        if profile is None or request.description is not None:
+            profile = self._described(request, profile, now)
+        failure = self._out_of_memory.get(task)
+        if failure is None or failure.request is None:
+            return profile
+        if profile.request.memory_gib > failure.request.memory_gib:
+            # The learned profile has taken the failure in by now.
+            self._out_of_memory.pop(task, None)
+            return profile
+        return self._profiler.enlarge(profile, failed=failure.request)
+
+    def _described(
+        self, request: TaskRequest, known: WorkloadProfile | None, now: datetime
+    ) -> WorkloadProfile:
+        task, description = request.run.task, request.description
+        if known is not None and description is not None:
+            # History knows the figures; the description still decides pins and limits.
+            return self._profiler.constrain(known, description)
+        if task not in self._cold or description is not None:
+            self._cold[task] = self._profiler.predict(task, description, now=now)
+        return self._cold[task]
+
+    def _avoid(self, request: TaskRequest) -> Mapping[str, str]:
+        limit = self._settings.routing.max_fail_overs
+        return request.avoid if len(request.avoid) <= limit else {}
+
+    def mode(self, task: TaskKey, team: str | None = None) -> Mode:
+        """How far the layer may go for a task; the DAG's own mode wins over the team's."""
+        modes = self._settings.mode
+        mode = modes.dags.get(task.namespace) or modes.teams.get(team or "") or modes.default
+        if mode is Mode.ENFORCE and _percentile(task) >= modes.enforce_percentage:
+            return Mode.OBSERVE
+        return mode
+
+    def _fall_back(self, request: TaskRequest, now: datetime, problem: str) -> Decision:
+        grant = _whole_machine(self._fallback)
+        route = Route(
+            task=request.run.task,
+            cluster=self._fallback.name,
+            pool=self._fallback.pools[0].name,
+            request=grant,
+            reason=RouteReason(
+                code=RouteCode.FALLBACK,
+                sentence=f"{self._fallback.name} is the fallback cluster: {problem}",
+            ),
+        )
+        placement = Placement(
+            run=request.run,
+            epoch=self._next_epoch(request.run),
+            route=route,
+            mode=self.mode(request.run.task, request.team),
+            applied=False,
+            cluster=self._fallback.name,
+            placed_at=now,
+        )
+        return Decision(
+            placement=placement, cluster=self._fallback, grant=grant, limited=False, problem=problem
+        )
+
+    def _next_epoch(self, run: TaskRun) -> int:
+        with self._lock:
+            epoch = self._epochs.pop(run, 0) + 1
+            self._epochs[run] = epoch
+            while len(self._epochs) > _REMEMBERED_EPOCHS:
+                self._epochs.popitem(last=False)
+            return epoch
+
+
+def _whole_machine(cluster: ClusterSpec) -> ResourceRequest:
+    machine = cluster.pools[0].machine
+    return ResourceRequest(
+        cores=machine.cores,
+        memory_gib=machine.memory_gib,
+        reason="no limit: the task runs as it would without aiops",
+    )
+
+
+def _percentile(task: TaskKey) -> float:
+    """Stable place of a task in [0, 100), the same in every process."""
+    digest = hashlib.sha256(str(task).encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32 * 100

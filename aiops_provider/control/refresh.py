@@ -1,0 +1,194 @@
+"""
+Keeps a process's decisions fresh and its observations written, off the host's critical path.
+
+One thread per process: it looks at the store's version, swaps the decider's snapshot when that has
+moved, and writes what has happened meanwhile. A store that does not answer changes nothing: the old
+snapshot stays in force and what is to be written waits in memory, bounded, the oldest dropped first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from aiops_provider.control.decide import Decider, Snapshot
+from aiops_provider.domain.alarm import Response, ResponseAction
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
+from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.plan import Placement
+from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.placement.router import RouterSnapshot
+from aiops_provider.profiling.book import ProfileBook
+
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+    from aiops_provider.store import Store
+
+log = logging.getLogger(__name__)
+
+# A day of a busy scheduler; beyond it the oldest observation is worth less than the memory.
+_PENDING_LIMIT = 100_000
+
+_Item = TypeVar("_Item")
+
+
+class Refresher:
+    """
+    The thread between one process's decider and the store.
+
+    Args:
+        installation: Settings, clusters and store.
+        decider: Whose snapshot is kept fresh.
+    """
+
+    def __init__(self, installation: Installation, decider: Decider) -> None:
+        self._installation = installation
+        self._decider = decider
+        self._records: deque[ExecutionRecord] = deque(maxlen=_PENDING_LIMIT)
+        self._placements: deque[Placement] = deque(maxlen=_PENDING_LIMIT)
+        self._descriptions: dict[TaskKey, TaskDescription] = {}
+        self._health: dict[str, ClusterHealth] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failing = False
+
+    def start(self) -> None:
+        """Start the thread; without a store there is nothing to keep fresh."""
+        if self._installation.store is None or self._thread is not None:
+            return
+        self._thread = threading.Thread(target=self._run, name="aiops refresher", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Write what is left, within the time given."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def executed(self, record: ExecutionRecord) -> None:
+        """Note a try that ended; it is learned from soon."""
+        self._records.append(record)
+
+    def placed(self, placement: Placement) -> None:
+        """Note a placement that could not be written in the host's transaction."""
+        self._placements.append(placement)
+
+    def described(self, task: TaskKey, description: TaskDescription) -> None:
+        """Note what a user says about a task, for profiles made elsewhere."""
+        self._descriptions[task] = description
+
+    def observed(self, health: ClusterHealth) -> None:
+        """Note what a probe said."""
+        self._health[health.cluster] = health
+
+    def refresh(self) -> None:
+        """Write what is pending and swap the snapshot if the store has moved."""
+        store = self._installation.store
+        if store is None:
+            return
+        now = utc_now()
+        self._write(store, now)
+        current = self._decider.snapshot
+        lapsed = current.valid_until is not None and now >= current.valid_until
+        version = store.version()
+        if version != current.version or lapsed:
+            self._decider.swap(load_snapshot(store, self._installation.clusters, version, now))
+
+    def _run(self) -> None:
+        period_s = self._installation.settings.routing.refresh_s
+        while True:
+            stopping = self._stop.wait(period_s)
+            try:
+                self.refresh()
+                if self._failing:
+                    log.warning("The store answers again; %d records were kept", len(self._records))
+                self._failing = False
+            except Exception:
+                # The thread must outlive any failure of the store: decisions go on from memory.
+                if not self._failing:
+                    log.exception("The store fails; decisions go on from memory")
+                self._failing = True
+            if stopping:
+                return
+
+    def _write(self, store: Store, now: datetime) -> None:
+        from aiops_provider.control.learn import learn, remember_description
+
+        _drain(self._placements, store.record_placements)
+        _drain(self._records, lambda batch: learn(self._installation, batch, now))
+        while self._descriptions:
+            task, description = next(iter(self._descriptions.items()))
+            remember_description(self._installation, task, description)
+            del self._descriptions[task]
+        if self._health:
+            healths = dict(self._health)
+            store.record_health(list(healths.values()))
+            for name, health in healths.items():
+                if self._health.get(name) is health:
+                    del self._health[name]
+
+
+def load_snapshot(
+    store: Store, clusters: tuple[ClusterSpec, ...], version: int, now: datetime
+) -> Snapshot:
+    """
+    Read everything that decisions are made from.
+
+    Args:
+        store: Where it is kept.
+        clusters: As configured.
+        version: The store's version seen before reading; a later change moves it again.
+        now: Decides which responses are in force.
+
+    Raises:
+        StoreError: If the store does not answer.
+    """
+    responses = store.responses(active_at=now)
+    quarantined, held, valid_until = in_force(responses)
+    router = RouterSnapshot(
+        clusters=clusters,
+        plan=store.plan_in_force(),
+        quarantined=quarantined,
+        unreachable={},
+        held_tasks=held,
+    )
+    return Snapshot(
+        router=router,
+        book=ProfileBook(store.profiles()),
+        version=version,
+        valid_until=valid_until,
+    )
+
+
+def in_force(
+    responses: list[Response],
+) -> tuple[Mapping[str, str], frozenset[TaskKey], datetime | None]:
+    """
+    What routers must honour.
+
+    Returns:
+        Reason by quarantined cluster, the tasks held, and when the first of these lapses.
+    """
+    quarantined: dict[str, str] = {}
+    held: set[TaskKey] = set()
+    for response in responses:
+        if response.action is ResponseAction.QUARANTINE:
+            quarantined |= dict.fromkeys(response.clusters, response.reason)
+        elif response.action is ResponseAction.HOLD_TASK and response.task is not None:
+            held.add(response.task)
+    return quarantined, frozenset(held), min((r.expires_at for r in responses), default=None)
+
+
+def _drain(pending: deque[_Item], write: Callable[[list[_Item]], object]) -> None:
+    """Write in one go; what could not be written stays first in line."""
+    batch = list(pending)
+    if not batch:
+        return
+    write(batch)
+    for _ in batch:
+        pending.popleft()
