@@ -2,78 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Mode, Objective
+from aiops_provider.settings.cluster_schema import (
+    CapacitySettings,
+    ClusterSettings,
+    PoolSettings,
+    Section,
+    first_repeated,
+)
+from aiops_provider.settings.problem import SettingError
+
+__all__ = ["CapacitySettings", "ClusterSettings", "PoolSettings", "Settings"]
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+def _or_one_word(schema: dict[str, Any]) -> None:
+    """In the JSON Schema of ``mode``: one word is as good as the section."""
+    section = schema.pop("$ref", None)
+    if section is not None:
+        schema["anyOf"] = [{"enum": [mode.value for mode in Mode]}, {"$ref": section}]
 
 
-class CapacitySettings(_Section):
-    """Resources that can be in use at once."""
-
-    cores: float = Field(gt=0, description="CPU cores.")
-    memory_gib: float = Field(gt=0, description="Memory in GiB.")
-    accelerators: dict[str, Annotated[int, Field(gt=0)]] = Field(
-        default_factory=dict, description="Number of GPUs by model, such as {T4: 1}."
-    )
-
-    def to_domain(self) -> Capacity:
-        """The same as a domain object."""
-        return Capacity(
-            cores=self.cores, memory_gib=self.memory_gib, accelerators=dict(self.accelerators)
-        )
-
-
-class PoolSettings(_Section):
-    """Machines of one type inside a cluster."""
-
-    name: str | None = Field(None, description="Unique in its cluster; default: instance_type.")
-    instance_type: str | None = Field(None, description="The provider's name of the machine type.")
-    max_instances: int = Field(1, gt=0, description="Machines that may run at once.")
-    machine: CapacitySettings | None = Field(
-        None, description="What one machine offers; needed where the catalogue lacks the type."
-    )
-    price_usd_per_hour: float | None = Field(None, ge=0, description="One machine for one hour.")
-    purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
-
-
-class ClusterSettings(_Section):
-    """One cluster; keys that only its kind understands stand under ``options``."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Unique.")
-    kind: str = Field(description="local, celery, kubernetes, aws_batch …")
-    provider: str = Field("on_premises", description="on_premises, aws, azure, google_cloud …")
-    region: str = Field("local", description="The provider's name of the region.")
-    capacity: CapacitySettings | None = Field(
-        None, description="Whole cluster as one machine; or give pools."
-    )
-    price_usd_per_hour: float | None = Field(None, ge=0, description="Of `capacity`.")
-    pools: tuple[PoolSettings, ...] = ()
-    options: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _machines_are_known(self) -> Self:
-        if self.capacity is not None and self.pools:
-            raise ValueError("capacity and pools are both given; keep one of them")
-        if self.capacity is None and not self.pools and self.kind != "local":
-            raise ValueError("neither capacity nor pools is given; say what the cluster offers")
-        names = [pool.name or pool.instance_type or "default" for pool in self.pools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"pool {twice[0]!r} is there twice; give each pool its own name")
-        return self
-
-
-class ModeSettings(_Section):
+class ModeSettings(Section):
     """How far the layer may go, by DAG, by team, by share of the tasks."""
 
     default: Mode = Mode.OBSERVE
@@ -84,7 +40,7 @@ class ModeSettings(_Section):
     )
 
 
-class ObjectiveSettings(_Section):
+class ObjectiveSettings(Section):
     """What the plan is for: ``{maximize: sla}`` or ``{minimize: cost, sla: 0.99}``."""
 
     maximize: Literal["sla"] | None = None
@@ -95,7 +51,9 @@ class ObjectiveSettings(_Section):
     @model_validator(mode="after")
     def _one_direction(self) -> Self:
         if self.maximize and self.minimize:
-            raise ValueError("maximize and minimize are both given; keep one of them")
+            raise SettingError(
+                "maximize and minimize are both given", at=("minimize",), mend="Keep one of them."
+            )
         return self
 
     def to_domain(self) -> Objective:
@@ -107,7 +65,7 @@ class ObjectiveSettings(_Section):
         )
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """The API that workers report to."""
 
     url: str | None = Field(None, description="Where workers reach it; default: Airflow's own.")
@@ -116,26 +74,34 @@ class ServerSettings(_Section):
     token_secret: SecretStr | None = Field(
         None, description="Signs the tokens; at least 32 characters."
     )
+    clock_tolerance_s: float = Field(
+        60.0, ge=0, description="A sample may be this far in the future, for clocks differ."
+    )
+    max_batch: int = Field(10_000, gt=0, description="Samples or records in one request.")
 
     @field_validator("token_secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < 32:
-            raise ValueError("token_secret is shorter than 32 characters; `aiops token secret` makes one")
+            raise SettingError(
+                "is shorter than 32 characters", mend="`aiops token secret` makes a good one."
+            )
         return secret
 
 
-class ProfilingSettings(_Section):
+class ProfilingSettings(Section):
     """How requests are sized from profiles."""
 
     failure_cost_factor: float = Field(
         10.0, gt=0, description="Cost of a run killed for memory, in multiples of the run itself."
     )
-    history_half_life_days: float = Field(30.0, gt=0, description="Weight of a run halves per this.")
+    history_half_life_days: float = Field(
+        30.0, gt=0, description="Weight of a run halves per this."
+    )
     minimum_runs: int = Field(1, ge=1, description="Finished runs before own history is used.")
 
 
-class PlanningSettings(_Section):
+class PlanningSettings(Section):
     """When and how the offline plan is made."""
 
     period_s: float = Field(3600.0, gt=0, description="Seconds between plans.")
@@ -146,7 +112,7 @@ class PlanningSettings(_Section):
     )
 
 
-class DetectionSettings(_Section):
+class DetectionSettings(Section):
     """How deviations become alarms."""
 
     period_s: float = Field(60.0, gt=0, description="Seconds between evaluations.")
@@ -161,7 +127,7 @@ class DetectionSettings(_Section):
     dry_run: bool = Field(False, description="Decide responses but apply none.")
 
 
-class RoutingSettings(_Section):
+class RoutingSettings(Section):
     """How the router reacts to failing clusters."""
 
     refresh_s: float = Field(2.0, gt=0, description="Seconds between looks at the store.")
@@ -173,12 +139,16 @@ class RoutingSettings(_Section):
     max_fail_overs: int = Field(3, ge=0, description="Other clusters tried for one try of a task.")
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole of aiops.yaml."""
 
     enabled: bool = Field(True, description="False: every task runs on the fallback cluster.")
     store: SecretStr | None = Field(None, description="SQLAlchemy URL.")
-    mode: ModeSettings = ModeSettings(default=Mode.ENFORCE)
+    mode: ModeSettings = Field(
+        ModeSettings(default=Mode.ENFORCE),
+        description="One word for all tasks, or a section.",
+        json_schema_extra=_or_one_word,
+    )
     objective: ObjectiveSettings = ObjectiveSettings()
     clusters: tuple[ClusterSettings, ...] = ()
     fallback_cluster: str | None = Field(
@@ -192,21 +162,44 @@ class Settings(_Section):
     run_cycle: bool = Field(
         True, description="Let the scheduler start the process that plans, learns and detects."
     )
+    cycle_period_s: float = Field(
+        5.0, gt=0, description="Seconds between looks of that process at what has to be done."
+    )
 
     @field_validator("mode", mode="before")
     @classmethod
     def _one_word_is_the_default(cls, value: Any) -> Any:
         return {"default": value} if isinstance(value, str) else value
 
+    @field_validator("store")
+    @classmethod
+    def _store_is_known(cls, url: SecretStr | None) -> SecretStr | None:
+        scheme, separator, _ = url.get_secret_value().partition("://") if url else ("", "", "")
+        if url and not (separator and scheme.partition("+")[0] in {"sqlite", "postgresql"}):
+            raise SettingError(
+                "is not the URL of an SQLite or PostgreSQL database",
+                mend="Write sqlite:////folder/aiops.db or postgresql+psycopg://user@host/database.",
+            )
+        return url
+
     @model_validator(mode="after")
     def _clusters_are_consistent(self) -> Self:
         names = [cluster.name for cluster in self.clusters]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two clusters are named {twice[0]!r}; give each its own name")
-        if self.fallback_cluster is not None and names and self.fallback_cluster not in names:
-            raise ValueError(
-                f"fallback_cluster {self.fallback_cluster!r} is none of the clusters {', '.join(names)}"
+        position = first_repeated(names)
+        if position is not None:
+            raise SettingError(
+                "two clusters have one name",
+                at=("clusters", position, "name"),
+                value=names[position],
+                mend="Give each cluster its own name.",
+            )
+        known = names or ["local"]
+        if self.fallback_cluster is not None and self.fallback_cluster not in known:
+            raise SettingError(
+                "there is no such cluster",
+                at=("fallback_cluster",),
+                value=self.fallback_cluster,
+                mend=f"Name one of {', '.join(known)}.",
             )
         return self
 
@@ -214,8 +207,8 @@ class Settings(_Section):
     def cluster_specs(self) -> tuple[ClusterSpec, ...]:
         """The clusters as domain objects; without any, this machine as one local cluster."""
         if not self.clusters:
-            return (_cluster_spec(ClusterSettings(name="local", kind="local")),)
-        return tuple(_cluster_spec(cluster) for cluster in self.clusters)
+            return (ClusterSettings(name="local", kind="local").to_domain(),)
+        return tuple(cluster.to_domain() for cluster in self.clusters)
 
     @property
     def fallback(self) -> ClusterSpec:
@@ -223,50 +216,3 @@ class Settings(_Section):
         specs = self.cluster_specs
         wanted = self.fallback_cluster
         return next((spec for spec in specs if spec.name == wanted), specs[0])
-
-
-def _cluster_spec(cluster: ClusterSettings) -> ClusterSpec:
-    if cluster.pools:
-        pools = tuple(_pool(pool) for pool in cluster.pools)
-    else:
-        machine = cluster.capacity.to_domain() if cluster.capacity else _this_machine()
-        pools = (
-            Pool(
-                name="default",
-                machine=machine,
-                max_instances=1,
-                price_usd_per_hour=cluster.price_usd_per_hour,
-            ),
-        )
-    return ClusterSpec(
-        name=cluster.name,
-        kind=cluster.kind,
-        provider=cluster.provider,
-        region=cluster.region,
-        pools=pools,
-        options=dict(cluster.options),
-    )
-
-
-def _pool(pool: PoolSettings) -> Pool:
-    if pool.machine is None:
-        raise ValueError(
-            f"pool {pool.instance_type or pool.name!r} has no `machine`; say its cores and memory_gib"
-        )
-    return Pool(
-        name=pool.name or pool.instance_type or "default",
-        machine=pool.machine.to_domain(),
-        max_instances=pool.max_instances,
-        price_usd_per_hour=pool.price_usd_per_hour,
-        instance_type=pool.instance_type,
-        purchase=pool.purchase,
-    )
-
-
-def _this_machine() -> Capacity:
-    import psutil
-
-    return Capacity(
-        cores=float(os.cpu_count() or 1),
-        memory_gib=round(psutil.virtual_memory().total / 1024**3, 2),
-    )

@@ -1,0 +1,168 @@
+"""The part of aiops.yaml that describes clusters and their machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.settings.problem import SettingError
+
+
+class Section(BaseModel):
+    """A mapping in aiops.yaml: frozen, without unknown keys, with finite numbers only."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
+    )
+
+
+class CapacitySettings(Section):
+    """Resources that can be in use at once."""
+
+    cores: float = Field(gt=0, description="CPU cores.")
+    memory_gib: float = Field(gt=0, description="Memory in GiB.")
+    accelerators: dict[str, Annotated[int, Field(gt=0)]] = Field(
+        default_factory=dict, description="Number of GPUs by model, such as {T4: 1}."
+    )
+
+    def to_domain(self) -> Capacity:
+        """The same as a domain object."""
+        return Capacity(
+            cores=self.cores, memory_gib=self.memory_gib, accelerators=dict(self.accelerators)
+        )
+
+
+class PoolSettings(Section):
+    """Machines of one type inside a cluster."""
+
+    name: str | None = Field(None, description="Unique in its cluster; default: instance_type.")
+    instance_type: str | None = Field(None, description="The provider's name of the machine type.")
+    max_instances: int = Field(1, gt=0, description="Machines that may run at once.")
+    machine: CapacitySettings | None = Field(None, description="What one machine of it offers.")
+    price_usd_per_hour: float | None = Field(
+        None, ge=0, description="Price of one machine for one hour."
+    )
+    purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
+
+    @model_validator(mode="after")
+    def _machine_is_known(self) -> Self:
+        if self.machine is None:
+            raise SettingError(
+                f"nothing is known about machines of pool {self.label!r}",
+                at=("machine",),
+                mend="Say what one machine offers: machine: {cores: 4, memory_gib: 16}.",
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """Its name, or the one it has by default."""
+        return self.name or self.instance_type or "default"
+
+    def to_domain(self) -> Pool:
+        """The same as a domain object."""
+        assert self.machine is not None  # noqa: S101 - the validator has seen to it
+        return Pool(
+            name=self.label,
+            machine=self.machine.to_domain(),
+            max_instances=self.max_instances,
+            price_usd_per_hour=self.price_usd_per_hour,
+            instance_type=self.instance_type,
+            purchase=self.purchase,
+        )
+
+
+class ClusterSettings(Section):
+    """One cluster; keys that only its kind understands stand under ``options``."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="Unique; lower-case letters, digits, - and _.",
+    )
+    kind: str = Field(description="local, celery, kubernetes, aws_batch …")
+    provider: str = Field("on_premises", description="on_premises, aws, azure, google_cloud …")
+    region: str = Field("local", description="The provider's name of the region.")
+    capacity: CapacitySettings | None = Field(
+        None, description="Whole cluster as one machine; or give pools."
+    )
+    price_usd_per_hour: float | None = Field(
+        None, ge=0, description="Price of `capacity` for one hour."
+    )
+    pools: tuple[PoolSettings, ...] = ()
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _machines_are_known(self) -> Self:
+        if self.capacity is not None and self.pools:
+            raise SettingError(
+                "capacity and pools are both given", at=("pools",), mend="Keep one of them."
+            )
+        if self.pools and self.price_usd_per_hour is not None:
+            raise SettingError(
+                "is the price of `capacity`, which is not given",
+                at=("price_usd_per_hour",),
+                value=self.price_usd_per_hour,
+                mend="Give each pool its own price_usd_per_hour.",
+            )
+        if self.capacity is None and not self.pools and self.kind != "local":
+            raise SettingError(
+                "neither capacity nor pools is given",
+                mend="Say what the cluster offers: capacity: {cores: 64, memory_gib: 256}.",
+            )
+        position = first_repeated([pool.label for pool in self.pools])
+        if position is not None:
+            raise SettingError(
+                "two pools of this cluster have one name",
+                at=("pools", position, "name"),
+                value=self.pools[position].label,
+                mend="Give each pool its own name.",
+            )
+        return self
+
+    def to_domain(self) -> ClusterSpec:
+        """The same as a domain object; a local cluster without machines is this machine."""
+        if self.pools:
+            pools = tuple(pool.to_domain() for pool in self.pools)
+        else:
+            machine = self.capacity.to_domain() if self.capacity else _this_machine()
+            pools = (
+                Pool(
+                    name="default",
+                    machine=machine,
+                    max_instances=1,
+                    price_usd_per_hour=self.price_usd_per_hour,
+                ),
+            )
+        return ClusterSpec(
+            name=self.name,
+            kind=self.kind,
+            provider=self.provider,
+            region=self.region,
+            pools=pools,
+            options=dict(self.options),
+        )
+
+
+def first_repeated(names: Sequence[str]) -> int | None:
+    """
+    Position of the first name that stood there before, if any.
+
+    >>> first_repeated(["a", "b", "a"])
+    2
+    """
+    return next((at for at, name in enumerate(names) if name in names[:at]), None)
+
+
+def _this_machine() -> Capacity:
+    import psutil
+
+    # What this process may use: a container often gets fewer cores than the machine has.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Capacity(
+        cores=float(cores or 1),
+        memory_gib=round(psutil.virtual_memory().total / 1024**3, 2),
+    )
