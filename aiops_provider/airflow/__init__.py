@@ -1,0 +1,31 @@
+"""
+The Airflow door: translates between Airflow and the journeys, nothing more.
+
+``AIRFLOW__CORE__EXECUTOR=aiops_provider.airflow.AiopsExecutor`` is all that an installation needs.
+Importing this package is light; the executor is loaded when Airflow asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__all__ = ["AiopsExecutor", "describe"]
+
+if TYPE_CHECKING:
+    from aiops_provider.airflow.describe import describe
+    from aiops_provider.airflow.executor import AiopsExecutor
+
+_HOMES = {
+    "AiopsExecutor": "aiops_provider.airflow.executor",
+    "describe": "aiops_provider.airflow.describe",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

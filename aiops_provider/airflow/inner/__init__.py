@@ -1,0 +1,1 @@
+"""How each kind of cluster is driven from Airflow's scheduler."""

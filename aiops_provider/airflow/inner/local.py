@@ -1,0 +1,222 @@
+"""A ``kind: local`` cluster, driven from Airflow's scheduler: one pool process per cluster."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE, read_outcome
+from aiops_provider.control.pools import Job, JobClient, JobState, JobUpdate, open_job_client
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskRun
+from aiops_provider.errors import ClusterError
+
+if TYPE_CHECKING:
+    from aiops_provider.control.decide import Decision
+
+log = logging.getLogger(__name__)
+
+_ENTRY = "aiops_provider.airflow.inner.workload:run"
+_PRELOAD = ("airflow.executors.workloads", "airflow.sdk.execution_time.supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A workload that was given to a cluster."""
+
+    key: Any
+    decision: Decision | None
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """
+    A workload that is over.
+
+    Attributes:
+        key: Airflow's key.
+        clean: Whether the process ended by itself, so that Airflow knows the state already.
+        run: Which try; ``None`` for callbacks and connection tests.
+        record: What happened; ``None`` where there is nothing to learn from.
+        message: Last words.
+    """
+
+    key: Any
+    clean: bool
+    run: TaskRun | None
+    record: ExecutionRecord | None
+    message: str
+
+
+class LocalCluster:
+    """
+    Sends workloads to one local pool; every call returns within milliseconds.
+
+    Args:
+        spec: The cluster.
+        scratch: Folder for the notes of the listeners.
+        reopen_s: A lost pool is started again after this long.
+        probe_timeout_s: Without an answer for this long the cluster is unreachable.
+    """
+
+    def __init__(
+        self, spec: ClusterSpec, *, scratch: Path, reopen_s: float, probe_timeout_s: float
+    ) -> None:
+        self.spec = spec
+        self._scratch = scratch
+        self._reopen_s = reopen_s
+        self._probe_timeout_s = probe_timeout_s
+        self._client: JobClient = open_job_client(spec, preload=_PRELOAD)
+        self._sent: dict[str, Sent] = {}
+        self._jobs: dict[Any, str] = {}
+        self._lost_at: float | None = None
+        self._count = 0
+
+    def start(self) -> None:
+        """Fork the pool process; must be called before this process has other threads."""
+        self._client.start()
+
+    def submit(
+        self, workload: Any, decision: Decision | None, environment: Mapping[str, str]
+    ) -> None:
+        """
+        Send one workload.
+
+        Raises:
+            ClusterError: If the pool is gone or refuses; nothing was started then.
+        """
+        self._count += 1
+        job_id = f"{self._count}"
+        request = decision.grant if decision is not None else self._whole_machine()
+        outcome = self._scratch / f"{self.spec.name}-{job_id}.json"
+        self._client.submit(
+            Job(
+                job_id=job_id,
+                request=request,
+                entry=_ENTRY,
+                argument=workload.model_dump_json(),
+                environment={**environment, OUTCOME_VARIABLE: str(outcome)},
+            )
+        )
+        self._sent[job_id] = Sent(key=workload.key, decision=decision, submitted_at=utc_now())
+        self._jobs[workload.key] = job_id
+
+    def poll(self) -> list[Ended]:
+        """What has ended since the last call; a pool that died ends everything it had."""
+        ended = [self._ended(update) for update in self._client.poll()]
+        return [each for each in ended if each is not None]
+
+    def probe(self) -> ClusterHealth:
+        """How the pool is; a lost one is started again when its time has come."""
+        if not self._client.alive:
+            if self._lost_at is None:
+                self._lost_at = time.monotonic()
+                log.warning("Cluster %s: its pool process is gone", self.spec.name)
+            if time.monotonic() - self._lost_at < self._reopen_s:
+                return self._unreachable("its pool process is gone")
+            log.info("Cluster %s: starting its pool process again", self.spec.name)
+            self._client.start()
+            self._lost_at = None
+        return self._client.probe(self._probe_timeout_s)
+
+    def cancel(self, key: Any) -> None:
+        """End the workload of that key, if it is here."""
+        job_id = self._jobs.get(key)
+        if job_id is None:
+            return
+        try:
+            self._client.cancel(job_id, grace_s=5.0)
+        except ClusterError:
+            log.warning("Cluster %s: could not cancel %s", self.spec.name, key, exc_info=True)
+
+    def stop(self, grace_s: float) -> None:
+        """End the pool process and whatever still runs in it."""
+        self._client.close(grace_s)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs here."""
+        return bool(self._sent)
+
+    def _ended(self, update: JobUpdate) -> Ended | None:
+        if update.state is JobState.RUNNING:
+            return None
+        sent = self._sent.pop(update.job_id, None)
+        if sent is None:
+            return None
+        self._jobs.pop(sent.key, None)
+        path = self._scratch / f"{self.spec.name}-{update.job_id}.json"
+        noted = read_outcome(str(path))
+        path.unlink(missing_ok=True)
+        return Ended(
+            key=sent.key,
+            clean=bool(noted) or update.state is JobState.SUCCEEDED,
+            run=sent.decision.placement.run if sent.decision is not None else None,
+            record=self._record(sent, update, noted),
+            message=update.message,
+        )
+
+    def _record(
+        self, sent: Sent, update: JobUpdate, noted: Mapping[str, str]
+    ) -> ExecutionRecord | None:
+        if sent.decision is None:
+            return None
+        if not noted and update.state is JobState.SUCCEEDED:
+            # Deferred or rescheduled: a part of a run, from which nothing is learned.
+            return None
+        placement = sent.decision.placement
+        pool = placement.route.pool if placement.applied else self.spec.pools[0].name
+        ended_at = utc_now()
+        duration_s = (ended_at - sent.submitted_at).total_seconds()
+        return ExecutionRecord(
+            run=placement.run,
+            cluster=self.spec.name,
+            provider=self.spec.provider,
+            region=self.spec.region,
+            pool=pool,
+            queued_at=placement.placed_at,
+            started_at=sent.submitted_at,
+            ended_at=ended_at,
+            outcome=_outcome(update.state, noted),
+            request=sent.decision.grant,
+            usage=update.usage,
+            operator=noted.get("operator"),
+            cost_usd=self.spec.pool(pool).cost_usd(sent.decision.grant, duration_s),
+            exit_code=update.exit_code,
+            message=noted.get("error", "") or update.message,
+        )
+
+    def _whole_machine(self) -> Any:
+        from aiops_provider.domain.profile import ResourceRequest
+
+        machine = self.spec.pools[0].machine
+        return ResourceRequest(cores=machine.cores, memory_gib=machine.memory_gib)
+
+    def _unreachable(self, detail: str) -> ClusterHealth:
+        return ClusterHealth(
+            cluster=self.spec.name,
+            state=HealthState.UNREACHABLE,
+            observed_at=utc_now(),
+            detail=detail,
+        )
+
+
+def _outcome(state: JobState, noted: Mapping[str, str]) -> Outcome:
+    if noted.get("state") == "success":
+        return Outcome.SUCCESS
+    if noted.get("state") == "failed":
+        return Outcome.FAILED
+    return {
+        JobState.SUCCEEDED: Outcome.SUCCESS,
+        JobState.OUT_OF_MEMORY: Outcome.OUT_OF_MEMORY,
+        JobState.LOST: Outcome.CLUSTER_LOST,
+        JobState.CANCELLED: Outcome.KILLED,
+    }.get(state, Outcome.FAILED)

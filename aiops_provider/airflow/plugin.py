@@ -1,0 +1,57 @@
+"""What Airflow loads by itself: the listener in every worker, the API in the API server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from aiops_provider.airflow import listener
+from aiops_provider.airflow.host import MOUNT_PATH, open_installation
+
+_Message = MutableMapping[str, Any]
+_Application = Callable[
+    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+
+class LazyApplication:
+    """
+    The API, built at its first request.
+
+    Every Airflow process loads every plugin; only the API server ever serves a request.
+    """
+
+    def __init__(self) -> None:
+        self._application: _Application | None = None
+        self._lock = threading.Lock()
+
+    async def __call__(
+        self,
+        scope: _Message,
+        receive: Callable[[], Awaitable[_Message]],
+        send: Callable[[_Message], Awaitable[None]],
+    ) -> None:
+        """Serve one request."""
+        await self._built()(scope, receive, send)
+
+    def _built(self) -> _Application:
+        with self._lock:
+            if self._application is None:
+                from aiops_provider.web import create_app
+
+                self._application = create_app(open_installation())
+            return self._application
+
+
+class AiopsPlugin(AirflowPlugin):  # type: ignore[misc]
+    """Mounts the API under ``/aiops`` and listens to tasks."""
+
+    name = "aiops"
+    listeners: ClassVar[list[Any]] = [listener]
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = [
+        {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
+    ]

@@ -1,0 +1,48 @@
+"""Tells Airflow what this distribution offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Provider metadata, in the form of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "aiops-provider",
+        "name": "AIOps",
+        "description": (
+            "Profiles ML workloads, places them over several clouds, "
+            "detects and root-causes what goes wrong."
+        ),
+        "integrations": [
+            {
+                "integration-name": "AIOps",
+                "external-doc-url": "https://aiops-provider.readthedocs.io",
+                "tags": ["software"],
+            }
+        ],
+        "executors": ["aiops_provider.airflow.executor.AiopsExecutor"],
+        "config": {
+            "aiops": {
+                "description": "The AIOps layer; everything else stands in aiops.yaml.",
+                "options": {
+                    "config_file": {
+                        "description": "Path of aiops.yaml; without it AIOPS_CONFIG and the "
+                        "working directory are looked at, then the defaults hold.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/aiops.yaml",
+                        "default": None,
+                    },
+                    "enabled": {
+                        "description": "When False, every task runs on the fallback cluster and "
+                        "nothing is decided or recorded.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
+                },
+            }
+        },
+    }
