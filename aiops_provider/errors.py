@@ -17,7 +17,8 @@ Every error that a user of the package can meet, each saying who can mend it.
     ├── InfeasibleError             whoever sized the task or the clusters: no cluster can ever take it
     ├── PlanError                   the planner: the old plan stays in force
     ├── RuleError                   whoever wrote the rules file
-    └── TokenError                  the caller of the API: no token, or one without this right
+    └── TokenError                  the caller of the API: no token, or none that is valid
+        └── TokenScopeError         the caller of the API: a valid token without this right
 """
 
 from __future__ import annotations
@@ -116,3 +117,7 @@ class TokenError(AiopsError):
     """The token is missing, expired, forged or lacks this right."""
 
     exit_status = 2
+
+
+class TokenScopeError(TokenError):
+    """The token is valid but lacks this right."""

@@ -1,0 +1,214 @@
+"""
+One installation of the layer in this process: its settings, store, clusters and secret.
+
+Opened once per process at a door and handed down. Opening does no network I/O: whether the store
+answers is asked with ``installation.store.check()``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.errors import ConfigurationError, StoreUnreachableError
+from aiops_provider.settings.checks import is_sqlite
+from aiops_provider.settings.schema import Settings
+from aiops_provider.store import Store
+
+SECRET_VARIABLE = "AIOPS_TOKEN_SECRET"  # noqa: S105 - the name of a variable
+_SECRET_FILE = "aiops_token_secret"  # noqa: S105 - the name of a file
+_MINIMUM_SECRET_CHARACTERS = 32
+
+
+@dataclass(slots=True, kw_only=True)
+class Installation:
+    """
+    What every journey works on.
+
+    Attributes:
+        settings: As read at the door.
+        store: Where everything is remembered; ``None``: the layer works from memory only.
+        clusters: As configured.
+        shares_host_database: Whether the store lies in the host's own database, so that rows can
+            be written in the host's transactions.
+    """
+
+    settings: Settings
+    store: Store | None
+    clusters: tuple[ClusterSpec, ...]
+    shares_host_database: bool = False
+    _token_secret: str | None = field(default=None, repr=False)
+    _secret_file: Path | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        default_store_url: str | None = None,
+        default_token_secret: str | None = None,
+    ) -> Self:
+        """
+        Open the installation of these settings.
+
+        Args:
+            settings: As read.
+            default_store_url: The host's own database, used unless the settings name a store.
+            default_token_secret: A secret of the host that all its components share; what signs
+                the tokens is derived from it, so that neither side can be used against the other.
+
+        Raises:
+            ConfigurationError: The store cannot serve these clusters, or the secret is too short.
+        """
+        configured = settings.store.get_secret_value() if settings.store else None
+        url = configured or default_store_url or default_url()
+        _check_reach(url, settings)
+        return cls(
+            settings=settings,
+            store=Store.open(url),
+            clusters=settings.cluster_specs,
+            shares_host_database=default_store_url is not None and url == default_store_url,
+            _token_secret=_given_secret(settings, default_token_secret),
+            _secret_file=_beside(url),
+        )
+
+    @classmethod
+    def without_store(cls, settings: Settings) -> Self:
+        """An installation that remembers nothing: decisions come from memory and priors."""
+        return cls(
+            settings=settings,
+            store=None,
+            clusters=settings.cluster_specs,
+            _token_secret=_given_secret(settings, None) or new_secret(),
+        )
+
+    @property
+    def token_secret(self) -> str:
+        """
+        What signs the tokens; made at first use beside an SQLite store.
+
+        Raises:
+            ConfigurationError: There is none, and the store is shared by several machines.
+        """
+        if self._token_secret is None:
+            if self._secret_file is None:
+                raise ConfigurationError(
+                    "is not set, and several machines share this store",
+                    field="server.token_secret",
+                    mend=f"Put what `aiops token secret` prints into {SECRET_VARIABLE} of every component.",
+                )
+            self._token_secret = _kept_secret(self._secret_file)
+        return self._token_secret
+
+    def require_store(self) -> Store:
+        """
+        The store, for journeys that cannot do without.
+
+        Raises:
+            StoreUnreachableError: There is none.
+        """
+        if self.store is None:
+            raise StoreUnreachableError("this installation was opened without a store")
+        return self.store
+
+    def cluster(self, name: str) -> ClusterSpec | None:
+        """The cluster of that name, if it is configured."""
+        return next((cluster for cluster in self.clusters if cluster.name == name), None)
+
+    def close(self) -> None:
+        """Let go of the store's connections."""
+        if self.store is not None:
+            self.store.close()
+
+
+def data_folder() -> Path:
+    """The user's data folder of the layer, made when it is missing, closed to others."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    folder = Path(base).expanduser() / "aiops"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def default_url() -> str:
+    """The store of a user who configured none: SQLite in the data folder."""
+    return f"sqlite:///{data_folder() / 'aiops.db'}"
+
+
+def new_secret() -> str:
+    """A secret that is good enough to sign tokens."""
+    return secrets.token_urlsafe(48)
+
+
+def _check_reach(url: str, settings: Settings) -> None:
+    scheme = url.partition("://")[0].partition("+")[0]
+    if scheme not in {"sqlite", "postgresql"}:
+        raise ConfigurationError(
+            f"the host's database is {scheme}, which the store does not speak",
+            field="store",
+            mend="Set store: postgresql+psycopg://user@host/database in aiops.yaml.",
+        )
+    remote = [cluster.name for cluster in settings.clusters if cluster.kind != "local"]
+    if is_sqlite(url) and remote:
+        raise ConfigurationError(
+            f"without it the store is SQLite, which cannot serve the remote cluster {remote[0]}",
+            field="store",
+            mend="Set store: postgresql+psycopg://user@host/database in aiops.yaml.",
+        )
+
+
+def _given_secret(settings: Settings, host_secret: str | None) -> str | None:
+    configured = settings.server.token_secret
+    if configured is not None:
+        return configured.get_secret_value()
+    from_environment = os.environ.get(SECRET_VARIABLE, "")
+    if from_environment:
+        if len(from_environment) < _MINIMUM_SECRET_CHARACTERS:
+            raise ConfigurationError(
+                f"is shorter than {_MINIMUM_SECRET_CHARACTERS} characters",
+                field=SECRET_VARIABLE,
+                mend="`aiops token secret` makes a good one.",
+            )
+        return from_environment
+    if host_secret:
+        return hmac.new(host_secret.encode(), b"aiops_provider tokens", hashlib.sha256).hexdigest()
+    return None
+
+
+def _beside(url: str) -> Path | None:
+    """Where the generated secret lies: beside an SQLite file, nowhere for another database."""
+    if not is_sqlite(url):
+        return None
+    database = url.partition(":///")[2].partition("?")[0]
+    if not database or database == ":memory:":
+        return data_folder() / _SECRET_FILE
+    return Path(database).absolute().with_name(_SECRET_FILE)
+
+
+def _kept_secret(file: Path) -> str:
+    """Read the secret, making it first if need be; processes that race agree on one."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}")
+        try:
+            os.write(descriptor, new_secret().encode())
+            os.close(descriptor)
+            os.link(draft, file)  # fails when another process was first, and that one's holds
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    secret = file.read_text(encoding="ascii").strip()
+    if len(secret) < _MINIMUM_SECRET_CHARACTERS:
+        raise ConfigurationError(
+            f"holds fewer than {_MINIMUM_SECRET_CHARACTERS} characters",
+            field=str(file),
+            mend="Remove it; a new one is made. Tokens signed with the old one end.",
+        )
+    return secret
