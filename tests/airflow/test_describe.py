@@ -1,0 +1,46 @@
+"""What an author says about a task reaches the executor unharmed."""
+
+import pytest
+
+from aiops_provider import Dataset, Generic, Sla, Training
+from aiops_provider.airflow.describe import describe, read_description
+from aiops_provider.errors import DescriptionError
+
+
+def test_a_description_survives_executor_config():
+    """What was described is read back as it was."""
+    training = Training(dataset=Dataset(rows=10_000), sla=Sla(deadline_s=600), cluster="eks")
+    assert training == read_description(describe(training))
+
+
+def test_other_executor_config_stays():
+    """Keys for other executors are kept beside ours."""
+    config = describe(Generic(), pod_override="kept")
+    assert "kept" == config["pod_override"]
+    assert Generic() == read_description(config)
+
+
+@pytest.mark.parametrize("config", [None, {}, {"pod_override": 1}])
+def test_a_task_without_description_has_none(config):
+    """Tasks need not be described."""
+    assert read_description(config) is None
+
+
+def test_kind_may_be_left_out_for_a_pin():
+    """A plain pin needs no kind."""
+    assert Generic(cluster="onprem") == read_description({"aiops": {"cluster": "onprem"}})
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"memory_gib": -1}, "memory_gib"),
+        ({"memory": 1}, "memory"),
+        ("big", "executor_config['aiops']"),
+    ],
+)
+def test_a_wrong_description_names_field_and_value(said, field):
+    """The author learns which field to mend."""
+    with pytest.raises(DescriptionError) as caught:
+        read_description({"aiops": said})
+    assert field in str(caught.value)
