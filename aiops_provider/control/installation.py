@@ -14,13 +14,15 @@ import secrets
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError, StoreUnreachableError
 from aiops_provider.settings.checks import is_sqlite
 from aiops_provider.settings.schema import Settings
-from aiops_provider.store import Store
+
+if TYPE_CHECKING:
+    from aiops_provider.store import Store
 
 SECRET_VARIABLE = "AIOPS_TOKEN_SECRET"  # noqa: S105 - the name of a variable
 _SECRET_FILE = "aiops_token_secret"  # noqa: S105 - the name of a file
@@ -67,6 +69,8 @@ class Installation:
         Raises:
             ConfigurationError: The store cannot serve these clusters, or the secret is too short.
         """
+        from aiops_provider.store import Store
+
         configured = settings.store.get_secret_value() if settings.store else None
         url = configured or default_store_url or default_url()
         _check_reach(url, settings)
@@ -147,13 +151,6 @@ def new_secret() -> str:
 
 
 def _check_reach(url: str, settings: Settings) -> None:
-    scheme = url.partition("://")[0].partition("+")[0]
-    if scheme not in {"sqlite", "postgresql"}:
-        raise ConfigurationError(
-            f"the host's database is {scheme}, which the store does not speak",
-            field="store",
-            mend="Set store: postgresql+psycopg://user@host/database in aiops.yaml.",
-        )
     remote = [cluster.name for cluster in settings.clusters if cluster.kind != "local"]
     if is_sqlite(url) and remote:
         raise ConfigurationError(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 
+from aiops_provider.clusters.registry import cluster_kind, kind_names
+from aiops_provider.errors import ConfigurationError
 from aiops_provider.settings.explain import did_you_mean
 from aiops_provider.settings.problem import SettingError
-from aiops_provider.settings.schema import Settings
-
-# Known also where the package is used from a checkout, without its entry points.
-_BUILT_IN_KINDS = frozenset({"local"})
+from aiops_provider.settings.schema import ClusterSettings, Settings
 
 
 def check_surroundings(settings: Settings) -> Iterator[SettingError]:
@@ -21,31 +19,37 @@ def check_surroundings(settings: Settings) -> Iterator[SettingError]:
     yield from _missing_rules(settings)
 
 
-def known_kinds() -> list[str]:
-    """Names of the cluster kinds that are installed, from the entry points."""
-    installed = {entry.name for entry in entry_points(group="aiops_provider.clusters")}
-    return sorted(installed | _BUILT_IN_KINDS)
-
-
 def is_sqlite(url: str) -> bool:
     """Whether a store's URL names an SQLite file, which only this machine can reach."""
     return url.partition("://")[0].partition("+")[0] == "sqlite"
 
 
 def _unknown_kinds(settings: Settings) -> Iterator[SettingError]:
-    if all(cluster.kind in _BUILT_IN_KINDS for cluster in settings.clusters):
-        return  # reading the entry points of a large environment takes a while
-    known = known_kinds()
+    known = list(kind_names())
     for position, cluster in enumerate(settings.clusters):
-        if cluster.kind not in known:
-            guess = did_you_mean(cluster.kind, known)
-            kinds = "" if guess.startswith("Known") else f" Known: {', '.join(known)}."
-            yield SettingError(
-                "unknown cluster kind",
-                at=("clusters", position, "kind"),
-                value=cluster.kind,
-                mend=f"{guess}{kinds} Another kind needs the package that brings it.",
-            )
+        if cluster.kind in known:
+            yield from _refused_by_kind(cluster, position)
+            continue
+        guess = did_you_mean(cluster.kind, known)
+        kinds = "" if guess.startswith("Known") else f" Known: {', '.join(known)}."
+        yield SettingError(
+            "unknown cluster kind",
+            at=("clusters", position, "kind"),
+            value=cluster.kind,
+            mend=f"{guess}{kinds} Another kind needs the package that brings it.",
+        )
+
+
+def _refused_by_kind(cluster: ClusterSettings, position: int) -> Iterator[SettingError]:
+    try:
+        problems = cluster_kind(cluster.kind).validate(cluster.to_domain())
+    except ConfigurationError as error:  # the package that brings the kind cannot be loaded
+        yield SettingError(
+            error.problem, at=("clusters", position, "kind"), value=error.value, mend=error.mend
+        )
+        return
+    for problem in problems:
+        yield SettingError(problem, at=("clusters", position))
 
 
 def _store_out_of_reach(settings: Settings) -> Iterator[SettingError]:

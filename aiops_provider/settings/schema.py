@@ -19,6 +19,8 @@ from aiops_provider.settings.problem import SettingError
 
 __all__ = ["CapacitySettings", "ClusterSettings", "PoolSettings", "Settings"]
 
+_STORES = frozenset({"sqlite", "postgresql", "postgres"})
+
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -175,7 +177,7 @@ class Settings(Section):
     @classmethod
     def _store_is_known(cls, url: SecretStr | None) -> SecretStr | None:
         scheme, separator, _ = url.get_secret_value().partition("://") if url else ("", "", "")
-        if url and not (separator and scheme.partition("+")[0] in {"sqlite", "postgresql"}):
+        if url and not (separator and scheme.partition("+")[0] in _STORES):
             raise SettingError(
                 "is not the URL of an SQLite or PostgreSQL database",
                 mend="Write sqlite:////folder/aiops.db or postgresql+psycopg://user@host/database.",
