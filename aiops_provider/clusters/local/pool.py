@@ -1,0 +1,361 @@
+"""
+The pool process: one loop that forks jobs, measures and limits them, and reaps what they leave.
+
+It has no threads – it forks all the time – and nothing in its loop blocks for longer than a fork.
+Every process that loses its parent below it becomes its own child, so that none can hide: what
+a job leaves behind is ended with the job, daemons included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from resource import struct_rusage
+from types import FrameType
+from typing import Any
+
+from aiops_provider.clusters.job_client import Job, JobState, JobUpdate
+from aiops_provider.clusters.local import linux, proc, wire
+from aiops_provider.clusters.local.channel import Channel
+from aiops_provider.clusters.local.job_process import JOB_ID_VARIABLE, ForkedJob, fork_job
+from aiops_provider.clusters.local.meter import JobMeter
+from aiops_provider.clusters.local.share import CpuShare, cpu_share
+from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE
+from aiops_provider.domain.units import bytes_from_gib, gib_from_bytes
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.2
+_IDLE_S = 1.0
+# Looking costs more with more processes; then it is done more seldom, so that it never takes
+# more than a twentieth of a core from the jobs.
+_LOOK_SHARE = 0.05
+_STOP_GRACE_S = 5.0
+_MEMORY_KILLER_PREFERENCE = 100
+
+
+@dataclass(slots=True)
+class _RunningJob:
+    job: Job
+    process: ForkedJob
+    share: CpuShare
+    meter: JobMeter
+    started_at: float
+    memory_kills: int
+    stopped_as: JobState | None = None
+    message: str = ""
+    kill_at: float = float("inf")
+    status: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not None
+
+
+class Pool:
+    """
+    Serves one host over its channel until that closes.
+
+    Args:
+        channel: To the host.
+        cluster: Its name, for process titles.
+        environment: Variables of every job.
+        parent: Process id of the warden; without it the pool ends.
+    """
+
+    def __init__(
+        self, channel: Channel, *, cluster: str, environment: Mapping[str, str], parent: int
+    ) -> None:
+        self._channel = channel
+        self._cluster = cluster
+        self._environment = environment
+        self._parent = parent
+        self._cpus = sorted(os.sched_getaffinity(0))
+        self._jobs: dict[str, _RunningJob] = {}
+        self._stopping = False
+        self._look_at = 0.0
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def serve(self, preload: Sequence[str]) -> None:
+        """Run jobs until told to stop and the last one has ended."""
+        self._set_up()
+        self._channel.send({"say": "hello", "pid": os.getpid()})
+        _preload(preload)
+        # What exists now is garbage to no job: without this, the first collection in a job would
+        # touch, and thereby copy, every page it shares with the pool.
+        gc.collect()
+        gc.freeze()
+        self._channel.send({"say": "ready"})
+        while self._jobs or not self._stopping:
+            self._wait()
+            for message in self._channel.receive():
+                self._obey(message)
+            if self._channel.closed or os.getppid() != self._parent:
+                self._stop(JobState.LOST, "the host of the pool is gone", grace_s=0.0)
+            self._reap()
+            self._look_after_jobs()
+            self._channel.flush()
+
+    # Set-up and waiting
+
+    def _set_up(self) -> None:
+        linux.adopt_orphans()
+        linux.offer_to_the_memory_killer(_MEMORY_KILLER_PREFERENCE)
+        linux.set_title(f"aiops pool: {self._cluster}")
+        signal.signal(signal.SIGCHLD, _only_wake)
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        # Sent when the warden dies: wakes the loop, which then sees that its parent changed.
+        linux.set_parent_death_signal(signal.SIGTERM, self._parent)
+
+    def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
+        if os.getppid() == self._parent:
+            self._stop(JobState.LOST, "the pool was told to stop", grace_s=_STOP_GRACE_S)
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._wake_reader, select.POLLIN)
+        if not self._channel.closed:
+            events = select.POLLIN | (select.POLLOUT if self._channel.unsent else 0)
+            poller.register(self._channel.fileno(), events)
+        due = self._look_at - time.monotonic() if self._jobs else _IDLE_S
+        poller.poll(max(0.0, due) * 1000)
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_reader, 4096):
+                pass
+
+    # Orders
+
+    def _obey(self, message: Mapping[str, Any]) -> None:
+        match message:
+            case {"do": "run", "job": fields}:
+                self._run(wire.decode_job(fields))
+            case {"do": "cancel", "job_id": job_id, "grace_s": grace_s}:
+                if job_id in self._jobs:
+                    self._end(self._jobs[job_id], JobState.CANCELLED, "cancelled", grace_s=grace_s)
+            case {"do": "ping", "number": number}:
+                self._channel.send({"say": "pong", "number": number})
+            case {"do": "close", "grace_s": grace_s}:
+                self._stop(JobState.CANCELLED, "the pool was closed", grace_s=grace_s)
+
+    def _run(self, job: Job) -> None:
+        if self._stopping:
+            self._report(
+                JobUpdate(job_id=job.job_id, state=JobState.LOST, message="the pool is stopping")
+            )
+            return
+        share = cpu_share(
+            job.request.cores,
+            host_cpus=self._cpus,
+            held=[running.share for running in self._jobs.values()],
+        )
+        kills, started_at = proc.memory_kills(), time.monotonic()
+        try:
+            process = fork_job(
+                job,
+                share,
+                title=f"aiops pool: {self._cluster} {job.job_id}",
+                environment=self._environment,
+                release=self._release,
+            )
+        except OSError as error:  # no memory or no process left: this job fails, the pool goes on
+            self._report(
+                JobUpdate(job_id=job.job_id, state=JobState.LOST, message=f"not started: {error}")
+            )
+            return
+        meter = JobMeter(
+            limit_bytes=bytes_from_gib(job.request.memory_gib),
+            inherited_bytes=proc.anonymous_bytes(os.getpid()),
+            pool_resident_bytes=proc.resident_bytes(os.getpid()),
+        )
+        self._jobs[job.job_id] = _RunningJob(job, process, share, meter, started_at, kills)
+        self._look_at = started_at  # a job that is over in a moment is measured once at least
+        self._report(JobUpdate(job_id=job.job_id, state=JobState.RUNNING, pid=process.pid))
+
+    def _release(self) -> None:
+        self._channel.close()
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+        for running in self._jobs.values():
+            os.close(running.process.last_words)
+
+    def _stop(self, state: JobState, message: str, *, grace_s: float) -> None:
+        self._stopping = True
+        for running in self._jobs.values():
+            self._end(running, state, message, grace_s=grace_s)
+
+    def _end(self, running: _RunningJob, state: JobState, message: str, *, grace_s: float) -> None:
+        """Ask a job to end; who asks first says why, who is in the greatest hurry says when."""
+        if running.stopped_as is None:
+            running.stopped_as, running.message = state, message
+            if not running.ended and grace_s > 0:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.process.pid, signal.SIGTERM)
+        running.kill_at = min(running.kill_at, time.monotonic() + grace_s)
+        self._look_at = min(self._look_at, running.kill_at)
+
+    # Watching
+
+    def _look_after_jobs(self) -> None:
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        orphans = self._orphans()
+        for running in self._jobs.values():
+            roots = orphans.get(running.job.job_id, [])
+            if not running.ended:
+                roots = [running.process.pid, *roots]
+            running.meter.observe(proc.family(roots), now)
+            if running.meter.exceeded and running.stopped_as is not JobState.OUT_OF_MEMORY:
+                running.stopped_as, running.message = JobState.OUT_OF_MEMORY, _too_much(running)
+                running.kill_at = now
+            if now >= running.kill_at or running.ended:
+                _kill(running)
+        self._reap()
+        after = time.monotonic()
+        self._look_at = after + max(_LOOK_EVERY_S, (after - now) / _LOOK_SHARE)
+        for running in self._jobs.values():
+            # Whoever is being ended is looked at again soon; the rest at the usual pace.
+            if running.ended or running.kill_at <= after:
+                self._look_at = min(self._look_at, after + _LOOK_EVERY_S / 10)
+            else:
+                self._look_at = min(self._look_at, running.kill_at)
+
+    def _orphans(self) -> dict[str, list[int]]:
+        """Children that the pool did not fork but adopted, by the job they belong to."""
+        mains = {running.process.pid for running in self._jobs.values()}
+        found: dict[str, list[int]] = {}
+        for pid in proc.children(os.getpid()):
+            owner = self._owner(pid) if pid not in mains else None
+            if owner is not None:
+                found.setdefault(owner.job.job_id, []).append(pid)
+        return found
+
+    def _owner(self, pid: int) -> _RunningJob | None:
+        """Whose process this is: seen among the job's, of its group, or started by it."""
+        process = proc.read_stat(pid)
+        if process is None:
+            return None
+        for running in self._jobs.values():
+            if running.process.pid in (pid, process.group) or running.meter.owns(process):
+                return running
+        return self._jobs.get(proc.environment_value(pid, JOB_ID_VARIABLE) or "")
+
+    # Ends
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if dead is None:
+                break
+            owner, disk = self._owner(dead.si_pid), proc.disk_bytes(dead.si_pid)
+            _, status, usage = os.wait4(dead.si_pid, 0)
+            if owner is not None:
+                self._take_leave(owner, dead.si_pid, status, usage, disk)
+        self._report_the_ended()
+
+    def _take_leave(
+        self,
+        owner: _RunningJob,
+        pid: int,
+        status: int,
+        usage: struct_rusage,
+        disk: tuple[int, int] | None,
+    ) -> None:
+        owner.meter.reaped(usage, disk, exec_ed=owner.job.command is not None)
+        if pid == owner.process.pid:
+            owner.status = os.waitstatus_to_exitcode(status)
+
+    def _report_the_ended(self) -> None:
+        ended = [running for running in self._jobs.values() if running.ended]
+        if not ended:
+            return
+        orphans = self._orphans()
+        for running in ended:
+            left = orphans.get(running.job.job_id, [])
+            if left:
+                # The job is over, its resources go back: what it left in the background ends too.
+                running.meter.observe(proc.family(left), time.monotonic())
+                _kill(running)
+                self._look_at = min(self._look_at, time.monotonic() + _LOOK_EVERY_S / 10)
+            else:
+                del self._jobs[running.job.job_id]
+                self._report(_final_update(running))
+
+    def _report(self, update: JobUpdate) -> None:
+        self._channel.send({"say": "update", "update": wire.encode_update(update)})
+
+
+def _only_wake(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up descriptor does the work."""
+
+
+def _preload(modules: Sequence[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception:  # only an economy: a job that needs the module will say what is wrong
+            log.warning("the pool could not import %s ahead of its jobs", module, exc_info=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def _kill(running: _RunningJob) -> None:
+    for process in running.meter.members.values():
+        proc.send_signal(process, signal.SIGKILL)
+
+
+def _too_much(running: _RunningJob) -> str:
+    used, limit = gib_from_bytes(running.meter.memory_bytes), running.job.request.memory_gib
+    count = len(running.meter.members)
+    return (
+        f"killed for memory: {count} process{'' if count == 1 else 'es'} used {used:.3f} GiB, "
+        f"the request was {limit:.3f} GiB"
+    )
+
+
+def _final_update(running: _RunningJob) -> JobUpdate:
+    last_words = running.process.read_last_words()
+    status = running.status or 0
+    state, exit_code, message = running.stopped_as, _exit_code(status), running.message
+    if state is JobState.OUT_OF_MEMORY:
+        exit_code = OUT_OF_MEMORY_EXIT_CODE
+    elif exit_code == 0 and state is not JobState.LOST:
+        state, message = JobState.SUCCEEDED, ""
+    elif state is None:
+        state, message = _own_failure(running, exit_code, last_words)
+    return JobUpdate(
+        job_id=running.job.job_id,
+        state=state,
+        exit_code=exit_code,
+        usage=running.meter.usage(time.monotonic() - running.started_at),
+        message=message,
+        pid=running.process.pid,
+    )
+
+
+def _own_failure(running: _RunningJob, exit_code: int, last_words: str) -> tuple[JobState, str]:
+    if exit_code == OUT_OF_MEMORY_EXIT_CODE and proc.memory_kills() > running.memory_kills:
+        return JobState.OUT_OF_MEMORY, (
+            "killed while the kernel ended processes for want of memory on this machine; "
+            f"the request was {running.job.request.memory_gib:.3f} GiB"
+        )
+    return JobState.FAILED, last_words or f"exit status {exit_code}"
+
+
+def _exit_code(status: int) -> int:
+    """As a shell has it: 128 + n after signal n."""
+    return 128 - status if status < 0 else status

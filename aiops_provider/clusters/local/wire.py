@@ -1,0 +1,52 @@
+"""Jobs and their updates as JSON, between a host and its pool."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiops_provider.clusters.job_client import Job, JobState, JobUpdate
+from aiops_provider.domain.execution import Usage
+from aiops_provider.domain.profile import ResourceRequest
+
+
+def encode_job(job: Job) -> dict[str, Any]:
+    """A job as JSON."""
+    return {
+        "job_id": job.job_id,
+        "request": asdict(job.request),
+        "entry": job.entry,
+        "argument": job.argument,
+        "command": job.command,
+        "environment": dict(job.environment),
+        "log_path": job.log_path,
+    }
+
+
+def decode_job(fields: dict[str, Any]) -> Job:
+    """The job that was encoded."""
+    command = fields["command"]
+    return Job(
+        **{
+            **fields,
+            "request": ResourceRequest(**fields["request"]),
+            "command": tuple(command) if command else None,
+        }
+    )
+
+
+def encode_update(update: JobUpdate) -> dict[str, Any]:
+    """An update as JSON."""
+    return asdict(update)
+
+
+def decode_update(fields: dict[str, Any]) -> JobUpdate:
+    """The update that was encoded."""
+    usage = fields["usage"]
+    return JobUpdate(
+        **{
+            **fields,
+            "state": JobState(fields["state"]),
+            "usage": Usage(**usage) if usage else None,
+        }
+    )

@@ -1,0 +1,118 @@
+"""The kinds of cluster that are installed, found by entry point ``aiops_provider.clusters``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
+
+from aiops_provider.clusters.job_client import JobClient
+from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.errors import ConfigurationError
+
+ENTRY_POINT_GROUP = "aiops_provider.clusters"
+
+# The same as in pyproject.toml: a source tree that is on the path without being installed has no
+# entry points, yet its own kinds must be there.
+_BUILT_IN = {"local": "aiops_provider.clusters.local:KIND"}
+
+
+class OpenCluster(Protocol):
+    """Makes the client of a cluster; connects to nothing before ``start()``."""
+
+    def __call__(
+        self,
+        spec: ClusterSpec,
+        *,
+        preload: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> JobClient:
+        """
+        Make the client.
+
+        Args:
+            spec: The cluster as configured.
+            preload: Modules worth importing once rather than in every job.
+            environment: Environment variables of every job.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterKind:
+    """
+    A way of talking to clusters; an entry point names an object of this class.
+
+    Attributes:
+        name: What ``kind:`` says in aiops.yaml.
+        validate: What is wrong with a spec, one sentence each that names field and mend.
+        open: Makes the client.
+    """
+
+    name: str
+    validate: Callable[[ClusterSpec], list[str]]
+    open: OpenCluster
+
+
+def kind_names() -> tuple[str, ...]:
+    """Names of all kinds that are installed, sorted; imports none of them."""
+    return tuple(sorted(_entry_points()))
+
+
+def cluster_kind(name: str) -> ClusterKind:
+    """
+    The kind of that name.
+
+    Raises:
+        ConfigurationError: If there is none, it cannot be imported, or it is no ClusterKind.
+    """
+    found = _entry_points().get(name)
+    if found is None:
+        raise ConfigurationError(
+            "no such kind of cluster",
+            field="kind",
+            value=name,
+            mend=f"Known: {', '.join(kind_names())}",
+        )
+    try:
+        kind = found.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"this kind of cluster cannot be loaded ({error})",
+            field="kind",
+            value=name,
+            mend=f"Install what {found.value} needs",
+        ) from error
+    if not isinstance(kind, ClusterKind):
+        raise ConfigurationError(
+            f"entry point {found.value} is no ClusterKind but {type(kind).__name__}",
+            field="kind",
+            value=name,
+            mend="Tell whoever wrote that plug-in",
+        )
+    return kind
+
+
+def open_cluster(
+    spec: ClusterSpec, *, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> JobClient:
+    """
+    The client of a cluster, not started yet.
+
+    Raises:
+        ConfigurationError: If its kind is unknown or says that the spec cannot work.
+    """
+    kind = cluster_kind(spec.kind)
+    problems = kind.validate(spec)
+    if problems:
+        raise ConfigurationError("; ".join(problems), field=f"clusters.{spec.name}")
+    return kind.open(spec, preload=preload, environment=environment)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    built_in = (
+        EntryPoint(name=name, value=value, group=ENTRY_POINT_GROUP)
+        for name, value in _BUILT_IN.items()
+    )
+    installed = entry_points(group=ENTRY_POINT_GROUP)
+    return {point.name: point for point in (*built_in, *installed)}
