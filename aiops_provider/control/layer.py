@@ -1,0 +1,164 @@
+"""
+The layer as a host's process holds it: decisions, the thread beside it, the process beside that.
+
+Nothing here raises into a host: when aiops.yaml or the store cannot be used, the layer still opens,
+switched off, and every task runs on the fallback cluster; the log says what is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from aiops_provider.control.decide import Decider, Decision, TaskRequest
+from aiops_provider.control.environment import worker_environment
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.refresh import Refresher
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
+from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.units import utc_now
+from aiops_provider.settings.schema import Settings
+
+if TYPE_CHECKING:
+    import subprocess
+
+log = logging.getLogger(__name__)
+
+_CYCLE_END_S = 10.0
+
+
+class Layer:
+    """
+    Everything beside a host's own queue; may be called from several threads.
+
+    Args:
+        installation: Settings, clusters and store.
+        ingest_url: Where workers report to; ``None``: they report nothing.
+
+    Attributes:
+        installation: As given.
+        decider: Decides from memory.
+        refresher: Keeps the decider fresh and writes what happened.
+    """
+
+    def __init__(self, installation: Installation, *, ingest_url: str | None) -> None:
+        self.installation = installation
+        self.decider = Decider(installation)
+        self.refresher = Refresher(installation, self.decider)
+        self._ingest_url = ingest_url
+        self._cycle: subprocess.Popen[bytes] | None = None
+        self._health: dict[str, HealthState] = {}
+
+    @classmethod
+    def open(
+        cls,
+        open_installation: Callable[[], Installation],
+        *,
+        ingest_url: Callable[[Installation], str | None],
+    ) -> Self:
+        """
+        Open the installation; one that cannot be used leaves the layer switched off.
+
+        Args:
+            open_installation: Reads the settings as the host finds them.
+            ingest_url: Where workers of this host report to.
+        """
+        try:
+            installation = open_installation()
+            return cls(installation, ingest_url=ingest_url(installation))
+        except Exception:
+            # Whatever is wrong with us, the host must start and its tasks must run.
+            log.exception("The AIOps layer is off: its configuration cannot be used")
+            return cls(Installation.without_store(Settings(enabled=False)), ingest_url=None)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.installation.settings
+
+    @property
+    def clusters(self) -> tuple[ClusterSpec, ...]:
+        """All clusters."""
+        return self.installation.clusters
+
+    def start(self) -> None:
+        """Prepare the store and start what runs beside the host."""
+        try:
+            self._prepare_store()
+            self.refresher.refresh()
+        except Exception:
+            # As above: without a store there is no memory, but tasks run.
+            log.exception("The store cannot be used; decisions go on from memory")
+        self.refresher.start()
+        if self.settings.enabled and self.settings.run_cycle and self.installation.store:
+            from aiops_provider.control.cycle import start_cycle_process
+
+            self._cycle = start_cycle_process(self.installation)
+
+    def stop(self) -> None:
+        """End the thread and the process beside the host, within seconds."""
+        self.refresher.stop()
+        if self._cycle is not None:
+            self._cycle.terminate()
+            self._cycle.wait(_CYCLE_END_S)
+            self._cycle = None
+        self.installation.close()
+
+    def decide(self, request: TaskRequest) -> Decision:
+        """Choose where a try runs, from memory; the choice is written soon."""
+        decision = self.decider.decide(request)
+        if self.settings.enabled:
+            if request.description is not None:
+                self.refresher.described(request.run.task, request.description)
+            self.refresher.placed(decision.placement)
+        return decision
+
+    def executed(self, record: ExecutionRecord) -> None:
+        """Take in what happened to a try."""
+        self.decider.finished(record)
+        if self.settings.enabled:
+            self.refresher.executed(record)
+
+    def observe(self, health: ClusterHealth) -> None:
+        """Take in a probe; only a change of state is news."""
+        before = self._health.get(health.cluster)
+        if before is health.state:
+            return
+        if before is not None or health.state is HealthState.UNREACHABLE:
+            log.warning("Cluster %s is %s: %s", health.cluster, health.state.value, health.detail)
+        self._health[health.cluster] = health.state
+        self.decider.set_health(health)
+        self.refresher.observed(health)
+
+    def refused(self, cluster: str, detail: str) -> None:
+        """A cluster did not take a task: unreachable until a probe says otherwise."""
+        self.observe(
+            ClusterHealth(
+                cluster=cluster,
+                state=HealthState.UNREACHABLE,
+                observed_at=utc_now(),
+                detail=detail,
+            )
+        )
+
+    def environment(self, decision: Decision) -> dict[str, str]:
+        """Variables by which a task knows who it is and where it reports to."""
+        if not self.settings.enabled or self._ingest_url is None:
+            return {}
+        try:
+            return worker_environment(self.installation, decision, url=self._ingest_url)
+        except Exception:
+            # A task that cannot report is worth more than one that does not run.
+            log.exception("%s runs without telemetry", decision.placement.run)
+            return {}
+
+    def _prepare_store(self) -> None:
+        store = self.installation.store
+        if store is None:
+            return
+        if store.revision() is None:
+            # A first start: there is nothing that an upgrade could harm.
+            log.info("Creating the tables of the AIOps layer in %s", store.url_redacted)
+            store.upgrade()
+        store.check()
