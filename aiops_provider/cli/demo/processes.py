@@ -1,0 +1,162 @@
+"""The processes that a demo starts: each with its log, each ended by its id and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from aiops_provider.errors import AiopsError
+
+# Airflow's components have been seen to need 6 s and more after SIGTERM on a busy machine.
+_GRACE_S = 15.0
+
+
+class DemoProcessError(AiopsError):
+    """A process of the demo ended before it should."""
+
+
+class Troupe:
+    """
+    Processes by name; a context manager that ends them all.
+
+    Start them from the main thread: the kernel ties them to the thread that started them.
+
+    Args:
+        logs: Folder for one log file per process.
+        environment: The whole environment of every process.
+    """
+
+    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+        self._logs = logs
+        self._environment = dict(environment)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Troupe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_all()
+
+    def run(self, name: str, command: Sequence[str], *, timeout_s: float) -> None:
+        """
+        Run a command to its end.
+
+        Raises:
+            DemoProcessError: It failed or took too long; the message ends with its last words.
+        """
+        self.start(name, command)
+        process = self._running[name]
+        try:
+            status = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.stop(name)
+            raise DemoProcessError(
+                f"{name} took longer than {timeout_s:.0f} s:\n{self.last_words(name)}"
+            ) from None
+        del self._running[name]
+        if status != 0:
+            raise DemoProcessError(f"{name} ended with {status}:\n{self.last_words(name)}")
+
+    def start(self, name: str, command: Sequence[str]) -> int:
+        """
+        Start a process that goes on.
+
+        Returns:
+            Its process id.
+        """
+        tether = [sys.executable, "-m", "aiops_provider.cli.demo.tether", str(os.getpid())]
+        with self.log(name).open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - the demo's own command line, no shell
+                [*tether, *command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C at the terminal goes to the demo alone, which then ends them in order.
+                start_new_session=True,
+            )
+        self._running[name] = process
+        return process.pid
+
+    def check(self) -> None:
+        """
+        Look whether all that were started are still there.
+
+        Raises:
+            DemoProcessError: One has ended; the message ends with its last words.
+        """
+        for name, process in self._running.items():
+            status = process.poll()
+            if status is not None:
+                raise DemoProcessError(
+                    f"{name} ended by itself with {status}:\n{self.last_words(name)}"
+                )
+
+    def pid(self, name: str) -> int:
+        """Process id of a running process."""
+        return self._running[name].pid
+
+    def stop(self, name: str) -> None:
+        """End one process and whatever it started."""
+        self._end([name])
+
+    def stop_all(self) -> None:
+        """End all of them, at the same time."""
+        self._end(list(self._running))
+
+    def log(self, name: str) -> Path:
+        """Where its output goes."""
+        return self._logs / f"{name}.log"
+
+    def last_words(self, name: str, *, lines: int = 15) -> str:
+        """The end of its output."""
+        text = self.log(name).read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _end(self, names: Sequence[str]) -> None:
+        processes = [self._running.pop(name) for name in names]
+        # Whoever is killed cannot end its own children any more, so they are noted beforehand.
+        family = [member for process in processes for member in _family(process.pid)]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE_S
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for member in family:
+            try:
+                # psutil compares the start time, so a reused id is never hit.
+                member.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def free_port() -> int:
+    """
+    A TCP port on loopback that was free a moment ago.
+
+    Airflow's components must know each other's ports before the first of them starts, so the
+    socket cannot be kept; the moment in between is the price.
+    """
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
