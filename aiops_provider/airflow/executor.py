@@ -250,4 +250,3 @@ def _task_run(ti: Any) -> TaskRun:
         map_index=ti.map_index if ti.map_index is not None else -1,
         try_number=ti.try_number,
     )
-

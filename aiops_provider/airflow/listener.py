@@ -49,7 +49,7 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  
 def on_task_instance_failed(
     previous_state: Any,  # noqa: ARG001
     task_instance: Any,
-    error: None | str | BaseException,
+    error: str | BaseException | None,
 ) -> None:
     """Note the failure; a retry that follows is a failure of this try all the same."""
     _ended(task_instance, "failed", error)
@@ -65,14 +65,16 @@ def _placed_by_us() -> bool:
     return bool(os.environ.get("AIOPS_CLUSTER"))
 
 
-def _ended(task_instance: Any, state: str, error: None | str | BaseException) -> None:
+def _ended(task_instance: Any, state: str, error: str | BaseException | None) -> None:
     if not _placed_by_us():
         return
     from aiops_provider.telemetry.report import flush
 
     flush(timeout_s=_FLUSH_LIMIT_S)
     # Only the class of an error: its text may hold a password or a patient's name.
-    name = type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
+    name = (
+        type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
+    )
     operator = type(getattr(task_instance, "task", None)).__name__
     path = os.environ.get(OUTCOME_VARIABLE)
     if path:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 _TOKEN_VALID_S = 48 * 3600.0
 
 
-def worker_environment(installation: Installation, decision: Decision, *, url: str) -> dict[str, str]:
+def worker_environment(
+    installation: Installation, decision: Decision, *, url: str
+) -> dict[str, str]:
     """
     Environment of one try.
 

@@ -95,8 +95,7 @@ class LoadLedger:
         return (
             running.cores + grant.cores <= capacity.cores + slack
             and running.memory_gib + grant.memory_gib <= capacity.memory_gib + slack
-            and running.accelerators + grant.accelerators
-            <= sum(capacity.accelerators.values())
+            and running.accelerators + grant.accelerators <= sum(capacity.accelerators.values())
         )
 
 
