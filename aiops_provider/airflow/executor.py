@@ -12,7 +12,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,7 @@ from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow.describe import read_description
+from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.errors import AiopsError, ClusterError, DescriptionError
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from aiops_provider.airflow.inner.local import Ended, LocalCluster
-    from aiops_provider.airflow.layer import Layer
     from aiops_provider.control.decide import Decision
+    from aiops_provider.control.layer import Layer
+    from aiops_provider.domain.plan import Placement
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +65,10 @@ class AiopsExecutor(BaseExecutor):
     def start(self) -> None:
         """Fork the pools while this process has one thread, then start what runs beside it."""
         from aiops_provider.airflow.inner.local import LocalCluster
-        from aiops_provider.airflow.layer import Layer
+        from aiops_provider.control.layer import Layer
 
         self._scratch = Path(tempfile.mkdtemp(prefix="aiops-"))
-        self._layer = Layer.open()
+        self._layer = Layer.open(open_installation, ingest_url=ingest_url)
         routing = self._layer.settings.routing
         for spec in self._layer.clusters:
             cluster = LocalCluster(
@@ -163,10 +165,23 @@ class AiopsExecutor(BaseExecutor):
                 description=_description(workload),
                 avoid=self._failed_on.get((run.task, run.run_id, run.map_index), {}),
             ),
-            session,
+            write_now=self._writer(session),
         )
         self._decisions[workload.key] = decision
         return decision
+
+    def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
+        """Writes placements in the scheduler's own transaction, if that is in the store."""
+        installation = self._the_layer.installation
+        store = installation.store
+        if session is None or store is None or not installation.shares_host_database:
+            return None
+
+        def write(placement: Placement) -> None:
+            with session.begin_nested():
+                store.record_placements([placement], connection=session)
+
+        return write
 
     def _good_decision(self, workload: Any) -> Decision:
         """The choice that was made, or a new one if its cluster is no longer to be used."""
@@ -178,7 +193,7 @@ class AiopsExecutor(BaseExecutor):
     def _send(self, workload: Any, decision: Decision | None) -> int:
         """Give a workload to its cluster; returns the number of slots it took."""
         layer = self._the_layer
-        name = decision.cluster.name if decision is not None else layer.fallback
+        name = decision.cluster.name if decision is not None else layer.settings.fallback.name
         environment = layer.environment(decision) if decision is not None else {}
         try:
             self._clusters[name].submit(workload, decision, environment)

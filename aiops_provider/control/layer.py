@@ -17,6 +17,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.control.refresh import Refresher
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.units import utc_now
 from aiops_provider.settings.schema import Settings
 
@@ -105,12 +106,23 @@ class Layer:
             self._cycle = None
         self.installation.close()
 
-    def decide(self, request: TaskRequest) -> Decision:
-        """Choose where a try runs, from memory; the choice is written soon."""
+    def decide(
+        self, request: TaskRequest, *, write_now: Callable[[Placement], None] | None = None
+    ) -> Decision:
+        """
+        Choose where a try runs, from memory; the choice is written soon.
+
+        Args:
+            request: The task.
+            write_now: Writes the choice in the host's own transaction, where it has one in the
+                store; should that fail, the choice is written later.
+        """
         decision = self.decider.decide(request)
-        if self.settings.enabled:
-            if request.description is not None:
-                self.refresher.described(request.run.task, request.description)
+        if not self.settings.enabled or self.installation.store is None:
+            return decision
+        if request.description is not None:
+            self.refresher.described(request.run.task, request.description)
+        if write_now is None or not self._written(write_now, decision.placement):
             self.refresher.placed(decision.placement)
         return decision
 
@@ -152,6 +164,15 @@ class Layer:
             # A task that cannot report is worth more than one that does not run.
             log.exception("%s runs without telemetry", decision.placement.run)
             return {}
+
+    def _written(self, write_now: Callable[[Placement], None], placement: Placement) -> bool:
+        try:
+            write_now(placement)
+        except Exception:
+            # A row of ours that cannot be written must not undo the host's own transaction.
+            log.exception("The placement of %s is written later", placement.run)
+            return False
+        return True
 
     def _prepare_store(self) -> None:
         store = self.installation.store
