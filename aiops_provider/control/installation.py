@@ -14,7 +14,7 @@ import secrets
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError, StoreUnreachableError
@@ -46,6 +46,7 @@ class Installation:
     store: Store | None
     clusters: tuple[ClusterSpec, ...]
     shares_host_database: bool = False
+    _store_url: str | None = field(default=None, repr=False)
     _token_secret: str | None = field(default=None, repr=False)
     _secret_file: Path | None = field(default=None, repr=False)
 
@@ -79,6 +80,7 @@ class Installation:
             store=Store.open(url),
             clusters=settings.cluster_specs,
             shares_host_database=default_store_url is not None and url == default_store_url,
+            _store_url=url,
             _token_secret=_given_secret(settings, default_token_secret),
             _secret_file=_beside(url),
         )
@@ -121,6 +123,17 @@ class Installation:
         if self.store is None:
             raise StoreUnreachableError("this installation was opened without a store")
         return self.store
+
+    def settings_for_child(self) -> dict[str, Any]:
+        """
+        The settings for a process that works on the same store, as plain data with its URL.
+
+        It holds the store's password: hand it over by a pipe, never by arguments or a file.
+        """
+        data = self.settings.model_dump(mode="json")
+        data["store"] = self._store_url
+        data["server"]["token_secret"] = None  # whoever needs no token gets no secret
+        return data
 
     def cluster(self, name: str) -> ClusterSpec | None:
         """The cluster of that name, if it is configured."""

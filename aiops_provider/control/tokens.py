@@ -91,9 +91,14 @@ def issue_token(
     return str(jwt.encode(claims, secret, algorithm=_ALGORITHM))
 
 
-def verify_token(secret: str, token: str, scope: str) -> TokenClaims:
+def verify_token(secret: str, token: str, scope: str | None) -> TokenClaims:
     """
     Check a token and its right.
+
+    Args:
+        secret: The installation's.
+        token: As sent.
+        scope: The right that is needed; ``None``: any valid token will do.
 
     Raises:
         TokenScopeError: It is valid but lacks *scope*.
@@ -119,7 +124,7 @@ def verify_token(secret: str, token: str, scope: str) -> TokenClaims:
     except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
         # What exactly is wrong helps nobody but a forger.
         raise TokenError("the token is not valid here: `aiops token create` makes one") from error
-    if not claims.allows(Scope(scope)):
+    if scope is not None and not claims.allows(Scope(scope)):
         raise TokenScopeError(f"the token lacks the right {scope!r}")
     return claims
 
