@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -17,6 +18,7 @@ from aiops_provider.clusters.local import proc, wire
 from aiops_provider.clusters.local.channel import Channel
 from aiops_provider.clusters.local.warden import fork_pool
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
 
@@ -34,7 +36,6 @@ class _Pulse:
     number: int = 0
     asked_at: float | None = None
     ready: bool = False
-    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -127,18 +128,14 @@ class LocalPool:
                 that id has not ended.
             ClusterUnreachableError: If there is no pool process.
         """
-        if not self._spec.feasible_pools(job.request):
-            raise ClusterRefusedError(
-                f"cluster {self.name}: no machine holds {job.request.cores:g} cores, "
-                f"{job.request.memory_gib:g} GiB and {job.request.accelerators} accelerators"
-            )
+        self._check_size(job.request)
         connection = self._connection
         if connection is None:
             raise ClusterUnreachableError(f"cluster {self.name}: there is no pool process")
         if job.job_id in connection.jobs:
             raise ClusterRefusedError(f"cluster {self.name}: job {job.job_id} has not ended yet")
-        connection.jobs[job.job_id] = None
         connection.channel.send({"do": "run", "job": wire.encode_job(job)})
+        connection.jobs[job.job_id] = None
 
     def poll(self) -> list[JobUpdate]:
         """What happened since the last call; notices when the pool process has died."""
@@ -156,8 +153,8 @@ class LocalPool:
         """
         Judge by the last answer, and ask for the next one; never waits for it.
 
-        Unknown until the pool has answered once: right after the start, and while it imports what
-        it was told to preload (at most two minutes).
+        Healthy means that the pool has answered since the probe before. Unknown: it is still
+        importing what it was told to preload, for which it has two minutes.
 
         Args:
             timeout_s: Seconds of silence after which the pool is unreachable.
@@ -176,6 +173,18 @@ class LocalPool:
                 pass
             self._kill()
         self._reap(wait_s=_KILL_TIMEOUT_S)
+
+    def _check_size(self, request: ResourceRequest) -> None:
+        if not (0 < request.cores < math.inf and 0 < request.memory_gib < math.inf):
+            raise ClusterRefusedError(
+                f"cluster {self.name}: a job needs more than 0 cores and 0 GiB, "
+                f"not {request.cores:g} and {request.memory_gib:g}"
+            )
+        if not self._spec.feasible_pools(request):
+            raise ClusterRefusedError(
+                f"cluster {self.name}: no machine holds {request.cores:g} cores, "
+                f"{request.memory_gib:g} GiB and {request.accelerators} accelerators"
+            )
 
     # What comes from the pool
 
@@ -211,9 +220,8 @@ class LocalPool:
                 connection.pid = pid
             case {"say": "ready"}:
                 pulse.ready = True
-                pulse.asked_at = None
             case {"say": "pong", "number": number} if number == pulse.number:
-                pulse.asked_at, pulse.answered = None, True
+                pulse.asked_at = None
             case {"say": "update", "update": fields}:
                 update = wire.decode_update(fields)
                 if update.state.final:
@@ -250,8 +258,6 @@ class LocalPool:
             connection.channel.send({"do": "ping", "number": pulse.number})
         if silent_s > timeout_s:
             return HealthState.UNREACHABLE, f"the pool has not answered for {silent_s:.1f} s"
-        if not pulse.answered:
-            return HealthState.UNKNOWN, "the pool has not answered yet"
         return HealthState.HEALTHY, "the pool answers"
 
     # Ends

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import importlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ JOB_ID_VARIABLE = "AIOPS_JOB_ID"
 _MEMORY_KILLER_PREFERENCE = 500
 _LAST_WORDS_BYTES = 4000  # one write of less than PIPE_BUF is all or nothing
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has it
+_BLOCKED_AT_FORK = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,13 @@ class ForkedJob:
 
     pid: int
     last_words: int
+
+    @property
+    def has_let_go(self) -> bool:
+        """Whether it has become another program, or ended without a word."""
+        poller = select.poll()
+        poller.register(self.last_words, select.POLLIN)
+        return any(event == select.POLLHUP for _, event in poller.poll(0))
 
     def read_last_words(self) -> str:
         """What the job said about its end; may be called once."""
@@ -69,16 +78,27 @@ def fork_job(
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # or the job would print it again
     pool = os.getpid()
-    pid = os.fork()
+    # A signal that reached the new process before it has dropped the pool's handlers would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED_AT_FORK)
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
+    finally:
+        if os.getpid() == pool:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED_AT_FORK)
     if pid == 0:
         try:
             os.close(reading)
             release()
             _set_up(job, share, pool=pool, title=title, environment=environment)
             _run(job, writing)
-        except BaseException:  # noqa: BLE001 - a job must never run on into the pool's own loop
-            traceback.print_exc()
+        except BaseException as error:  # noqa: BLE001 - must never run on into the pool's own loop
+            _tell(error, writing)
         finally:
+            _flush()
             os._exit(_CANNOT_RUN)
     os.close(writing)
     with contextlib.suppress(OSError):  # both sides do it, so that neither can come too late
@@ -131,6 +151,8 @@ def _run(job: Job, last_words: int) -> NoReturn:
 
 
 def _become(command: tuple[str, ...], last_words: int) -> NoReturn:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, which is its own affair
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606 - a job is a program without a shell
     except OSError as error:
@@ -153,8 +175,7 @@ def _call(job: Job, last_words: int) -> int:
         _say(str(leaving.code), last_words)
         return 1
     except BaseException as error:  # noqa: BLE001 - whatever ends the user's work ends the job
-        traceback.print_exc()
-        _say(traceback.format_exception_only(error)[-1].strip(), last_words)
+        _tell(error, last_words)
         return 1
 
 
@@ -182,6 +203,14 @@ def _end_like_an_interpreter() -> None:
     if multiprocessing is not None:
         multiprocessing._exit_function()  # noqa: SLF001 - as it does itself
     atexit._run_exitfuncs()  # noqa: SLF001 - a fork has no other way
+
+
+def _tell(error: BaseException, last_words: int) -> None:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next  # what is ours tells the user nothing
+    traceback.print_exception(type(error), error, frames)
+    _say(traceback.format_exception_only(error)[-1].strip(), last_words)
 
 
 def _say(message: str, last_words: int) -> None:

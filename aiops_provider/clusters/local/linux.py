@@ -10,10 +10,22 @@ import signal
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from types import ModuleType
 from typing import TextIO
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def _import_or_none(module: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+# Not when a title is set: that is in a fresh fork, which had better import nothing.
+_setproctitle = _import_or_none("setproctitle")
 
 
 def set_parent_death_signal(number: signal.Signals, parent: int) -> bool:
@@ -41,8 +53,8 @@ def adopt_orphans() -> None:
 
 def set_title(title: str) -> None:
     """Show *title* in process lists, where setproctitle is installed."""
-    with contextlib.suppress(ImportError):  # only a convenience, and no dependency of ours
-        importlib.import_module("setproctitle").setproctitle(title)
+    if _setproctitle is not None:
+        _setproctitle.setproctitle(title)
 
 
 def offer_to_the_memory_killer(adjustment: int) -> None:
@@ -59,10 +71,9 @@ def offer_to_the_memory_killer(adjustment: int) -> None:
 def reset_signals() -> None:
     """Forget handlers, wake-up descriptors and masks of the process that forked us."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGALRM,
-                   signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):  # fmt: skip
-        signal.signal(number, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)) or number == signal.SIGCHLD:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -67,7 +67,9 @@ class JobMeter:
                 proc.memory_bytes(pid, inherited_bytes=self.inherited_bytes) for pid in self.members
             )
             self.peak_bytes = max(self.peak_bytes, self.memory_bytes)
-            self._resident_bytes, self._read_at = resident, now
+            # In the middle of an exec a process has no memory to show: that was no reading.
+            if self.memory_bytes:
+                self._resident_bytes, self._read_at = resident, now
 
     def reaped(self, usage: struct_rusage, disk: tuple[int, int] | None, *, exec_ed: bool) -> None:
         """
@@ -82,12 +84,7 @@ class JobMeter:
         if disk is not None:
             self._read_bytes = (self._read_bytes or 0) + disk[0]
             self._written_bytes = (self._written_bytes or 0) + disk[1]
-        # Readings miss a short peak; the kernel does not, but counts what was inherited too. What
-        # is left without that is a lower bound of the peak of the tree's largest process.
-        highest = usage.ru_maxrss * 1024
-        if highest > self.pool_resident_bytes:
-            own = highest if exec_ed else highest - self.pool_resident_bytes
-            self.peak_bytes = max(self.peak_bytes, own)
+        self._add_peak(usage.ru_maxrss * 1024, exec_ed=exec_ed)
 
     def usage(self, duration_s: float) -> Usage:
         """What the job used in all."""
@@ -105,6 +102,20 @@ class JobMeter:
         """Whether the process was seen among the job's."""
         known = self.members.get(process.pid)
         return known is not None and known.started == process.started
+
+    def _add_peak(self, resident: int, *, exec_ed: bool) -> None:
+        """
+        Take in the highest resident size that the kernel saw in the largest process.
+
+        Readings miss a short peak; the kernel does not, but counts what the job inherited from the
+        pool as well. What is left without that is a lower bound. Of a job that was over before any
+        reading only the upper bound is known, and that is better than nothing.
+        """
+        if not self.peak_bytes:
+            self.peak_bytes = resident
+        elif resident > self.pool_resident_bytes:
+            own = resident if exec_ed else resident - self.pool_resident_bytes
+            self.peak_bytes = max(self.peak_bytes, own)
 
     def _is_news(self, resident: int, now: float) -> bool:
         estimate = self.memory_bytes + max(0, resident - self._resident_bytes)

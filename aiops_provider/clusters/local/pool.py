@@ -18,47 +18,28 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from resource import struct_rusage
 from types import FrameType
 from typing import Any
 
 from aiops_provider.clusters.job_client import Job, JobState, JobUpdate
 from aiops_provider.clusters.local import linux, proc, wire
 from aiops_provider.clusters.local.channel import Channel
-from aiops_provider.clusters.local.job_process import JOB_ID_VARIABLE, ForkedJob, fork_job
+from aiops_provider.clusters.local.job_process import JOB_ID_VARIABLE, fork_job
 from aiops_provider.clusters.local.meter import JobMeter
-from aiops_provider.clusters.local.share import CpuShare, cpu_share
-from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE
-from aiops_provider.domain.units import bytes_from_gib, gib_from_bytes
+from aiops_provider.clusters.local.running_job import RunningJob
+from aiops_provider.clusters.local.share import cpu_share
+from aiops_provider.domain.units import bytes_from_gib
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.2
+_LOOK_AGAIN_S = 0.02  # at a job that is about to start or to end
 _IDLE_S = 1.0
 # Looking costs more with more processes; then it is done more seldom, so that it never takes
 # more than a twentieth of a core from the jobs.
 _LOOK_SHARE = 0.05
 _STOP_GRACE_S = 5.0
 _MEMORY_KILLER_PREFERENCE = 100
-
-
-@dataclass(slots=True)
-class _RunningJob:
-    job: Job
-    process: ForkedJob
-    share: CpuShare
-    meter: JobMeter
-    started_at: float
-    memory_kills: int
-    stopped_as: JobState | None = None
-    message: str = ""
-    kill_at: float = float("inf")
-    status: int | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.status is not None
 
 
 class Pool:
@@ -80,7 +61,7 @@ class Pool:
         self._environment = environment
         self._parent = parent
         self._cpus = sorted(os.sched_getaffinity(0))
-        self._jobs: dict[str, _RunningJob] = {}
+        self._jobs: dict[str, RunningJob] = {}
         self._stopping = False
         self._look_at = 0.0
         self._wake_reader, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -177,7 +158,14 @@ class Pool:
             inherited_bytes=proc.anonymous_bytes(os.getpid()),
             pool_resident_bytes=proc.resident_bytes(os.getpid()),
         )
-        self._jobs[job.job_id] = _RunningJob(job, process, share, meter, started_at, kills)
+        self._jobs[job.job_id] = RunningJob(
+            job=job,
+            process=process,
+            share=share,
+            meter=meter,
+            started_at=started_at,
+            memory_kills=kills,
+        )
         self._look_at = started_at  # a job that is over in a moment is measured once at least
         self._report(JobUpdate(job_id=job.job_id, state=JobState.RUNNING, pid=process.pid))
 
@@ -194,14 +182,8 @@ class Pool:
         for running in self._jobs.values():
             self._end(running, state, message, grace_s=grace_s)
 
-    def _end(self, running: _RunningJob, state: JobState, message: str, *, grace_s: float) -> None:
-        """Ask a job to end; who asks first says why, who is in the greatest hurry says when."""
-        if running.stopped_as is None:
-            running.stopped_as, running.message = state, message
-            if not running.ended and grace_s > 0:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(running.process.pid, signal.SIGTERM)
-        running.kill_at = min(running.kill_at, time.monotonic() + grace_s)
+    def _end(self, running: RunningJob, state: JobState, message: str, *, grace_s: float) -> None:
+        running.end(state, message, grace_s=grace_s)
         self._look_at = min(self._look_at, running.kill_at)
 
     # Watching
@@ -212,24 +194,23 @@ class Pool:
             return
         orphans = self._orphans()
         for running in self._jobs.values():
-            roots = orphans.get(running.job.job_id, [])
-            if not running.ended:
-                roots = [running.process.pid, *roots]
-            running.meter.observe(proc.family(roots), now)
-            if running.meter.exceeded and running.stopped_as is not JobState.OUT_OF_MEMORY:
-                running.stopped_as, running.message = JobState.OUT_OF_MEMORY, _too_much(running)
-                running.kill_at = now
-            if now >= running.kill_at or running.ended:
-                _kill(running)
+            self._look_after(running, orphans.get(running.job.job_id, []), now)
         self._reap()
         after = time.monotonic()
         self._look_at = after + max(_LOOK_EVERY_S, (after - now) / _LOOK_SHARE)
         for running in self._jobs.values():
-            # Whoever is being ended is looked at again soon; the rest at the usual pace.
-            if running.ended or running.kill_at <= after:
-                self._look_at = min(self._look_at, after + _LOOK_EVERY_S / 10)
-            else:
-                self._look_at = min(self._look_at, running.kill_at)
+            in_transit = running.ended or running.kill_at <= after or not running.is_itself
+            due = after + _LOOK_AGAIN_S if in_transit else running.kill_at
+            self._look_at = min(self._look_at, due)
+
+    def _look_after(self, running: RunningJob, orphans: Sequence[int], now: float) -> None:
+        mains = [] if running.ended else [running.process.pid]
+        if running.is_itself:
+            running.meter.observe(proc.family([*mains, *orphans]), now)
+        if running.meter.exceeded and not running.ended:
+            running.exceed(now)
+        if now >= running.kill_at or running.ended:
+            running.kill()
 
     def _orphans(self) -> dict[str, list[int]]:
         """Children that the pool did not fork but adopted, by the job they belong to."""
@@ -241,7 +222,7 @@ class Pool:
                 found.setdefault(owner.job.job_id, []).append(pid)
         return found
 
-    def _owner(self, pid: int) -> _RunningJob | None:
+    def _owner(self, pid: int) -> RunningJob | None:
         """Whose process this is: seen among the job's, of its group, or started by it."""
         process = proc.read_stat(pid)
         if process is None:
@@ -264,20 +245,8 @@ class Pool:
             owner, disk = self._owner(dead.si_pid), proc.disk_bytes(dead.si_pid)
             _, status, usage = os.wait4(dead.si_pid, 0)
             if owner is not None:
-                self._take_leave(owner, dead.si_pid, status, usage, disk)
+                owner.reaped(dead.si_pid, status, usage, disk)
         self._report_the_ended()
-
-    def _take_leave(
-        self,
-        owner: _RunningJob,
-        pid: int,
-        status: int,
-        usage: struct_rusage,
-        disk: tuple[int, int] | None,
-    ) -> None:
-        owner.meter.reaped(usage, disk, exec_ed=owner.job.command is not None)
-        if pid == owner.process.pid:
-            owner.status = os.waitstatus_to_exitcode(status)
 
     def _report_the_ended(self) -> None:
         ended = [running for running in self._jobs.values() if running.ended]
@@ -289,11 +258,11 @@ class Pool:
             if left:
                 # The job is over, its resources go back: what it left in the background ends too.
                 running.meter.observe(proc.family(left), time.monotonic())
-                _kill(running)
-                self._look_at = min(self._look_at, time.monotonic() + _LOOK_EVERY_S / 10)
+                running.kill()
+                self._look_at = min(self._look_at, time.monotonic() + _LOOK_AGAIN_S)
             else:
                 del self._jobs[running.job.job_id]
-                self._report(_final_update(running))
+                self._report(running.final_update())
 
     def _report(self, update: JobUpdate) -> None:
         self._channel.send({"say": "update", "update": wire.encode_update(update)})
@@ -311,51 +280,3 @@ def _preload(modules: Sequence[str]) -> None:
             log.warning("the pool could not import %s ahead of its jobs", module, exc_info=True)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-
-
-def _kill(running: _RunningJob) -> None:
-    for process in running.meter.members.values():
-        proc.send_signal(process, signal.SIGKILL)
-
-
-def _too_much(running: _RunningJob) -> str:
-    used, limit = gib_from_bytes(running.meter.memory_bytes), running.job.request.memory_gib
-    count = len(running.meter.members)
-    return (
-        f"killed for memory: {count} process{'' if count == 1 else 'es'} used {used:.3f} GiB, "
-        f"the request was {limit:.3f} GiB"
-    )
-
-
-def _final_update(running: _RunningJob) -> JobUpdate:
-    last_words = running.process.read_last_words()
-    status = running.status or 0
-    state, exit_code, message = running.stopped_as, _exit_code(status), running.message
-    if state is JobState.OUT_OF_MEMORY:
-        exit_code = OUT_OF_MEMORY_EXIT_CODE
-    elif exit_code == 0 and state is not JobState.LOST:
-        state, message = JobState.SUCCEEDED, ""
-    elif state is None:
-        state, message = _own_failure(running, exit_code, last_words)
-    return JobUpdate(
-        job_id=running.job.job_id,
-        state=state,
-        exit_code=exit_code,
-        usage=running.meter.usage(time.monotonic() - running.started_at),
-        message=message,
-        pid=running.process.pid,
-    )
-
-
-def _own_failure(running: _RunningJob, exit_code: int, last_words: str) -> tuple[JobState, str]:
-    if exit_code == OUT_OF_MEMORY_EXIT_CODE and proc.memory_kills() > running.memory_kills:
-        return JobState.OUT_OF_MEMORY, (
-            "killed while the kernel ended processes for want of memory on this machine; "
-            f"the request was {running.job.request.memory_gib:.3f} GiB"
-        )
-    return JobState.FAILED, last_words or f"exit status {exit_code}"
-
-
-def _exit_code(status: int) -> int:
-    """As a shell has it: 128 + n after signal n."""
-    return 128 - status if status < 0 else status

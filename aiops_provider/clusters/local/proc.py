@@ -164,8 +164,8 @@ def send_signal(process: ProcessStat, number: signal.Signals) -> None:
         now = read_stat(process.pid)
         if now is not None and now.started == process.started:
             signal.pidfd_send_signal(handle, number)
-    except ProcessLookupError:
-        pass
+    except (ProcessLookupError, PermissionError):
+        pass  # gone, or it became another user's, whom we may not signal
     finally:
         os.close(handle)
 

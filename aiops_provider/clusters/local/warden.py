@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from aiops_provider.clusters.local import linux, proc
 from aiops_provider.clusters.local.channel import Channel
+from aiops_provider.clusters.local.pool import Pool
 
 _LOOK_EVERY_S = 0.5
 
@@ -57,6 +59,8 @@ def fork_pool(
 
 def _shed_inheritance(channel: int) -> None:
     """Become a process that has nothing of the host's but its code and its standard error."""
+    # Nothing that the host left lying about is ours to tidy up: a finalizer may delete its files.
+    gc.freeze()
     linux.reset_signals()
     os.setsid()
     linux.silence_descriptors(keep={channel})
@@ -90,8 +94,6 @@ def _guard(
 def _fork_pool_below(
     sock: socket.socket, *, cluster: str, preload: Sequence[str], environment: Mapping[str, str]
 ) -> int:
-    from aiops_provider.clusters.local.pool import Pool
-
     warden = os.getpid()
     pid = os.fork()
     if pid == 0:
