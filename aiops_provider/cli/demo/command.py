@@ -40,7 +40,18 @@ def demo(
 ) -> None:
     """Run the whole story on this machine: observe, place, lose a cluster, meet an incident."""
     chosen = host or installed_host()
-    options = DemoOptions(examples=examples or default_examples(chosen), keep=keep)
+    from aiops_provider.cli.demo.report import show
+
+    shown: list[DemoReport] = []
+
+    def show_once(report: DemoReport) -> None:
+        if not shown:
+            shown.append(report)
+            show(report, output=output)
+
+    options = DemoOptions(
+        examples=examples or default_examples(chosen), keep=keep, on_report=show_once
+    )
     if not (options.examples / "aiops.yaml").is_file():
         raise ConfigurationError(
             "there is no aiops.yaml in the folder of examples",
@@ -49,9 +60,7 @@ def demo(
             mend="Name the folder dags_examples or flows_examples of the repository",
         )
     report = run_demo(chosen, options, Narrator(stderr=output is OutputFormat.JSON))
-    from aiops_provider.cli.demo.report import show
-
-    show(report, output=output)
+    show_once(report)
     raise typer.Exit(0 if report.met else 1)
 
 

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """
-    What the user asked for.
-
-    Attributes:
-        examples: Folder with the host's examples (``aiops.yaml`` and the DAGs or flows).
-        keep: Leave the host running at the end and say where it is.
-    """
-
-    examples: Path
-    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +54,8 @@ class TaskLine:
     One task of the closing table.
 
     Attributes:
-        task: ``dag/task``.
-        source: Where the profile came from: prior, own_history …
+        task: ``dag/task``, the number of mapped ones and the run.
+        request_reason: Why the profile asked for this much.
         memory_gib_asked: What the profile asked for.
         memory_gib_used: Peak of the process tree; ``None`` where nothing measured it.
         cores_asked: What the profile asked for.
@@ -82,7 +68,7 @@ class TaskLine:
     """
 
     task: str
-    source: str
+    request_reason: str
     memory_gib_asked: float
     memory_gib_used: float | None
     cores_asked: float
@@ -142,3 +128,19 @@ class DemoReport:
     def met(self) -> bool:
         """Whether every act did what it says."""
         return bool(self.acts) and all(act.met for act in self.acts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """
+    What the user asked for.
+
+    Attributes:
+        examples: Folder with the host's examples (``aiops.yaml`` and the DAGs or flows).
+        keep: Leave the host running at the end and say where it is.
+        on_report: Called with the report before a host that is kept is waited for.
+    """
+
+    examples: Path
+    keep: bool = False
+    on_report: Callable[[DemoReport], None] = lambda _report: None

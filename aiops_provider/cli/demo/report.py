@@ -67,12 +67,12 @@ def _task_table(report: DemoReport) -> RenderableType:
     alone = f"alone on {report.single_cluster} USD" if report.single_cluster else "alone USD"
     return table(
         "Tasks: profile asked → used",
-        ["task", "profile", "GiB", "cores", "cluster", "reason", "cost USD", alone],
+        ["task", "GiB", "why so much", "cores", "cluster", "why there", "cost USD", alone],
         (
             (
                 line.task,
-                line.source,
                 f"{line.memory_gib_asked:.2f} → {_figure(line.memory_gib_used)}",
+                line.request_reason,
                 f"{line.cores_asked:.1f} → {_figure(line.cores_used)}",
                 line.cluster,
                 line.reason,

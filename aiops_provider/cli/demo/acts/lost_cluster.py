@@ -1,0 +1,125 @@
+"""Act 2: a cluster becomes unavailable in the middle of a run, and comes back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import psutil
+
+from aiops_provider.cli.demo.outcome import Expectation
+from aiops_provider.cli.demo.partitions import PARTITIONS, deliveries
+from aiops_provider.cli.demo.scene import RUN_TIMEOUT_S, Scene, expect
+from aiops_provider.domain.cluster import HealthState
+from aiops_provider.errors import AiopsError
+
+TITLE = "A cluster becomes unavailable in the middle of a run, and comes back"
+
+DAG_ID = "partitions"
+
+# Killed clusters are chosen in this order: the incident of act 3 will be aws's, so another
+# provider's loss keeps the two stories apart.
+_CANDIDATES = ("azure-westeurope", "aws-us-east-1", "aws-sa-east-1")
+
+# A task needs 3 s for its transfer alone, so a younger one has not delivered yet. Killing a task
+# between its delivery and its report to Airflow would make it deliver twice – under any executor.
+_YOUNG_S = 2.5
+
+
+def perform(scene: Scene) -> Iterator[Expectation]:
+    """Kill the pool process of a cluster (SIGKILL) while tasks run in it."""
+    scene.new_period()
+    began_at = scene.begin(DAG_ID, "loses-a-cluster")
+    cluster, interrupted = _kill_busy_pool(scene)
+    scene.narrator.say(f"killed {cluster} while {interrupted} tasks ran there")
+    yield expect(
+        "tasks that ran there when it was killed",
+        expected="1 or more",
+        observed=interrupted,
+        met=interrupted >= 1,
+    )
+    run = scene.finish(DAG_ID, "loses-a-cluster", began_at)
+    yield expect("the run that lost it", expected="success", observed=run.state)
+    yield from _delivered_once(scene, run.run_id)
+
+    records = scene.records(run)
+    lost = {one.run.map_index for one in records if one.outcome.value == "cluster_lost"}
+    elsewhere = {
+        one.run.map_index
+        for one in records
+        if one.run.map_index in lost and one.outcome.value == "success" and one.cluster != cluster
+    }
+    yield expect(
+        "tasks that were lost there and then ran elsewhere",
+        expected=f"{interrupted} of {interrupted}",
+        observed=f"{len(elsewhere)} of {len(lost)}",
+    )
+
+    yield from _comes_back(scene, cluster)
+    scene.new_period()
+    after = scene.run(DAG_ID, "has-it-back")
+    yield expect("the run after that", expected="success", observed=after.state)
+    yield from _delivered_once(scene, after.run_id)
+    there = sum(one["cluster"] == cluster for one in deliveries(scene.data, after.run_id))
+    yield expect(f"its tasks on {cluster}", expected="1 or more", observed=there, met=there >= 1)
+
+
+def _kill_busy_pool(scene: Scene) -> tuple[str, int]:
+    """
+    Kill the first candidate that runs tasks none of which can have delivered yet.
+
+    Returns:
+        The cluster, and how many tasks it was running.
+    """
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        for cluster in _CANDIDATES:
+            pool = scene.pool_process(cluster)
+            if pool is None:
+                continue
+            ages = _ages_s(pool)
+            if ages and min(ages) > 0.5 and max(ages) < _YOUNG_S:
+                pool.kill()
+                return cluster, len(ages)
+        scene.stage.check()
+        time.sleep(0.05)
+    raise AiopsError(f"none of {', '.join(_CANDIDATES)} was given a task")
+
+
+def _ages_s(pool: psutil.Process) -> list[float]:
+    now = time.time()
+    try:
+        return [now - job.create_time() for job in pool.children()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _delivered_once(scene: Scene, run_id: str) -> Iterator[Expectation]:
+    counts = Counter(str(one["partition"]) for one in deliveries(scene.data, run_id))
+    yield expect(
+        f"partitions delivered in run {run_id} (never, once, more often)",
+        expected=(0, len(PARTITIONS), 0),
+        observed=(
+            sum(counts[one] == 0 for one in PARTITIONS),
+            sum(counts[one] == 1 for one in PARTITIONS),
+            sum(counts[one] > 1 for one in PARTITIONS),
+        ),
+    )
+
+
+def _comes_back(scene: Scene, cluster: str) -> Iterator[Expectation]:
+    def healthy() -> bool:
+        health = scene.installation.require_store().health().get(cluster)
+        return health is not None and health.state is HealthState.HEALTHY
+
+    reopen_s = scene.installation.settings.routing.breaker_open_s
+    with scene.narrator.waiting(f"{cluster} is tried again {reopen_s:.0f} s after its loss"):
+        back = scene.until(
+            lambda: healthy() and scene.pool_process(cluster) is not None, timeout_s=reopen_s + 30.0
+        )
+    yield expect(
+        f"{cluster} afterwards",
+        expected="healthy",
+        observed="healthy" if back else "still unreachable",
+    )
