@@ -178,8 +178,11 @@ class AiopsExecutor(BaseExecutor):
             return None
 
         def write(placement: Placement) -> None:
-            with session.begin_nested():
-                store.record_placements([placement], connection=session)
+            # A savepoint of the connection: the scheduler forbids commits of its session, and the
+            # session's own savepoints count as such.
+            connection = session.connection()
+            with connection.begin_nested():
+                store.record_placements([placement], connection=connection)
 
         return write
 

@@ -78,7 +78,10 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
     operator = type(getattr(task_instance, "task", None)).__name__
     path = os.environ.get(OUTCOME_VARIABLE)
     if path:
-        note = json.dumps({"state": state, "operator": operator, "error": name})
+        ended_at = datetime.now(UTC).isoformat()
+        note = json.dumps(
+            {"state": state, "operator": operator, "error": name, "ended_at": ended_at}
+        )
         temporary = Path(f"{path}.part")
         temporary.write_text(note, encoding="utf-8")
         temporary.replace(path)

@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "executors": ["aiops_provider.airflow.executor.AiopsExecutor"],
+        "cli": [],  # our own command is `aiops`; without this, Airflow warns at every start
         "config": {
             "aiops": {
                 "description": "The AIOps layer; everything else stands in aiops.yaml.",

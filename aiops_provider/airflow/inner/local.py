@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,8 +174,11 @@ class LocalCluster:
             return None
         placement = sent.decision.placement
         pool = placement.route.pool if placement.applied else self.spec.pools[0].name
-        ended_at = utc_now()
-        duration_s = (ended_at - sent.submitted_at).total_seconds()
+        # Airflow's supervisor notices the end of its task up to a heartbeat interval late; the
+        # task's own word is better.
+        noted_end = noted.get("ended_at")
+        ended_at = datetime.fromisoformat(noted_end) if noted_end else utc_now()
+        duration_s = max(0.0, (ended_at - sent.submitted_at).total_seconds())
         return ExecutionRecord(
             run=placement.run,
             cluster=self.spec.name,
@@ -187,7 +190,7 @@ class LocalCluster:
             ended_at=ended_at,
             outcome=_outcome(update.state, noted),
             request=sent.decision.grant,
-            usage=update.usage,
+            usage=replace(update.usage, duration_s=duration_s) if update.usage else None,
             operator=noted.get("operator"),
             cost_usd=self.spec.pool(pool).cost_usd(sent.decision.grant, duration_s),
             exit_code=update.exit_code,

@@ -35,7 +35,11 @@ def run(argument: str) -> int:
 
 
 def read_outcome(path: str | None) -> dict[str, str]:
-    """What the listener noted: ``state``, ``operator`` and ``error``; empty if it noted nothing."""
+    """
+    What the listener noted: ``state``, ``operator``, ``error`` and ``ended_at``.
+
+    Empty if it noted nothing: the task was deferred, or ended before it could.
+    """
     if not path:
         return {}
     try:
