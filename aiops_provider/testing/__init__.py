@@ -1,0 +1,12 @@
+"""
+Contract tests and fakes for people who write a cluster of their own; needs pytest.
+
+Not imported by anything else in the package.
+"""
+
+from __future__ import annotations
+
+from aiops_provider.testing.fake_job_client import FakeJobClient
+from aiops_provider.testing.job_client_contract import Behaviour, Follower, JobClientContract
+
+__all__ = ["Behaviour", "FakeJobClient", "Follower", "JobClientContract"]
