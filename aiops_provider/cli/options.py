@@ -49,5 +49,5 @@ def open_installation(config: Path | None) -> Installation:
     from aiops_provider.control.installation import Installation
 
     installation = Installation.open(read_settings(config))
-    installation.store.check()
+    installation.require_store().check()
     return installation

@@ -1,0 +1,65 @@
+"""``aiops db``: create, upgrade and check the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from aiops_provider.cli.options import ConfigOption, read_settings
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiops_provider.store import Store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    group = typer.Typer(help="Create or upgrade the store.", no_args_is_help=True)
+    group.command("upgrade")(upgrade)
+    group.command("check")(check)
+    group.command("revision")(revision)
+    app.add_typer(group, name="db")
+
+
+def upgrade(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Create the tables, or bring them to the schema that this version needs."""
+    store = _store(config)
+    before, after = store.upgrade()
+    emit(
+        {"store": store.url_redacted, "from": before, "to": after},
+        output=output,
+        view=lambda: [
+            f"{store.url_redacted}: {'already at' if before == after else 'upgraded to'} {after}"
+        ],
+    )
+
+
+def check(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Exit with 0 if the store answers and has the schema that this version needs."""
+    store = _store(config)
+    store.check()
+    emit(
+        {"store": store.url_redacted, "revision": store.revision(), "ok": True},
+        output=output,
+        view=lambda: [f"{store.url_redacted}: fine, at {store.revision()}"],
+    )
+
+
+def revision(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Print the schema that the store has and the one that this version needs."""
+    store = _store(config)
+    found = store.revision()
+    emit(
+        {"store": store.url_redacted, "revision": found, "head": store.head()},
+        output=output,
+        view=lambda: [f"{store.url_redacted}: {found or 'no tables'}, needed {store.head()}"],
+    )
+
+
+def _store(config: Path | None) -> Store:
+    from aiops_provider.control.installation import Installation
+
+    return Installation.open(read_settings(config)).require_store()
