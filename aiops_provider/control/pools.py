@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from aiops_provider.clusters.job_client import Job, JobClient, JobState, JobUpdate
 from aiops_provider.domain.cluster import ClusterSpec
 
-__all__ = ["Job", "JobClient", "JobState", "JobUpdate", "open_job_client"]
+__all__ = ["Job", "JobClient", "JobState", "JobUpdate", "kind_takes_jobs", "open_job_client"]
+
+
+def kind_takes_jobs(kind: str) -> bool:
+    """Whether clusters of that kind are reached through a job client that is installed."""
+    from aiops_provider.clusters.registry import kind_names
+
+    return kind in kind_names()
 
 
 def open_job_client(

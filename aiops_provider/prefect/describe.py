@@ -1,0 +1,71 @@
+"""What a flow run is called in our history, and what its author said about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription, TaskKey
+from aiops_provider.errors import DescriptionError
+from aiops_provider.prefect.configuration import AiopsJobConfiguration
+
+PARAMETER = "aiops"
+
+log = logging.getLogger(__name__)
+
+
+def task_key(configuration: AiopsJobConfiguration) -> TaskKey:
+    """Flow name and deployment name; a run without a deployment goes under its flow's name."""
+    flow = configuration.flow_name or "flow"
+    return TaskKey(flow, configuration.deployment_name or flow)
+
+
+def describe(
+    configuration: AiopsJobConfiguration, parameters: Mapping[str, Any]
+) -> TaskDescription | None:
+    """
+    The description of a flow run, or ``None``; one that cannot be used is left out with a warning.
+
+    Args:
+        configuration: Its job variables: ``task`` holds a description, ``cluster`` pins one.
+        parameters: Its parameters: ``aiops`` may hold a description that depends on the run.
+    """
+    description = None
+    for source, said in (
+        (f"parameters.{PARAMETER}", parameters.get(PARAMETER)),
+        ("job_variables.task", configuration.task),
+    ):
+        if said is None or description is not None:
+            continue
+        try:
+            description = read_description(said, field=source)
+        except DescriptionError as error:
+            log.warning("%s is placed without it: %s", task_key(configuration), error)
+    if configuration.cluster is None:
+        return description
+    return (description or Generic()).model_copy(update={"cluster": configuration.cluster})
+
+
+def read_description(said: object, *, field: str) -> TaskDescription:
+    """
+    A description as it travels in JSON; without ``kind`` it is a generic task.
+
+    Raises:
+        DescriptionError: If it cannot be used.
+    """
+    if isinstance(said, Mapping):
+        said = {"kind": "generic", **said}
+    try:
+        return TASK_DESCRIPTION.validate_python(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (field, *first["loc"]))
+        raise DescriptionError(
+            first["msg"],
+            field=where,
+            value=first.get("input"),
+            mend="See the fields of aiops_provider.Etl, Training, Serving and Generic",
+        ) from error
