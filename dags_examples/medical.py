@@ -16,7 +16,7 @@ from aiops_provider.cli.demo import medical as steps
 
 OPTIONS = {
     "schedule": None,
-    "params": {"rows": 80_000, "serve_s": 4.0},
+    "params": {"rows": 60_000, "serve_s": 4.0},
     "default_args": {"retries": 2, "retry_delay": timedelta(seconds=1)},
     "tags": ["aiops"],
 }

@@ -1,0 +1,109 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiops_provider.cli.demo.closing import cheapest_alone, cost_there, super_alarm_lines
+from aiops_provider.domain.alarm import (
+    CauseKind,
+    Hypothesis,
+    Response,
+    ResponseAction,
+    RootCause,
+    Severity,
+    SuperAlarm,
+)
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.workload import TaskKey, TaskRun
+
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def cluster(name, price, *, cores=4.0):
+    pool = Pool(
+        name="p",
+        machine=Capacity(cores=cores, memory_gib=8),
+        max_instances=1,
+        price_usd_per_hour=price,
+    )
+    return ClusterSpec(name=name, kind="local", provider="aws", region="r", pools=(pool,))
+
+
+def record(cores, *, hours=1.0):
+    return ExecutionRecord(
+        run=TaskRun(TaskKey("d", "t"), "r"),
+        cluster="a",
+        provider="aws",
+        region="r",
+        started_at=START,
+        ended_at=START + timedelta(hours=hours),
+        outcome=Outcome.SUCCESS,
+        request=ResourceRequest(cores=cores, memory_gib=1),
+    )
+
+
+def test_a_run_costs_its_share_of_a_machine_for_its_duration():
+    """Two of four cores for half an hour at 1 USD an hour are a quarter of a dollar."""
+    assert cost_there(record(2.0, hours=0.5), cluster("a", 1.0)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("where", [cluster("a", None), cluster("a", 1.0, cores=1.0)])
+def test_what_is_unknown_or_impossible_costs_nothing_known(where):
+    """Without a price, or without a machine that holds it, there is no figure."""
+    assert cost_there(record(2.0), where) is None
+
+
+def test_the_single_cluster_must_hold_every_task():
+    """The cheapest one does not count when one task fits nowhere in it."""
+    small, dear, dearer = cluster("s", 0.1, cores=1.0), cluster("d", 1.0), cluster("e", 2.0)
+    alone = cheapest_alone([record(0.5), record(2.0)], [small, dearer, dear])
+    assert alone is not None
+    assert alone.name == "d"
+
+
+def test_without_such_a_cluster_there_is_none():
+    """No figure is made up."""
+    assert cheapest_alone([record(9.0)], [cluster("a", 1.0)]) is None
+
+
+def test_a_super_alarm_is_told_with_its_hypotheses_and_response():
+    """The best three, in plain words."""
+    guesses = tuple(
+        Hypothesis(
+            cause={"provider": name},
+            kind=CauseKind.CLUSTER,
+            support=1.0,
+            precision=0.5,
+            lift=2.0,
+            p_value=0.01,
+            confidence=0.9,
+        )
+        for name in ("aws", "azure", "b", "c")
+    )
+    told = SuperAlarm(
+        id="s",
+        summary="much is wrong",
+        opened_at=START,
+        severity=Severity.CRITICAL,
+        alarms=("a", "b"),
+        representative="a",
+        root_cause=RootCause(hypotheses=guesses),
+        updated_at=START,
+        response=Response(
+            id="r",
+            super_alarm="s",
+            action=ResponseAction.QUARANTINE,
+            reason="because",
+            starts_at=START,
+            expires_at=START,
+        ),
+    )
+    (line,) = super_alarm_lines([told])
+    assert (line.summary, line.alarms, line.response) == (
+        "much is wrong",
+        2,
+        "quarantine: because",
+    )
+    assert len(line.hypotheses) == 3
+    assert line.hypotheses[0].startswith("provider=aws (cluster): explains 100% of the alarms")
