@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError, StoreUnreachableError
-from aiops_provider.settings.checks import is_sqlite
+from aiops_provider.settings.checks import is_sqlite, serves_this_machine_only
 from aiops_provider.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -110,8 +110,13 @@ class Installation:
                     field="server.token_secret",
                     mend=f"Put what `aiops token secret` prints into {SECRET_VARIABLE} of every component.",
                 )
-            self._token_secret = _kept_secret(self._secret_file)
+            return _kept_secret(self._secret_file)
         return self._token_secret
+
+    @property
+    def secret_file(self) -> Path | None:
+        """Where the secret is kept that was generated here; ``None`` when one was given."""
+        return self._secret_file if self._token_secret is None else None
 
     def require_store(self) -> Store:
         """
@@ -164,7 +169,7 @@ def new_secret() -> str:
 
 
 def _check_reach(url: str, settings: Settings) -> None:
-    remote = [cluster.name for cluster in settings.clusters if cluster.kind != "local"]
+    remote = [c.name for c in settings.clusters if not serves_this_machine_only(c.kind)]
     if is_sqlite(url) and remote:
         raise ConfigurationError(
             f"without it the store is SQLite, which cannot serve the remote cluster {remote[0]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from aiops_provider.clusters.registry import cluster_kind, kind_names
@@ -10,6 +11,17 @@ from aiops_provider.errors import ConfigurationError
 from aiops_provider.settings.explain import did_you_mean
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.schema import ClusterSettings, Settings
+
+# Work that Prefect's own workers take, whose types Prefect knows and we only name.
+_PREFECT_KINDS = frozenset(
+    {
+        "process", "docker", "kubernetes", "ecs", "cloud-run", "cloud-run-v2", "vertex-ai",
+        "azure-container-instance",
+    }
+)  # fmt: skip
+
+# What runs on the machine that decides, so that a file there is within its reach.
+_KINDS_OF_THIS_MACHINE = frozenset({"local", "process", "docker"})
 
 
 def check_surroundings(settings: Settings) -> Iterator[SettingError]:
@@ -19,16 +31,28 @@ def check_surroundings(settings: Settings) -> Iterator[SettingError]:
     yield from _missing_rules(settings)
 
 
+def known_kinds() -> list[str]:
+    """Names of the cluster kinds that can be used here: installed ones, and those of the host."""
+    of_the_host = _PREFECT_KINDS if find_spec("prefect") is not None else frozenset()
+    return sorted(of_the_host.union(kind_names()))
+
+
+def serves_this_machine_only(kind: str) -> bool:
+    """Whether clusters of that kind run on the machine that decides."""
+    return kind in _KINDS_OF_THIS_MACHINE
+
+
 def is_sqlite(url: str) -> bool:
     """Whether a store's URL names an SQLite file, which only this machine can reach."""
     return url.partition("://")[0].partition("+")[0] == "sqlite"
 
 
 def _unknown_kinds(settings: Settings) -> Iterator[SettingError]:
-    known = list(kind_names())
+    installed, known = kind_names(), known_kinds()
     for position, cluster in enumerate(settings.clusters):
-        if cluster.kind in known:
+        if cluster.kind in installed:
             yield from _refused_by_kind(cluster, position)
+        if cluster.kind in known:
             continue
         guess = did_you_mean(cluster.kind, known)
         kinds = "" if guess.startswith("Known") else f" Known: {', '.join(known)}."
@@ -55,7 +79,7 @@ def _refused_by_kind(cluster: ClusterSettings, position: int) -> Iterator[Settin
 def _store_out_of_reach(settings: Settings) -> Iterator[SettingError]:
     if settings.store is None or not is_sqlite(settings.store.get_secret_value()):
         return
-    remote = next((cluster for cluster in settings.clusters if cluster.kind != "local"), None)
+    remote = next((c for c in settings.clusters if not serves_this_machine_only(c.kind)), None)
     if remote is not None:
         yield SettingError(
             f"is SQLite, which serves local clusters only, and cluster {remote.name!r} is of kind"
