@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -45,9 +44,8 @@ def run(options: DemoOptions, narrator: Narrator) -> DemoReport:
     narrator.title(f"A real Airflow in {home}")
     stage = AirflowStage(home, options.examples, variables={DATA_VARIABLE: str(data)})
     with stage:
-        upgrade = [sys.executable, "-m", "aiops_provider.cli.app", "db", "upgrade"]
         with narrator.waiting("databases are created"):
-            stage.migrate([("aiops-upgrade", upgrade)])
+            stage.migrate()
         model = freeze_model()
         model.save(data)
         with narrator.waiting("API server, scheduler and DAG processor start"):

@@ -16,6 +16,7 @@ from aiops_provider.cli.demo.processes import Troupe
 
 # On two cores that others use too; alone it is a third of this.
 _START_TIMEOUT_S = 180.0
+_MIGRATE_TIMEOUT_S = 120.0
 
 LOCAL_EXECUTOR = "LocalExecutor"
 AIOPS_EXECUTOR = "aiops_provider.airflow.AiopsExecutor"
@@ -77,12 +78,20 @@ class AirflowStage:
         self.api.close()
         self._running.stop_all()
 
-    def migrate(self, further: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
-        """Create the databases: Airflow's, then whatever else is asked (name and command)."""
-        airflow = ("airflow-migrate", self.command("db", "migrate"))
-        for name, command in (airflow, *further):
-            with self.timed(name):
-                self._running.run(name, command, timeout_s=180.0)
+    def migrate(self) -> None:
+        """Create the databases: Airflow's, then the layer's tables inside it."""
+        with self.timed("airflow db migrate"):
+            self._running.run(
+                "airflow-migrate", self.command("db", "migrate"), timeout_s=_MIGRATE_TIMEOUT_S
+            )
+        with self.timed("aiops db upgrade"):
+            self._running.run(
+                "aiops-upgrade",
+                [sys.executable, "-m", "aiops_provider.cli.app", "db", "upgrade"],
+                timeout_s=_MIGRATE_TIMEOUT_S,
+                # Airflow's processes find the metadata database by themselves; `aiops` is told.
+                variables={"AIOPS__STORE": self.config.database_url},
+            )
 
     def start(self, dag_ids: Sequence[str]) -> None:
         """Start the three processes and wait until the DAGs are there; then log in."""

@@ -43,14 +43,27 @@ class Troupe:
     def __exit__(self, *_: object) -> None:
         self.stop_all()
 
-    def run(self, name: str, command: Sequence[str], *, timeout_s: float) -> None:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        timeout_s: float,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """
         Run a command to its end.
+
+        Args:
+            name: Of its log.
+            command: Program and arguments.
+            timeout_s: It is ended after this long.
+            variables: Environment of this command alone, over the common one.
 
         Raises:
             DemoProcessError: It failed or took too long; the message ends with its last words.
         """
-        self.start(name, command)
+        self.start(name, command, variables=variables)
         process = self._running[name]
         try:
             status = process.wait(timeout_s)
@@ -63,9 +76,11 @@ class Troupe:
         if status != 0:
             raise DemoProcessError(f"{name} ended with {status}:\n{self.last_words(name)}")
 
-    def start(self, name: str, command: Sequence[str]) -> int:
+    def start(
+        self, name: str, command: Sequence[str], *, variables: Mapping[str, str] | None = None
+    ) -> int:
         """
-        Start a process that goes on.
+        Start a process that goes on; arguments as for :meth:`run`.
 
         Returns:
             Its process id.
@@ -74,7 +89,7 @@ class Troupe:
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - the demo's own command line, no shell
                 [*tether, *command],
-                env=self._environment,
+                env={**self._environment, **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
