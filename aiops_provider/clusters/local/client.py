@@ -16,6 +16,7 @@ from typing import Any
 from aiops_provider.clusters.job_client import Job, JobState, JobUpdate
 from aiops_provider.clusters.local import proc, wire
 from aiops_provider.clusters.local.channel import Channel
+from aiops_provider.clusters.local.proc import ProcessStat
 from aiops_provider.clusters.local.warden import fork_pool
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.profile import ResourceRequest
@@ -44,7 +45,7 @@ class _Connection:
     warden_pid: int
     pulse: _Pulse
     pid: int = 0
-    jobs: dict[str, int | None] = field(default_factory=dict)
+    jobs: dict[str, ProcessStat | None] = field(default_factory=dict)
 
 
 class LocalPool:
@@ -227,20 +228,18 @@ class LocalPool:
                 if update.state.final:
                     connection.jobs.pop(update.job_id, None)
                 else:
-                    connection.jobs[update.job_id] = update.pid
+                    connection.jobs[update.job_id] = proc.read_stat(update.pid or 0)
                 self._updates.append(update)
 
     def _lose(self, connection: _Connection) -> None:
         """The stream has ended, which the warden sees to only once nothing is running."""
         self._connection = None
         connection.channel.close()
-        for job_id, pid in connection.jobs.items():
-            if pid is not None:
-                _kill_group_left_over(pid)
-            message = f"the pool process of cluster {self.name} is gone, and the job with it"
-            self._updates.append(
-                JobUpdate(job_id=job_id, state=JobState.LOST, message=message, pid=pid)
-            )
+        message = f"the pool process of cluster {self.name} is gone, and the job with it"
+        for job_id, process in connection.jobs.items():
+            if process is not None:
+                _kill_group_left_over(process)
+            self._updates.append(JobUpdate(job_id=job_id, state=JobState.LOST, message=message))
 
     def _judge(self, timeout_s: float) -> tuple[HealthState, str]:
         connection = self._connection
@@ -294,8 +293,9 @@ def _collected(pid: int) -> bool:
         return True
 
 
-def _kill_group_left_over(pid: int) -> None:
+def _kill_group_left_over(leader: ProcessStat) -> None:
     """For the case that warden and pool were killed at once: the group of the job, at least."""
-    if proc.read_stat(pid) is None:  # else the kernel ends it with the pool, or the id was reused
+    now = proc.read_stat(leader.pid)
+    if now is None or now.started == leader.started:  # else the id is somebody else's by now
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(leader.pid, signal.SIGKILL)

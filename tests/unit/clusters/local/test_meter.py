@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from aiops_provider.clusters.job_client import JobState
+
+_MIB = 1 << 20
+
+_GRANDCHILD = """
+import subprocess, sys
+child = "import time; block = bytearray(600 << 20); print('allocated', flush=True); time.sleep(600)"
+subprocess.run(["setsid", sys.executable, "-c", child])
+"""
+
+
+def test_memory_of_a_grandchild_counts(open_site):
+    """A tree that outgrows its request is killed as out of memory, whichever member outgrew it."""
+    job = open_site.job("a", sys.executable, "-c", _GRANDCHILD, memory_gib=0.2)
+    open_site.pool.submit(job)
+    [update] = open_site.follower.wait_for("a")
+    assert (update.state, update.exit_code) == (JobState.OUT_OF_MEMORY, 137)
+    assert update.message.startswith("killed for memory: ")
+    assert update.message.endswith("the request was 0.200 GiB")
+    assert update.usage.peak_memory_gib > 0.2
+    assert len(open_site.living(open_site.family())) == 2
+
+
+def test_memory_of_several_processes_adds_up(open_site):
+    """Three processes that each fit are killed when together they do not."""
+    one = f"{sys.executable} -c 'import time; block = bytearray(100 << 20); time.sleep(600)'"
+    job = open_site.job("a", "sh", "-c", f"{one} & {one} & {one} & wait", memory_gib=0.25)
+    open_site.pool.submit(job)
+    [update] = open_site.follower.wait_for("a")
+    assert update.state is JobState.OUT_OF_MEMORY
+
+
+def test_shared_memory_counts_once(site, jobs_module):
+    """What forks share with the pool, and with each other, does not count for each of them."""
+    module = jobs_module(
+        "import os\n"
+        "block = bytearray(b'x') * (150 << 20)\n"
+        "def run():\n"
+        "    children = [os.fork() for _ in range(1)]\n"
+        "    if 0 in children:\n"
+        "        import time; time.sleep(0.5); os._exit(0)\n"
+        "    os.wait()\n"
+    )
+    site.preload = (module,)
+    site.open()
+    site.pool.submit(site.job("a", entry=f"{module}:run", memory_gib=0.2))
+    [update] = site.follower.wait_for("a")
+    assert update.state is JobState.SUCCEEDED
+    assert update.usage.peak_memory_gib < 0.15
+
+
+def test_usage_of_a_tree(open_site):
+    """Peak memory, processor time and duration are those of the whole tree."""
+    script = (
+        "import os, time\n"
+        "block = bytearray(200 << 20)\n"
+        "if os.fork() == 0:\n"
+        "    while time.process_time() < 0.3: pass\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "start = time.process_time()\n"
+        "while time.process_time() < start + 0.3: pass\n"
+    )
+    open_site.pool.submit(open_site.job("a", sys.executable, "-c", script))
+    [update] = open_site.follower.wait_for("a")
+    assert update.state is JobState.SUCCEEDED
+    assert update.usage.peak_memory_gib * 1024 == pytest.approx(210, abs=15)
+    assert update.usage.cpu_seconds == pytest.approx(0.75, abs=0.25)
+    assert update.usage.duration_s >= 0.6 / os.cpu_count()
+    assert update.usage.io_read_gib is not None
+
+
+def test_usage_of_orphans_counts(open_site):
+    """The processor time of a process that its parent never waited for is the job's as well."""
+    spin = "import time\nwhile time.process_time() < 0.5: pass"
+    script = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen(['setsid', sys.executable, '-c', {spin!r}])\n"
+        "time.sleep(0.3)\n"
+        "import os; os._exit(0)\n"
+    )
+    open_site.pool.submit(open_site.job("a", sys.executable, "-c", script))
+    [update] = open_site.follower.wait_for("a")
+    assert update.usage.cpu_seconds > 0.1
+
+
+def test_disk_traffic(open_site, tmp_path):
+    """What a job writes to disk is measured, its dead children's share included."""
+    script = f"dd if=/dev/zero of={tmp_path}/file bs=1M count=16 conv=fsync 2>/dev/null; true"
+    open_site.pool.submit(open_site.job("a", "sh", "-c", script))
+    [update] = open_site.follower.wait_for("a")
+    assert update.usage.io_write_gib * 1024 == pytest.approx(16, abs=1)
+
+
+def test_short_peak(open_site):
+    """A peak that is over between two readings is known from the kernel."""
+    script = "block = bytearray(300 << 20); del block; import time; time.sleep(0.1)"
+    open_site.pool.submit(open_site.job("a", sys.executable, "-c", script))
+    [update] = open_site.follower.wait_for("a")
+    assert update.usage.peak_memory_gib * 1024 == pytest.approx(310, abs=15)
+
+
+def test_job_over_in_no_time(open_site):
+    """Even a job that ends at once has used some memory."""
+    open_site.pool.submit(open_site.job("a", "true"))
+    [update] = open_site.follower.wait_for("a")
+    assert 0 < update.usage.peak_memory_gib < 0.2
