@@ -38,6 +38,11 @@ class Origin:
             variable = self.variables.get(location[:length])
             if variable is not None:
                 return source_name(variable), None
+        if self.file is not None and location in self.file.lines:
+            return self.file.file, self.file.lines[location]
+        for inner, variable in self.variables.items():
+            if inner[: len(location)] == location:  # the section exists by the variable alone
+                return source_name(variable), None
         if self.file is None:
             return None, None
         return self.file.file, self.file.line_of(location)
