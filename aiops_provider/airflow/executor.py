@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow.describe import read_description
 from aiops_provider.airflow.host import ingest_url, open_installation
+from aiops_provider.airflow.versions import States, queues_of, states_of, workload_key
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.errors import AiopsError, ClusterError, DescriptionError
 
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STOP_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InFlight:
+    cluster: str
+    states: States
 
 
 class AiopsExecutor(BaseExecutor):
@@ -58,7 +66,7 @@ class AiopsExecutor(BaseExecutor):
         self._layer: Layer | None = None
         self._clusters: dict[str, LocalCluster] = {}
         self._decisions: dict[Any, Decision] = {}
-        self._owners: dict[Any, str] = {}
+        self._in_flight: dict[Any, _InFlight] = {}
         self._failed_on: dict[tuple[TaskKey, str, int], dict[str, str]] = {}
         self._scratch: Path | None = None
 
@@ -91,7 +99,8 @@ class AiopsExecutor(BaseExecutor):
         """Send what its cluster has room for, callbacks first, then tasks by priority."""
         for callback in list(self.queued_callbacks.values())[: max(open_slots, 0)]:
             open_slots -= self._send(callback, None)
-        for _, workload in self.order_queued_tasks_by_priority():
+        waiting = sorted(self.queued_tasks.values(), key=lambda each: -each.ti.priority_weight)
+        for workload in waiting:
             if open_slots <= 0:
                 return
             decision = self._good_decision(workload)
@@ -118,9 +127,9 @@ class AiopsExecutor(BaseExecutor):
         """Take a task back, wherever it is."""
         key = ti.key
         self.queued_tasks.pop(key, None)
-        owner = self._owners.get(key)
-        if owner is not None:
-            self._clusters[owner].cancel(key)
+        in_flight = self._in_flight.get(key)
+        if in_flight is not None:
+            self._clusters[in_flight.cluster].cancel(key)
         self.running.discard(key)
         self._forget(key)
 
@@ -167,7 +176,7 @@ class AiopsExecutor(BaseExecutor):
             ),
             write_now=self._writer(session),
         )
-        self._decisions[workload.key] = decision
+        self._decisions[workload_key(workload)] = decision
         return decision
 
     def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
@@ -188,7 +197,7 @@ class AiopsExecutor(BaseExecutor):
 
     def _good_decision(self, workload: Any) -> Decision:
         """The choice that was made, or a new one if its cluster is no longer to be used."""
-        decision = self._decisions.get(workload.key)
+        decision = self._decisions.get(workload_key(workload))
         if decision is None or not self._the_layer.decider.still_good(decision):
             decision = self._choose(workload, None)
         return decision
@@ -202,29 +211,33 @@ class AiopsExecutor(BaseExecutor):
             self._clusters[name].submit(workload, decision, environment)
         except ClusterError as error:
             # It stays queued: the next heartbeat chooses anew, since the cluster is unhealthy now.
-            log.warning("Cluster %s did not take %s: %s", name, workload.key, error)
+            log.warning("Cluster %s did not take %s: %s", name, workload_key(workload), error)
             layer.refused(name, str(error))
             return 0
-        for queue in (self.queued_tasks, self.queued_callbacks, self.queued_connection_tests):
-            queue.pop(workload.key, None)
-        self.running.add(workload.key)
-        self._owners[workload.key] = name
+        key, states = workload_key(workload), states_of(workload)
+        for queue in queues_of(self):
+            queue.pop(key, None)
+        self.running.add(key)
+        self._in_flight[key] = _InFlight(cluster=name, states=states)
+        if states.running is not None:
+            self.change_state(key, states.running, remove_running=False)
         return 1
 
     def _take_in(self, cluster: str, ended: Ended) -> None:
-        if self._owners.get(ended.key) != cluster:
+        in_flight = self._in_flight.get(ended.key)
+        if in_flight is None or in_flight.cluster != cluster:
             return
         if ended.record is not None:
             self._the_layer.executed(ended.record)
             self._remember_failure(ended)
         elif ended.run is not None:
             self._the_layer.decider.ledger.release(ended.run)
-        self._owners.pop(ended.key, None)
+        del self._in_flight[ended.key]
         self._decisions.pop(ended.key, None)
         if ended.clean:
-            self.success(ended.key)
+            self.change_state(ended.key, in_flight.states.success)
         else:
-            self.fail(ended.key, f"{cluster}: {ended.message}")
+            self.change_state(ended.key, in_flight.states.failure, f"{cluster}: {ended.message}")
 
     def _remember_failure(self, ended: Ended) -> None:
         record = ended.record
@@ -241,7 +254,7 @@ class AiopsExecutor(BaseExecutor):
             )
 
     def _forget(self, key: Any) -> None:
-        self._owners.pop(key, None)
+        self._in_flight.pop(key, None)
         decision = self._decisions.pop(key, None)
         if decision is not None:
             self._the_layer.decider.ledger.release(decision.placement.run)
@@ -257,7 +270,7 @@ def _description(workload: Any) -> TaskDescription | None:
     try:
         return read_description(workload.ti.executor_config)
     except DescriptionError as error:
-        log.warning("%s is placed without its description: %s", workload.key, error)
+        log.warning("%s is placed without its description: %s", workload_key(workload), error)
         return None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE, read_outcome
+from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.pools import Job, JobClient, JobState, JobUpdate, open_job_client
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -106,8 +107,9 @@ class LocalCluster:
                 environment={**environment, OUTCOME_VARIABLE: str(outcome)},
             )
         )
-        self._sent[job_id] = Sent(key=workload.key, decision=decision, submitted_at=utc_now())
-        self._jobs[workload.key] = job_id
+        key = workload_key(workload)
+        self._sent[job_id] = Sent(key=key, decision=decision, submitted_at=utc_now())
+        self._jobs[key] = job_id
 
     def poll(self) -> list[Ended]:
         """What has ended since the last call; a pool that died ends everything it had."""

@@ -24,12 +24,12 @@ def run(argument: str) -> int:
         0 when the task succeeded, 1 when it ended in any other way.
     """
     from airflow.executors import workloads
-    from airflow.executors.base_executor import BaseExecutor
     from pydantic import TypeAdapter
 
+    from aiops_provider.airflow.versions import run_workload
+
     adapter: TypeAdapter[workloads.All] = TypeAdapter(workloads.All)
-    workload = adapter.validate_json(argument)
-    exit_code = BaseExecutor.run_workload(workload, subprocess_logs_to_stdout=True)
+    exit_code = run_workload(adapter.validate_json(argument))
     outcome = read_outcome(os.environ.get(OUTCOME_VARIABLE))
     return exit_code or (1 if outcome.get("state") == "failed" else 0)
 
