@@ -1,0 +1,193 @@
+"""A real Prefect server for the tests that need one, and a worker of ours beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+# Before Prefect is imported: it reads its settings then.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
+
+_START_TIMEOUT_S = 120.0
+_END_TIMEOUT_S = 20.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Prefect server."""
+
+    api: str
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program needs to use it."""
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AIOPS_", "PREFECT"))},
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_API_URL": self.api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def request(self, method: str, path: str, json: Any = None) -> Any:
+        """Call the REST API."""
+        answer = httpx.request(method, f"{self.api}{path}", json=json, timeout=30.0)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def create_pool(self, name: str) -> None:
+        """A work pool of type aiops with our own template, as `prefect work-pool create` makes it."""
+        from aiops_provider.prefect import AiopsWorker
+
+        body = {
+            "name": name,
+            "type": "aiops",
+            "base_job_template": AiopsWorker.get_default_base_job_template(),
+        }
+        self.request("POST", "/work_pools/", body)
+
+    def deploy(
+        self,
+        entrypoint: str,
+        *,
+        flow: str,
+        name: str,
+        pool: str,
+        job_variables: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A deployment of code that lies on this machine."""
+        folder, _, rest = entrypoint.rpartition("/")
+        flow_id = self.request("POST", "/flows/", {"name": flow})["id"]
+        body = {
+            "name": name,
+            "flow_id": flow_id,
+            "work_pool_name": pool,
+            "entrypoint": rest,
+            "pull_steps": [
+                {"prefect.deployments.steps.set_working_directory": {"directory": folder}}
+            ],
+            "job_variables": dict(job_variables or {}),
+            "enforce_parameter_schema": False,
+        }
+        deployment: str = self.request("POST", "/deployments/", body)["id"]
+        return deployment
+
+    def start_run(self, deployment: str, **parameters: Any) -> str:
+        """Start a run of a deployment."""
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        run: str = self.request("POST", f"/deployments/{deployment}/create_flow_run", body)["id"]
+        return run
+
+    def flow_run(self, run: str) -> dict[str, Any]:
+        """A flow run as the server knows it."""
+        found: dict[str, Any] = self.request("GET", f"/flow_runs/{run}")
+        return found
+
+    def wait(self, run: str, *states: str, timeout_s: float = 120.0) -> dict[str, Any]:
+        """Wait until the run is in one of the states (types), and return it."""
+        wanted = states or ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        found: dict[str, Any] = {}
+
+        def there() -> bool:
+            nonlocal found
+            found = self.flow_run(run)
+            return found["state_type"] in wanted
+
+        wait_until(there, f"{run} to become {wanted}", timeout_s=timeout_s)
+        return found
+
+    def history(self, run: str) -> list[str]:
+        """Names of the states that the run was in, in order."""
+        states = self.request("GET", f"/flow_run_states/?flow_run_id={run}")
+        return [state["name"] for state in sorted(states, key=lambda one: one["timestamp"])]
+
+
+def wait_until(there: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
+    """Wait for something, which must happen in time."""
+    deadline = time.monotonic() + timeout_s
+    while not there():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {timeout_s:.0f} s for {what}")
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server on loopback, one for each process of the tests."""
+    home = tmp_path_factory.mktemp("prefect-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(api=f"http://127.0.0.1:{port}/api", home=home)
+    command = ["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
+    with running_program(command, server.environment, home / "server.log") as process:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not _healthy(server.api):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the server did not start:\n{(home / 'server.log').read_text()[-3000:]}")
+            time.sleep(0.3)
+        yield server
+
+
+def _healthy(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/health", timeout=2.0).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+class running_program:  # noqa: N801 - used like a function
+    """Runs ``python -m prefect …`` until the block ends, then ends it and all below it."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self._command = [sys.executable, "-m", "prefect", *arguments]
+        self._environment = dict(environment)
+        self._log = log
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                cwd=self._log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self._process
+
+    def __exit__(self, *error: object) -> None:
+        below = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for member in below:
+            try:
+                member.kill()
+            except psutil.NoSuchProcess:
+                continue

@@ -1,0 +1,72 @@
+"""What a flow run is called, and what its author says about it."""
+
+from __future__ import annotations
+
+from typing import Any
+from types import SimpleNamespace
+
+import pytest
+
+from aiops_provider import Generic, Training
+from aiops_provider.domain.workload import TaskKey
+from aiops_provider.errors import DescriptionError
+from aiops_provider.prefect.configuration import AiopsJobConfiguration
+from aiops_provider.prefect.describe import describe, read_description, task_key
+
+
+def configuration(**fields: Any) -> AiopsJobConfiguration:
+    made = AiopsJobConfiguration(**fields)
+    made._related_objects = {
+        "flow": SimpleNamespace(name="train"),
+        "deployment": SimpleNamespace(name="linear"),
+    }
+    return made
+
+
+def test_history_is_kept_by_flow_and_deployment() -> None:
+    """A flow's deployments have histories of their own."""
+    assert task_key(configuration()) == TaskKey("train", "linear")
+
+
+def test_a_run_without_deployment_goes_under_its_flow() -> None:
+    """A flow that was submitted directly has no deployment name."""
+    made = configuration()
+    made._related_objects["deployment"] = None
+    assert task_key(made) == TaskKey("train", "train")
+
+
+def test_nothing_said() -> None:
+    """Without a word about it a flow run has no description."""
+    assert describe(configuration(), {"rows": 3}) is None
+
+
+def test_said_in_job_variables() -> None:
+    """The job variable `task` holds a description."""
+    made = configuration(task={"kind": "training", "epochs": 3})
+    assert describe(made, {}) == Training(epochs=3)
+
+
+def test_said_in_parameters() -> None:
+    """The parameter `aiops` goes before the job variables: it knows this very run."""
+    made = configuration(task={"kind": "training", "epochs": 3})
+    assert describe(made, {"aiops": {"input_gib": 2}}) == Generic(input_gib=2)
+
+
+def test_pinned() -> None:
+    """The job variable `cluster` pins the run, described or not."""
+    assert describe(configuration(cluster="a"), {}) == Generic(cluster="a")
+    made = configuration(cluster="a", task={"kind": "training"})
+    assert describe(made, {}) == Training(cluster="a")
+
+
+def test_unusable_description_does_not_stop_a_run(caplog: pytest.LogCaptureFixture) -> None:
+    """A description that cannot be used is left out, and the log says which field is wrong."""
+    assert describe(configuration(task={"kind": "training", "epochs": -1}), {}) is None
+    assert "job_variables.task.training.epochs" in caplog.text
+
+
+@pytest.mark.parametrize("said", [{"kind": "cooking"}, "much memory", {"memory": 3}])
+def test_a_refusal_names_the_field(said: object) -> None:
+    """Whoever wrote the description is told where it is wrong."""
+    with pytest.raises(DescriptionError, match=r"job_variables\.task"):
+        read_description(said, field="job_variables.task")
