@@ -1,0 +1,216 @@
+"""
+What the task's own runs say: quantiles weighted by age and fitted to the size of the input.
+
+The strongest predictor there is once a task has run; it knows nothing of other tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.profile import Quantity, Source
+from aiops_provider.domain.workload import TaskDescription, TaskKey, input_size
+from aiops_provider.profiling.estimate import Estimate
+from aiops_provider.profiling.evidence import (
+    Reading,
+    cores_readings,
+    duration_readings,
+    memory_readings,
+    recent_kills,
+)
+from aiops_provider.profiling.input_size import SizeEffect, size_effect
+from aiops_provider.profiling.quantiles import (
+    SMALLEST,
+    Observation,
+    effective_count,
+    few_run_quantiles,
+)
+
+# More runs than this change no quantile worth the time: the answer must come within a millisecond.
+_MOST_RUNS = 128
+# What no input needs: an idle interpreter, the start of a process.
+_IDLE_MEMORY_GIB = 0.1
+_IDLE_DURATION_S = 1.0
+
+
+class OwnHistory:
+    """
+    Conditional quantiles of the task's own finished runs.
+
+    A run's weight halves per half-life, counted back from the newest run: a task that has paused
+    for a year is not forgotten. Lower bounds (failed runs, runs killed for memory) are weighed by
+    Kaplan–Meier. See ``quantiles.few_run_quantiles`` for what few runs mean for the interval, and
+    ``input_size.size_effect`` for how the input's size enters.
+
+    It cannot see a change of the task's code; old runs then mislead until their weight is gone.
+
+    Args:
+        half_life_days: Age at which a run counts half, > 0.
+        minimum_runs: Fewer finished runs than this say nothing, >= 1.
+    """
+
+    name = "own_history"
+
+    def __init__(self, *, half_life_days: float = 30.0, minimum_runs: int = 1) -> None:
+        if half_life_days <= 0 or minimum_runs < 1:
+            raise ValueError(
+                f"half_life_days must be > 0 and minimum_runs >= 1, got {half_life_days}, {minimum_runs}"
+            )
+        self._half_life_s = half_life_days * 86400.0
+        self._minimum_runs = minimum_runs
+
+    def predict(
+        self,
+        task: TaskKey,  # noqa: ARG002 – the history is this task's
+        description: TaskDescription | None,
+        history: Sequence[ExecutionRecord],
+        *,
+        now: datetime,
+    ) -> Estimate | None:
+        """Quantiles of memory, cores, duration and disk traffic, as far as they were measured."""
+        runs = [r for r in history if r.outcome.is_task_evidence and r.ended_at <= now]
+        runs = sorted(runs, key=run_order)[-_MOST_RUNS:]
+        if len(runs) < self._minimum_runs or not runs:
+            return None
+        scope = _Scope(runs, _sizes(description, runs), self._half_life_s, now)
+        memory = _memory(scope)
+        kills = recent_kills(runs, scope.scaler(memory_readings(runs), _IDLE_MEMORY_GIB))
+        weights = [scope.weight(r) for r in runs]
+        return Estimate(
+            memory_gib=memory,
+            cores=scope.quantity(cores_readings(runs), what="cores"),
+            duration_s=scope.quantity(
+                duration_readings(runs), what="duration", idle=_IDLE_DURATION_S
+            ),
+            io_mib_per_s=scope.quantity(_io_readings(runs), what="disk traffic"),
+            own_runs=effective_count(weights),
+            killed_at_gib=kills.at_gib,
+            killed_first_gib=kills.first_gib,
+        )
+
+
+def run_order(record: ExecutionRecord) -> tuple[datetime, str, int, int]:
+    """Sort key of runs: by end, then by name, so that the order they were learned in is nothing."""
+    run = record.run
+    return record.ended_at, run.run_id, run.map_index, run.try_number
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Size of the input to come and of each run, both in GiB or both in rows."""
+
+    wanted: float | None
+    of: Callable[[ExecutionRecord], float | None]
+
+
+def _sizes(description: TaskDescription | None, runs: Sequence[ExecutionRecord]) -> _Sizes:
+    gib, rows = input_size(description)
+    if gib and any(r.input_gib for r in runs):
+        return _Sizes(gib, lambda r: r.input_gib)
+    if rows and any(r.input_rows for r in runs):
+        return _Sizes(float(rows), lambda r: r.input_rows)
+    return _Sizes(None, lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    runs: Sequence[ExecutionRecord]
+    sizes: _Sizes
+    half_life_s: float
+    now: datetime
+
+    def weight(self, record: ExecutionRecord) -> float:
+        age = self.runs[-1].ended_at - record.ended_at
+        # A weight of zero would be no run at all.
+        return max(1e-6, math.pow(0.5, age / timedelta(seconds=1) / self.half_life_s))
+
+    def effect(self, readings: Sequence[Reading], idle: float) -> SizeEffect | None:
+        if not self.sizes.wanted:
+            return None
+        points = [
+            (size, r.value)
+            for r in readings
+            if not r.censored and (size := self.sizes.of(r.record))
+        ]
+        return size_effect(points, constant_if_unknown=idle)
+
+    def scaler(
+        self, readings: Sequence[Reading], idle: float
+    ) -> Callable[[ExecutionRecord, float], float]:
+        effect = self.effect(readings, idle)
+        return lambda record, value: value * self._factor(effect, record)
+
+    def _factor(self, effect: SizeEffect | None, record: ExecutionRecord) -> float:
+        size = self.sizes.of(record)
+        if effect is None or not size or not self.sizes.wanted:
+            return 1.0
+        return effect.factor(seen=size, wanted=self.sizes.wanted)
+
+    def quantity(
+        self, readings: Sequence[Reading], *, what: str, idle: float | None = None
+    ) -> Quantity | None:
+        if not readings:
+            return None
+        effect = self.effect(readings, idle) if idle is not None else None
+        factors = [self._factor(effect, r.record) for r in readings]
+        observations = [
+            Observation(r.value * f, self.weight(r.record), r.censored, r.beyond * f)
+            for r, f in zip(readings, factors, strict=True)
+        ]
+        p50, p80, p95 = few_run_quantiles(observations)
+        bend = effect.bend(self.sizes.wanted) if effect and self.sizes.wanted else 1.0
+        return Quantity(
+            p50=p50,
+            p80=p80 * bend**0.5,
+            p95=p95 * bend,
+            source=Source.OWN_HISTORY,
+            sample_count=len(readings),
+            reason=self._reason(what, readings, factors[-1]),
+        )
+
+    def _reason(self, what: str, readings: Sequence[Reading], growth: float) -> str:
+        count = len(readings)
+        newest = age_in_words(self.now - readings[-1].record.ended_at)
+        parts = [f"{what} of {count} own run{'s' if count != 1 else ''}, newest {newest} ago"]
+        if abs(growth - 1) >= 0.005:
+            word = "growth" if growth > 1 else "shrinkage"
+            parts.append(f"{100 * (growth - 1):+.0f} % for input {word}")
+        kills = sum(r.record.outcome is Outcome.OUT_OF_MEMORY for r in readings)
+        if kills:
+            parts.append(f"{kills} of them killed for memory, which tells only a lower bound")
+        return "; ".join(parts)
+
+
+def _memory(scope: _Scope) -> Quantity | None:
+    return scope.quantity(memory_readings(scope.runs), what="peak memory", idle=_IDLE_MEMORY_GIB)
+
+
+def _io_readings(records: Sequence[ExecutionRecord]) -> list[Reading]:
+    readings = []
+    for record in records:
+        usage = record.usage
+        if usage is None or usage.duration_s <= 0 or record.outcome is not Outcome.SUCCESS:
+            continue
+        if usage.io_read_gib is None and usage.io_write_gib is None:
+            continue
+        moved_mib = ((usage.io_read_gib or 0.0) + (usage.io_write_gib or 0.0)) * 1024
+        readings.append(Reading(record, max(moved_mib / usage.duration_s, SMALLEST)))
+    return readings
+
+
+def age_in_words(age: timedelta) -> str:
+    """
+    An age as people say it.
+
+    >>> age_in_words(timedelta(minutes=130))
+    '2 h'
+    """
+    seconds = max(0.0, age / timedelta(seconds=1))
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length or (unit == "min" and seconds >= length):
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,97 @@
+"""How large a described data set is on disk and in memory, from whichever figures are known."""
+
+from __future__ import annotations
+
+from aiops_provider.domain.units import gib_from_bytes
+from aiops_provider.domain.workload import Dataset
+from aiops_provider.profiling.priors.spread import Spread, between
+
+# GiB in memory per GiB on disk, median and p95, for data frames. Text: numbers shrink, strings grow
+# (a CPython str has 49 bytes before its first character). Columnar files are compressed: Parquet
+# takes 0.13 of the same CSV (Databricks, "What is Parquet?": 130 GB for 1 TB), so 5 to 12 times as
+# much in memory. In between: the rule of thumb of pandas' author is "5 to 10 times as much RAM as
+# the size of your dataset" (McKinney, "Apache Arrow and the 10 things I hate about pandas", 2017),
+# working copies included, which are counted apart below.
+_EXPANSION: dict[str, Spread] = {
+    "csv": between(2.0, 5.0),
+    "tsv": between(2.0, 5.0),
+    "json": between(2.0, 6.0),
+    "jsonl": between(2.0, 6.0),
+    "xml": between(2.0, 6.0),
+    "avro": between(2.5, 6.0),
+    "parquet": between(5.0, 12.0),
+    "orc": between(5.0, 12.0),
+    "delta": between(5.0, 12.0),
+    "iceberg": between(5.0, 12.0),
+    "arrow": between(1.2, 2.0),
+    "feather": between(1.2, 2.0),
+    "npy": between(1.0, 1.5),
+    "npz": between(2.0, 4.0),
+    "table": between(2.5, 6.0),
+}
+_UNKNOWN_EXPANSION = between(3.0, 10.0)
+# Columns of a table that is not described: half of the 60 data sets of OpenML-CC18 have fewer than
+# 25 features (Bischl et al., 2021); fact tables of warehouses are wider.
+_UNKNOWN_COLUMNS = between(20.0, 80.0)
+# Bytes of a cell in a data frame: a float64 has 8, a short string object 60.
+_CELL_BYTES = between(12.0, 60.0)
+# Bytes of a cell in a text file.
+_CELL_BYTES_ON_DISK = 8.0
+# A task of which no size is known: most pipelines move little; stated as wide as it is unknown.
+UNKNOWN_VOLUME_GIB = between(0.05, 2.0)
+_UNKNOWN_IN_MEMORY_GIB = between(0.05, 1.0)
+
+
+def columns(dataset: Dataset) -> Spread:
+    """Number of columns."""
+    if dataset.table_schema and dataset.table_schema.columns:
+        count = float(len(dataset.table_schema.columns))
+        return Spread(count, count, count)
+    return _UNKNOWN_COLUMNS
+
+
+def expansion(file_format: str | None) -> Spread:
+    """GiB in memory per GiB on disk."""
+    return _EXPANSION.get((file_format or "").lower().lstrip("."), _UNKNOWN_EXPANSION)
+
+
+def in_memory_gib(dataset: Dataset) -> Spread:
+    """
+    Size of the whole data set as one data frame.
+
+    The volume decides if known, else the rows; with neither a modest, wide guess.
+    """
+    if dataset.volume_gib is not None:
+        return expansion(dataset.format) * dataset.volume_gib
+    if dataset.rows is not None:
+        return columns(dataset) * _CELL_BYTES * gib_from_bytes(dataset.rows)
+    return _UNKNOWN_IN_MEMORY_GIB
+
+
+def on_disk_gib(dataset: Dataset) -> Spread:
+    """Size of the data set as files."""
+    if dataset.volume_gib is not None:
+        return Spread(dataset.volume_gib, dataset.volume_gib, dataset.volume_gib)
+    if dataset.rows is not None:
+        return columns(dataset) * gib_from_bytes(dataset.rows * _CELL_BYTES_ON_DISK)
+    return UNKNOWN_VOLUME_GIB
+
+
+def size_is_known(dataset: Dataset) -> bool:
+    """Whether volume or rows are given."""
+    return dataset.volume_gib is not None or dataset.rows is not None
+
+
+def size_in_words(dataset: Dataset) -> str:
+    """
+    The figures that were given.
+
+    >>> size_in_words(Dataset(volume_gib=2.5, format="csv"))
+    '2.5 GiB of csv'
+    """
+    kind = dataset.format or "data"
+    if dataset.volume_gib is not None:
+        return f"{dataset.volume_gib:g} GiB of {kind}"
+    if dataset.rows is not None:
+        return f"{dataset.rows:,} rows"
+    return f"{kind} of unknown size"

@@ -1,0 +1,156 @@
+"""Priors of tasks that move and reshape data, and of those that compute features from it."""
+
+from __future__ import annotations
+
+from aiops_provider.domain.profile import ComputeType, StorageNeed
+from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
+from aiops_provider.domain.workload import Dataset, Etl, FeatureEngineering
+from aiops_provider.profiling.estimate import Estimate
+from aiops_provider.profiling.priors.data_size import (
+    columns,
+    in_memory_gib,
+    on_disk_gib,
+    size_in_words,
+    size_is_known,
+)
+from aiops_provider.profiling.priors.spread import (
+    MACHINE_MEMORY_GIB,
+    PROCESS_MEMORY_GIB,
+    PROCESS_START_S,
+    Spread,
+    between,
+    exactly,
+)
+from aiops_provider.profiling.priors.storage import (
+    intermediate_need,
+    runs_in_warehouse,
+    storage_need,
+)
+
+# Copies of the working set that are alive at once, beside the data itself. A join holds its result
+# and a hash table of one side; a group-by holds its groups and a partial copy. Engineering
+# assumptions, checked against the "5 to 10 times the data" of pandas' author (see data_size).
+_PER_JOIN = Spread(0.5, 0.8, 1.5)
+_PER_AGGREGATION = Spread(0.1, 0.25, 0.5)
+# Whoever streams holds some batches, whatever the volume.
+_STREAMING_GIB = between(0.1, 1.0)
+# A warehouse returns a result, not its table.
+_RESULT_GIB = between(0.05, 0.5)
+# Seconds per GiB on one core, whole pipelines of reading, parsing, reshaping and writing: 50 MiB/s
+# is what pandas' CSV reader alone does on a server core, 5 MiB/s a pipeline of Python functions per
+# row. Conservative engineering assumptions.
+_SECONDS_PER_GIB = between(1024 / 50, 1024 / 5)
+_WAREHOUSE_SECONDS_PER_GIB = between(1.0, 20.0)
+_TIME_PER_JOIN = 0.5
+_TIME_PER_AGGREGATION = 0.2
+# Nobody sends one core through more than this; engines for larger data use several.
+_GIB_PER_CORE = 4.0
+_MOST_CORES = 16.0
+# Python functions computed per row and feature: a million a second vectorised with some overhead,
+# a tenth of that row by row.
+_FEATURES_PER_S = between(1e-6, 1e-5)
+# The table of features is built, copied once and written.
+_FEATURE_COPIES = Spread(2.0, 2.5, 3.0)
+_FEATURE_BYTES = 8.0
+_UNKNOWN_FEATURES = between(20.0, 200.0)
+# Scratch space in multiples of what is read and written.
+_SCRATCH = Spread(0.5, 1.0, 2.0)
+_GIGABIT_PER_GIB = 8 * BYTES_PER_GIB / 1e9
+# Waiting for a warehouse costs hardly any CPU.
+_WAITING_CORES = Spread(0.1, 0.2, 0.5)
+
+
+def etl_prior(description: Etl) -> Estimate:
+    """
+    Memory is the working set, time is bytes over throughput.
+
+    ``memory = process + data * (1 + joins * 0.5 + aggregations * 0.1)`` at the median, where *data*
+    is the source in memory (volume times the expansion of its format); a stream holds batches only,
+    and where a warehouse does the work only the result is held.
+    """
+    source = description.source
+    joins, aggregations = description.joins or 0, description.aggregations or 0
+    pushed_down = runs_in_warehouse(source)
+    if pushed_down:
+        working_set = _RESULT_GIB
+    elif description.streaming:
+        working_set = _STREAMING_GIB
+    else:
+        copies = exactly(1.0) + _PER_JOIN * joins + _PER_AGGREGATION * aggregations
+        working_set = in_memory_gib(source) * copies
+    seconds = _WAREHOUSE_SECONDS_PER_GIB if pushed_down else _SECONDS_PER_GIB
+    effort = 1 + joins * _TIME_PER_JOIN + aggregations * _TIME_PER_AGGREGATION
+    what = f"{size_in_words(source)}, {joins} joins, {aggregations} aggregations"
+    if pushed_down:
+        what += ", computed in the warehouse"
+    storage = storage_need("source", source) + storage_need("target", description.target)
+    if joins and size_is_known(source) and not pushed_down:
+        storage += intermediate_need(working_set, reason=f"working set of {joins} joins")
+    return _estimate(
+        source,
+        working_set=working_set,
+        core_seconds=on_disk_gib(source) * seconds * effort,
+        waits=pushed_down,
+        storage=storage,
+        what=what,
+    )
+
+
+def feature_engineering_prior(description: FeatureEngineering) -> Estimate:
+    """The source as for an ETL task, and a table of ``rows * features * 8 bytes`` two to three times."""
+    source = description.source
+    features = exactly(float(description.features)) if description.features else _UNKNOWN_FEATURES
+    cells = _rows(source) * features
+    table = cells * _FEATURE_COPIES * gib_from_bytes(_FEATURE_BYTES)
+    core_seconds = on_disk_gib(source) * _SECONDS_PER_GIB + cells * _FEATURES_PER_S
+    count = f"{description.features} features" if description.features else "features"
+    return _estimate(
+        source,
+        working_set=in_memory_gib(source) + table,
+        core_seconds=core_seconds,
+        waits=False,
+        storage=storage_need("source", source),
+        what=f"{count} from {size_in_words(source)}",
+    )
+
+
+def _rows(dataset: Dataset) -> Spread:
+    if dataset.rows is not None:
+        return exactly(float(dataset.rows))
+    return in_memory_gib(dataset) * (1 / (_FEATURE_BYTES * columns(dataset).p50 / BYTES_PER_GIB))
+
+
+def _estimate(
+    source: Dataset,
+    *,
+    working_set: Spread,
+    core_seconds: Spread,
+    waits: bool,
+    storage: tuple[StorageNeed, ...],
+    what: str,
+) -> Estimate:
+    memory = (PROCESS_MEMORY_GIB + working_set).at_most(MACHINE_MEMORY_GIB)
+    volume = on_disk_gib(source)
+    busy = 1.0 if waits else max(1.0, min(_MOST_CORES, volume.p50 / _GIB_PER_CORE))
+    cores = _WAITING_CORES if waits else Spread(busy, busy, 2 * busy)
+    duration = PROCESS_START_S + core_seconds * (1 / busy)
+    known = size_is_known(source)
+    moved_gbit = volume.p50 * _GIGABIT_PER_GIB
+    return Estimate(
+        compute_type=ComputeType.CPU,
+        memory_gib=memory.quantity(f"prior for {what}"),
+        cores=cores.quantity(f"prior for {what}"),
+        duration_s=duration.quantity(f"prior for {what}"),
+        local_disk_gib=(volume * _SCRATCH).quantity(f"scratch for {what}") if known else None,
+        network_gbps=_rate(moved_gbit, duration).quantity(what)
+        if known and source.location
+        else None,
+        io_mib_per_s=_rate(volume.p50 * 1024, duration).quantity(what) if known else None,
+        storage=storage or None,
+    )
+
+
+def _rate(amount: float, duration: Spread) -> Spread:
+    # The shorter the run, the faster the data must come.
+    typical = amount / duration.p50
+    return Spread(typical, 2 * typical, 4 * typical)

@@ -1,0 +1,104 @@
+"""Prior of a task of which only the operator and perhaps the input's size are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiops_provider.domain.profile import ComputeType
+from aiops_provider.domain.workload import Dataset, Generic
+from aiops_provider.profiling.estimate import Estimate
+from aiops_provider.profiling.priors.data_size import in_memory_gib, size_in_words, size_is_known
+from aiops_provider.profiling.priors.spread import (
+    MACHINE_MEMORY_GIB,
+    NOTHING,
+    PROCESS_MEMORY_GIB,
+    PROCESS_START_S,
+    Spread,
+    between,
+)
+
+# Per GiB of input on one core; twice as doubtful as for an ETL task.
+_SECONDS_PER_GIB = between(20.0, 400.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How operators of one sort use a machine."""
+
+    words: tuple[str, ...]
+    name: str
+    cores: Spread
+    work_s: Spread
+    extra_gib: Spread = NOTHING
+    reads_input: bool = True
+
+
+# Told by the operator's class name; the first that matches. Figures are engineering assumptions
+# about what the class does in the worker's own process, hence wide.
+_MANNERS = (
+    _Manner(
+        ("sensor", "wait"),
+        "it mostly waits",
+        cores=Spread(0.05, 0.1, 0.25),
+        work_s=between(60.0, 3600.0),
+        reads_input=False,
+    ),
+    _Manner(
+        (
+            "kubernetespod", "spark", "databricks", "emr", "dataproc", "bigquery", "snowflake",
+            "redshift", "athena", "glue", "sagemaker", "vertexai", "batchoperator", "ecs", "aci",
+            "dbtcloud", "sqlexecutequery", "cloudrun", "lambda", "livy", "trino",
+        ),
+        "the work is done elsewhere",
+        cores=Spread(0.1, 0.2, 0.5),
+        work_s=between(120.0, 3600.0),
+        reads_input=False,
+    ),
+    _Manner(
+        (
+            "empty", "dummy", "branch", "shortcircuit", "triggerdagrun", "latestonly", "email",
+            "slack", "http", "assert",
+        ),
+        "it does little",
+        cores=Spread(0.25, 0.5, 1.0),
+        work_s=between(1.0, 10.0),
+        reads_input=False,
+    ),
+)  # fmt: skip
+_ANYTHING = _Manner(
+    (),
+    "nothing tells what it does",
+    cores=Spread(0.8, 1.0, 2.0),
+    work_s=between(20.0, 1800.0),
+    # Half of such tasks hold hardly any data, few hold a lot.
+    extra_gib=Spread(0.0, 0.1, 0.5),
+)
+
+
+def generic_prior(description: Generic) -> Estimate:
+    """
+    A process, what its operator is known to do, and its input as one data frame.
+
+    An input of known size replaces the guess about the data that is held.
+    """
+    manner = _manner(description.operator)
+    dataset = Dataset(volume_gib=description.input_gib, rows=description.input_rows)
+    sized = size_is_known(dataset) and manner.reads_input
+    data = in_memory_gib(dataset) if sized else manner.extra_gib
+    work = manner.work_s
+    if sized and description.input_gib:
+        work = between(2.0, 60.0) + _SECONDS_PER_GIB * description.input_gib
+    what = f"prior for {description.operator or 'a task'}: {manner.name}"
+    if sized:
+        what = f"prior for {description.operator or 'a task'} reading {size_in_words(dataset)}"
+    return Estimate(
+        compute_type=ComputeType.CPU,
+        memory_gib=(PROCESS_MEMORY_GIB + data).at_most(MACHINE_MEMORY_GIB).quantity(what),
+        cores=manner.cores.quantity(what),
+        duration_s=(PROCESS_START_S + work).quantity(what),
+    )
+
+
+def _manner(operator: str | None) -> _Manner:
+    name = (operator or "").lower()
+    return next((m for m in _MANNERS if any(word in name for word in m.words)), _ANYTHING)

@@ -1,0 +1,145 @@
+"""How large a described model is: weights, layers, width, bytes, work per sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aiops_provider.domain.workload import ModelCandidate
+from aiops_provider.profiling.priors.spread import Spread, between, exactly
+
+# Weights as published: ResNet (He 2016), EfficientNet (Tan 2019), ViT (Dosovitskiy 2021), BERT
+# (Devlin 2019), DistilBERT (Sanh 2019), GPT-2 (Radford 2019), T5 (Raffel 2020), Whisper (Radford
+# 2022), Llama 3 (Meta 2024), Mistral (2023).
+_PUBLISHED_PARAMETERS = {
+    "resnet18": 11.7e6,
+    "resnet50": 25.6e6,
+    "resnet101": 44.5e6,
+    "efficientnet-b0": 5.3e6,
+    "vit-base": 86e6,
+    "distilbert": 66e6,
+    "bert-base": 110e6,
+    "bert-large": 340e6,
+    "gpt2-xl": 1.56e9,
+    "gpt2": 124e6,
+    "t5-base": 220e6,
+    "whisper-large": 1.55e9,
+    "llama-3-8b": 8.03e9,
+    "llama-3-70b": 70.6e9,
+    "mistral-7b": 7.24e9,
+}
+# Families of which a name is enough to know that weights are shared over positions.
+_CONVOLUTIONAL = (
+    "resnet",
+    "efficientnet",
+    "mobilenet",
+    "convnext",
+    "vgg",
+    "densenet",
+    "unet",
+    "yolo",
+)
+_LANGUAGE = (
+    "bert",
+    "gpt",
+    "t5",
+    "llama",
+    "mistral",
+    "mixtral",
+    "qwen",
+    "gemma",
+    "phi",
+    "falcon",
+    "opt-",
+)
+# "8b", "350m" at the end of a word of a name.
+_SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
+# Weights of a network nobody has described: between a small tabular one and BERT.
+_UNKNOWN_NETWORK = between(5e6, 110e6)
+_UNKNOWN_LANGUAGE_MODEL = between(1e9, 8e9)
+# ResNet-50 does 4.1e9 multiply-adds per image with 25.6e6 weights (He 2016): each weight is used
+# 160 times, for as many positions.
+_CONVOLUTIONAL_REUSE = 160.0
+# Transformers are about 128 times as wide as deep (GPT-3 175B: 12288 / 96), and have 12 * layers *
+# width^2 weights (Kaplan et al. 2020).
+_WIDTH_PER_LAYER = 128.0
+_WEIGHTS_PER_SQUARE = 12.0
+# Above this a model answers in text and wants an accelerator; below it is served from a CPU.
+LARGE_PARAMETERS = 5e8
+BYTES_BY_PRECISION = {
+    "fp32": 4.0,
+    "tf32": 4.0,
+    "fp16": 2.0,
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """
+    A network as far as its description tells.
+
+    Attributes:
+        parameters: Number of weights.
+        layers: Number of layers.
+        width: Width of a layer, as if it were a transformer.
+        language: Whether its samples are sequences of tokens.
+        reuse: How often each weight is used for one sample or token.
+        known: Whether the number of weights was given or published.
+    """
+
+    parameters: Spread
+    layers: float
+    width: float
+    language: bool
+    reuse: float
+    known: bool
+
+
+def network_shape(candidate: ModelCandidate, *, tokens_given: bool = False) -> NetworkShape:
+    """
+    Fill in what is not said about a network.
+
+    Args:
+        candidate: The model.
+        tokens_given: Whether the task counts its data in tokens.
+    """
+    name = (candidate.name or "").lower()
+    convolutional = any(word in name for word in _CONVOLUTIONAL)
+    known = candidate.parameters or _published(name)
+    language = (
+        tokens_given
+        or any(word in name for word in _LANGUAGE)
+        or (candidate.family == "fine_tuning" and not convolutional)
+    )
+    if known:
+        parameters = exactly(known)
+    else:
+        parameters = _UNKNOWN_LANGUAGE_MODEL if language else _UNKNOWN_NETWORK
+    layers = candidate.layers or (parameters.p50 / (_WEIGHTS_PER_SQUARE * _WIDTH_PER_LAYER**2)) ** (
+        1 / 3
+    )
+    layers = max(1.0, float(layers))
+    return NetworkShape(
+        parameters=parameters,
+        layers=layers,
+        width=(parameters.p50 / (_WEIGHTS_PER_SQUARE * layers)) ** 0.5,
+        language=language,
+        reuse=_CONVOLUTIONAL_REUSE if convolutional else 1.0,
+        known=bool(known),
+    )
+
+
+def _published(name: str) -> float | None:
+    for published, parameters in _PUBLISHED_PARAMETERS.items():
+        if published in name:
+            return parameters
+    match = _SIZE_IN_NAME.search(name)
+    return float(match[1]) * {"m": 1e6, "b": 1e9}[match[2]] if match else None
+
+
+def weight_bytes(candidate: ModelCandidate, *, default: str) -> float:
+    """Bytes of one weight as it is held for computing."""
+    return BYTES_BY_PRECISION[candidate.precision or default]

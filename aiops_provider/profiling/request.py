@@ -1,0 +1,169 @@
+"""What to ask of a cluster: the size at which more memory costs as much as the kills it avoids."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
+from aiops_provider.profiling.evidence import size_after_kill
+from aiops_provider.profiling.quantiles import exceeded, quantile_at, z_exceeded_with, z_of
+
+# Clusters bill and schedule in such steps (AWS Fargate: 0.25 vCPU); finer ones only look exact.
+MEMORY_STEP_GIB = 1 / 16
+CORES_STEP = 0.25
+# No request is below these: an interpreter with the host's own code in it needs 0.1 GiB.
+SMALLEST_MEMORY_GIB = 0.125
+SMALLEST_CORES = 0.25
+# An interpreter that has imported scikit-learn takes 0.3–0.4 GiB; before a first run nobody knows
+# that a task does not.
+SMALLEST_UNSEEN_MEMORY_GIB = 0.4
+# Beyond 1 in 740 runs the shape of the tail is guesswork and only waste is certain.
+_HIGHEST_Z = 3.0
+_STEP_Z = 0.05
+# Too few cores only slow a task down, so that the cores of four runs in five are enough.
+_CORES_Z = 0.8416
+
+
+def request_for(
+    memory_gib: Quantity,
+    cores: Quantity,
+    *,
+    failure_cost_factor: float = 10.0,
+    killed_at_gib: float = 0.0,
+    killed_first_gib: float = 0.0,
+    accelerator: str | None = None,
+    accelerators: int = 0,
+    local_disk_gib: float = 0.0,
+) -> ResourceRequest:
+    """
+    Size a request from what is expected and what a failure costs.
+
+    A run that asks for *r* costs *r* (it is held whether used or not); one that is killed for
+    memory costs the run ``k`` times over. The expected cost ``r * (1 + k * P(need > r))`` is
+    lowest at some quantile, the higher the narrower the distribution: for a task that always
+    needs the same, a few MiB more avoid nearly all kills. The quantile is never below the
+    newsvendor's critical ratio ``k / (k + 1)``, which is right where a shortfall costs in
+    proportion (Arrow, Harris & Marschak 1951). Pinned figures are taken as they are.
+
+    Args:
+        memory_gib: Peak memory of a run.
+        cores: Mean cores of a run; p80 is asked for, since too few only make it slower.
+        failure_cost_factor: ``k``, > 0.
+        killed_at_gib: A run was killed at this much: ask for more, at least
+            ``size_after_kill`` and the same quantile of the need *given* that it is larger.
+        killed_first_gib: First kill of the row; default: *killed_at_gib*.
+        accelerator: Passed on.
+        accelerators: Passed on.
+        local_disk_gib: Passed on.
+
+    Returns:
+        Memory rounded up to 1/16 GiB, at least 0.125 (0.4 where no run was ever seen); cores
+        rounded up to 0.25, at least 0.25.
+    """
+    if memory_gib.source is Source.PINNED:
+        size, quantile, reason = memory_gib.p50, None, memory_gib.reason
+    else:
+        size, quantile, reason = _memory(
+            memory_gib, failure_cost_factor, killed_at_gib, killed_first_gib or killed_at_gib
+        )
+    if cores.source is Source.PINNED:
+        asked_cores = cores.p50
+    else:
+        asked_cores = _round_up(max(quantile_at(cores, _CORES_Z), SMALLEST_CORES), CORES_STEP)
+    return ResourceRequest(
+        cores=asked_cores,
+        memory_gib=size,
+        accelerator=accelerator,
+        accelerators=accelerators,
+        local_disk_gib=local_disk_gib,
+        memory_quantile=quantile,
+        reason=reason,
+    )
+
+
+def enlarged(
+    request: ResourceRequest, memory_gib: Quantity, *, failed_gib: float
+) -> ResourceRequest:
+    """
+    The next request after a run was killed for memory, without waiting for history.
+
+    Args:
+        request: What the profile asked for so far.
+        memory_gib: Expected peak memory.
+        failed_gib: What the killed run was allowed, > 0.
+
+    Returns:
+        More than *failed_gib*, and never less than *request*.
+    """
+    first = min(request.memory_gib, failed_gib)
+    quantile = request.memory_quantile or 0.5
+    size, reason = _above_kill(memory_gib, 1 - quantile, failed_gib, first)
+    return replace(
+        request,
+        memory_gib=max(request.memory_gib, _round_up(size, MEMORY_STEP_GIB)),
+        reason=reason,
+    )
+
+
+def _memory(
+    quantity: Quantity, factor: float, killed_at_gib: float, killed_first_gib: float
+) -> tuple[float, float, str]:
+    z = cheapest_z(quantity, factor)
+    size = quantile_at(quantity, z)
+    share = exceeded(z)
+    reason = (
+        f"the {100 * (1 - share):.4g} % quantile of its peak memory: a killed run is taken to cost "
+        f"{factor:g} runs"
+    )
+    floor = SMALLEST_UNSEEN_MEMORY_GIB if quantity.sample_count == 0 else SMALLEST_MEMORY_GIB
+    if size < floor:
+        size, reason = floor, f"no less than {floor:g} GiB is asked for"
+    if killed_at_gib:
+        needed, why = _above_kill(quantity, share, killed_at_gib, killed_first_gib)
+        if needed > size:
+            size, reason = needed, why
+    return _round_up(size, MEMORY_STEP_GIB), 1 - share, reason
+
+
+def cheapest_z(quantity: Quantity, failure_cost_factor: float) -> float:
+    """
+    Standard normal quantile at which ``r * (1 + k * P(need > r))`` is lowest.
+
+    Args:
+        quantity: The need.
+        failure_cost_factor: ``k``, > 0.
+
+    Returns:
+        Between the critical ratio ``k / (k + 1)`` and 3.
+    """
+    lowest = min(_HIGHEST_Z, z_exceeded_with(1 / (1 + failure_cost_factor)))
+    steps = math.ceil((_HIGHEST_Z - lowest) / _STEP_Z)
+    candidates = [min(lowest + step * _STEP_Z, _HIGHEST_Z) for step in range(steps + 1)]
+
+    def cost(z: float) -> float:
+        return quantile_at(quantity, z) * (1 + failure_cost_factor * exceeded(z))
+
+    return min(candidates, key=cost)
+
+
+def _above_kill(
+    quantity: Quantity, share: float, killed_at_gib: float, killed_first_gib: float
+) -> tuple[float, str]:
+    # P(need > r | need > killed) = share  <=>  P(need > r) = share * P(need > killed)
+    beyond = share * exceeded(z_of(quantity, killed_at_gib))
+    conditional = quantile_at(quantity, z_exceeded_with(beyond)) if beyond > 1e-9 else 0.0
+    step = size_after_kill(killed_at_gib, killed_first_gib)
+    reason = f"a run was killed for memory at {killed_at_gib:.4g} GiB, so the next one gets more"
+    # The tail may be fitted to little: a jump beyond twice what failed is left to the next kill.
+    return max(step, min(conditional, 2 * killed_at_gib)), reason
+
+
+def _round_up(value: float, step: float) -> float:
+    """
+    The next multiple of a step, forgiving a rounding error.
+
+    >>> _round_up(0.4, 1 / 16)
+    0.4375
+    """
+    return math.ceil(value / step - 1e-9) * step
