@@ -8,15 +8,14 @@ every baseline that it enters, so it is refused with the field, the value and wh
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.sample_checks import check_moment, check_samples, check_text
 from aiops_provider.domain.execution import ExecutionRecord
-from aiops_provider.domain.kpi import KpiSample, split_dimensions
+from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.workload import TaskRun
 from aiops_provider.errors import DataError, KpiRejectedError
 
@@ -25,13 +24,7 @@ if TYPE_CHECKING:
     from aiops_provider.control.tokens import TokenClaims
     from aiops_provider.store import IngestReceipt
 
-MAX_DIMENSIONS = 32
-MAX_NAME_CHARACTERS = 64
-MAX_LABEL_CHARACTERS = 256
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*")
-
-# Everything before is a clock that was never set.
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_MAX_MESSAGE_CHARACTERS = 4000
 
 # A try's token binds these labels, where a sample has them, to that try.
 _IDENTITY: dict[str, Callable[[TaskRun], str]] = {
@@ -100,112 +93,8 @@ def accept_executions(
             )
     from aiops_provider.control.learn import learn
 
-    learn(installation, list(records), now)
+    learn(installation, [_storable(record) for record in records], now)
     return len(records)
-
-
-def check_samples(
-    samples: Iterable[KpiSample], *, now: datetime, clock_tolerance_s: float
-) -> list[KpiSample]:
-    """
-    Check samples and bring them into the one form in which they are kept.
-
-    Labels that say where a sample was taken are moved into its context, whichever way they were
-    sent: otherwise every cluster would have a series of its own.
-
-    Raises:
-        KpiRejectedError: The first one that cannot be used.
-    """
-    return [
-        _checked(sample, f"samples[{position}]", now, clock_tolerance_s)
-        for position, sample in enumerate(samples)
-    ]
-
-
-def _checked(sample: KpiSample, place: str, now: datetime, tolerance_s: float) -> KpiSample:
-    if len(sample.name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(sample.name):
-        raise KpiRejectedError(
-            "is no name of a KPI",
-            field=f"{place}.name",
-            value=sample.name[:MAX_NAME_CHARACTERS],
-            mend=f"Use a letter, then up to {MAX_NAME_CHARACTERS - 1} letters, digits, or _ . : / -",
-        )
-    if not math.isfinite(sample.value):
-        raise KpiRejectedError(
-            "is not a finite number",
-            field=f"{place}.value",
-            value=sample.value,
-            mend="Leave the sample out when there is nothing to report.",
-        )
-    _check_moment(sample.observed_at, f"{place}.observed_at", now, tolerance_s)
-    _check_text(sample.idempotency_key, f"{place}.idempotency_key")
-    for part, labels in (("dimensions", sample.dimensions), ("context", sample.context)):
-        _check_labels(labels, f"{place}.{part}")
-    dimensions, moved = split_dimensions(sample.dimensions)
-    return replace(
-        sample,
-        observed_at=sample.observed_at.astimezone(UTC),
-        dimensions=dimensions,
-        context={**moved, **sample.context},
-    )
-
-
-def _check_labels(labels: Mapping[str, str], place: str) -> None:
-    if len(labels) > MAX_DIMENSIONS:
-        raise KpiRejectedError(
-            f"has more than {MAX_DIMENSIONS} labels",
-            field=place,
-            value=len(labels),
-            mend="Keep those that one would ask by.",
-        )
-    for name, value in labels.items():
-        if len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
-            raise KpiRejectedError(
-                "is no name of a label",
-                field=place,
-                value=name[:MAX_NAME_CHARACTERS],
-                mend=f"Use a letter, then up to {MAX_NAME_CHARACTERS - 1} letters, digits, or _ . : / -",
-            )
-        _check_text(value, f"{place}.{name}")
-
-
-def _check_text(text: str, place: str) -> None:
-    if len(text) > MAX_LABEL_CHARACTERS:
-        raise KpiRejectedError(
-            f"is longer than {MAX_LABEL_CHARACTERS} characters",
-            field=place,
-            value=f"{text[:20]}…",
-            mend="Shorten it: a label is what one would group by.",
-        )
-    # Databases refuse some of these (NUL, lone surrogates), terminals obey others.
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise KpiRejectedError(
-            "holds a control character", field=place, value=text, mend="Remove it."
-        )
-
-
-def _check_moment(moment: datetime, place: str, now: datetime, tolerance_s: float) -> None:
-    if moment.tzinfo is None:
-        raise KpiRejectedError(
-            "has no time zone",
-            field=place,
-            value=moment.isoformat(),
-            mend="Append the offset, for example Z or +01:00.",
-        )
-    if moment > now + timedelta(seconds=tolerance_s):
-        raise KpiRejectedError(
-            f"lies in the future of this server, where it is {now.isoformat(timespec='seconds')}",
-            field=place,
-            value=moment.isoformat(),
-            mend=f"Set the sender's clock; {tolerance_s:g} s are tolerated (server.clock_tolerance_s).",
-        )
-    if moment < _EARLIEST:
-        raise KpiRejectedError(
-            "lies before the year 2000",
-            field=place,
-            value=moment.isoformat(),
-            mend="Send the moment of the observation.",
-        )
 
 
 def _check_own(sample: KpiSample, run: TaskRun, place: str) -> None:
@@ -227,7 +116,7 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
     if record.queued_at is not None:
         moments["queued_at"] = record.queued_at
     for name, moment in moments.items():
-        _check_moment(moment, f"{place}.{name}", now, tolerance_s)
+        check_moment(moment, f"{place}.{name}", now, tolerance_s)
     if record.ended_at < record.started_at:
         raise DataError(
             "lies before started_at",
@@ -244,8 +133,24 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
                 mend="Leave it out when it is unknown.",
             )
     run = record.run
-    for text in (run.task.namespace, run.task.name, run.run_id, record.cluster, record.pool):
-        _check_text(text, place)
+    texts = {
+        "run.task.namespace": run.task.namespace,
+        "run.task.name": run.task.name,
+        "run.run_id": run.run_id,
+        "cluster": record.cluster,
+        "provider": record.provider,
+        "region": record.region,
+        "pool": record.pool,
+        "operator": record.operator or "",
+    }
+    for name, text in texts.items():
+        check_text(text, f"{place}.{name}")
+
+
+def _storable(record: ExecutionRecord) -> ExecutionRecord:
+    """Last words may be anything; keep what a database can hold, and no more than a screenful."""
+    text = record.message.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return replace(record, message=text[:_MAX_MESSAGE_CHARACTERS])
 
 
 def _figures(record: ExecutionRecord) -> Iterator[tuple[str, float]]:
