@@ -145,7 +145,9 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not _healthy(server.api):
             if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start:\n{(home / 'server.log').read_text()[-3000:]}")
+                pytest.fail(
+                    f"the server did not start:\n{(home / 'server.log').read_text()[-3000:]}"
+                )
             time.sleep(0.3)
         yield server
 

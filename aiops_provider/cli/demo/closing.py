@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiops_provider.cli.demo.outcome import SuperAlarmLine, TaskLine
 from aiops_provider.cli.demo.scene import Scene
@@ -12,12 +13,44 @@ from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement
 
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+
 # Environment that `aiops` needs to find the demo's store; nothing secret is among it.
 _NEEDED = ("AIRFLOW_HOME", "AIOPS_CONFIG", "AIOPS__STORE")
 _HYPOTHESES = 3
 
 
-def task_lines(scene: Scene, run_ids: Sequence[str]) -> tuple[tuple[TaskLine, ...], str]:
+class NamedRun(Protocol):
+    """A run that the demo can call by a name."""
+
+    @property
+    def run_id(self) -> str:
+        """The name."""
+
+
+_Run = TypeVar("_Run", bound=NamedRun)
+
+
+class Recorded(Protocol[_Run]):
+    """Where runs of either host are recorded."""
+
+    @property
+    def runs(self) -> Sequence[_Run]:
+        """All of them, in order."""
+
+    @property
+    def installation(self) -> Installation:
+        """The layer's settings and store."""
+
+    def placements(self, run: _Run) -> list[Placement]:
+        """Every placement of a run."""
+
+    def records(self, run: _Run) -> list[ExecutionRecord]:
+        """What was measured of every try of a run."""
+
+
+def task_lines(scene: Recorded[_Run], run_ids: Sequence[str]) -> tuple[tuple[TaskLine, ...], str]:
     """
     One line per task of these runs, mapped tasks together per cluster.
 
