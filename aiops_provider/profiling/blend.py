@@ -65,7 +65,7 @@ def blend(opinions: Sequence[Opinion], *, never_below_own: bool) -> Quantity:
             shortfall costs a run, so that a low prior must not talk down what was seen.
 
     Returns:
-        Source and count are those of the weightiest opinion.
+        Its source is that of the weightiest opinion, its count that of the own runs.
     """
     if len(opinions) == 1:
         return opinions[0].quantity
@@ -87,7 +87,7 @@ def blend(opinions: Sequence[Opinion], *, never_below_own: bool) -> Quantity:
         p80=levels[1],
         p95=levels[2],
         source=leader.source,
-        sample_count=leader.sample_count,
+        sample_count=own.sample_count if own else leader.sample_count,
         reason=_reason(opinions, shares, first),
     )
 

@@ -33,8 +33,8 @@ from aiops_provider.profiling.quantiles import (
 # More runs than this change no quantile worth the time: the answer must come within a millisecond.
 _MOST_RUNS = 128
 # What no input needs: an idle interpreter, the start of a process.
-_IDLE_MEMORY_GIB = 0.1
-_IDLE_DURATION_S = 1.0
+IDLE_MEMORY_GIB = 0.1
+IDLE_DURATION_S = 1.0
 
 
 class OwnHistory:
@@ -78,13 +78,13 @@ class OwnHistory:
             return None
         scope = _Scope(runs, _sizes(description, runs), self._half_life_s, now)
         memory = _memory(scope)
-        kills = recent_kills(runs, scope.scaler(memory_readings(runs), _IDLE_MEMORY_GIB))
+        kills = recent_kills(runs, scope.scaler(memory_readings(runs), IDLE_MEMORY_GIB))
         weights = [scope.weight(r) for r in runs]
         return Estimate(
             memory_gib=memory,
             cores=scope.quantity(cores_readings(runs), what="cores"),
             duration_s=scope.quantity(
-                duration_readings(runs), what="duration", idle=_IDLE_DURATION_S
+                duration_readings(runs), what="duration", idle=IDLE_DURATION_S
             ),
             io_mib_per_s=scope.quantity(_io_readings(runs), what="disk traffic"),
             own_runs=effective_count(weights),
@@ -186,7 +186,7 @@ class _Scope:
 
 
 def _memory(scope: _Scope) -> Quantity | None:
-    return scope.quantity(memory_readings(scope.runs), what="peak memory", idle=_IDLE_MEMORY_GIB)
+    return scope.quantity(memory_readings(scope.runs), what="peak memory", idle=IDLE_MEMORY_GIB)
 
 
 def _io_readings(records: Sequence[ExecutionRecord]) -> list[Reading]:

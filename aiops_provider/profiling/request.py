@@ -70,7 +70,7 @@ def request_for(
     if cores.source is Source.PINNED:
         asked_cores = cores.p50
     else:
-        asked_cores = _round_up(max(quantile_at(cores, _CORES_Z), SMALLEST_CORES), CORES_STEP)
+        asked_cores = round_up(max(quantile_at(cores, _CORES_Z), SMALLEST_CORES), CORES_STEP)
     return ResourceRequest(
         cores=asked_cores,
         memory_gib=size,
@@ -101,7 +101,7 @@ def enlarged(
     size, reason = _above_kill(memory_gib, 1 - quantile, failed_gib, first)
     return replace(
         request,
-        memory_gib=max(request.memory_gib, _round_up(size, MEMORY_STEP_GIB)),
+        memory_gib=max(request.memory_gib, round_up(size, MEMORY_STEP_GIB)),
         reason=reason,
     )
 
@@ -123,7 +123,7 @@ def _memory(
         needed, why = _above_kill(quantity, share, killed_at_gib, killed_first_gib)
         if needed > size:
             size, reason = needed, why
-    return _round_up(size, MEMORY_STEP_GIB), 1 - share, reason
+    return round_up(size, MEMORY_STEP_GIB), 1 - share, reason
 
 
 def cheapest_z(quantity: Quantity, failure_cost_factor: float) -> float:
@@ -159,11 +159,11 @@ def _above_kill(
     return max(step, min(conditional, 2 * killed_at_gib)), reason
 
 
-def _round_up(value: float, step: float) -> float:
+def round_up(value: float, step: float) -> float:
     """
     The next multiple of a step, forgiving a rounding error.
 
-    >>> _round_up(0.4, 1 / 16)
+    >>> round_up(0.4, 1 / 16)
     0.4375
     """
     return math.ceil(value / step - 1e-9) * step

@@ -1,0 +1,200 @@
+"""What a description decides by itself: limits, promises and pins, whatever the runs say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
+from aiops_provider.domain.workload import (
+    Etl,
+    FeatureEngineering,
+    Generic,
+    Serving,
+    TaskDescription,
+    Training,
+)
+from aiops_provider.profiling.own_history import IDLE_DURATION_S, IDLE_MEMORY_GIB
+from aiops_provider.profiling.request import MEMORY_STEP_GIB, round_up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """
+    The fields of a profile that only the description knows; see ``WorkloadProfile``.
+
+    Attributes:
+        sla_attainment: Share of runs that must keep the promise.
+        sla_weight: Importance.
+        deadline_s: From queued to finished.
+        allowed_regions: Empty: any.
+        allowed_providers: Empty: any.
+        data_region: Where the input lies.
+        preferred_regions: Near the users, else near the data.
+        pinned_cluster: The only cluster it may run on.
+        idempotent: May run twice.
+    """
+
+    sla_attainment: float = 0.99
+    sla_weight: float = 1.0
+    deadline_s: float | None = None
+    allowed_regions: tuple[str, ...] = ()
+    allowed_providers: tuple[str, ...] = ()
+    data_region: str | None = None
+    preferred_regions: tuple[str, ...] = ()
+    pinned_cluster: str | None = None
+    idempotent: bool = False
+
+    def apply(self, profile: WorkloadProfile) -> WorkloadProfile:
+        """The profile under these terms."""
+        return replace(profile, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+
+def terms_of(description: TaskDescription | None) -> Terms:
+    """The terms that a description sets; the defaults without one."""
+    if description is None:
+        return Terms()
+    sla, locality = description.sla, description.locality
+    near_data = (locality.data_region,) if locality.data_region else ()
+    near_users = description.user_regions if isinstance(description, Serving) else ()
+    return Terms(
+        sla_attainment=sla.attainment,
+        sla_weight=sla.weight,
+        deadline_s=sla.deadline_s,
+        allowed_regions=locality.regions,
+        allowed_providers=locality.providers,
+        data_region=locality.data_region,
+        preferred_regions=near_users or near_data,
+        pinned_cluster=description.cluster,
+        idempotent=description.idempotent,
+    )
+
+
+def pinned(figure: Quantity, value: float | None, *, unit: str) -> Quantity:
+    """The figure as the description pins it; unchanged without a pin."""
+    if value is None:
+        return figure
+    return Quantity(
+        p50=value,
+        p80=value,
+        p95=value,
+        source=Source.PINNED,
+        sample_count=figure.sample_count,
+        reason=f"pinned to {value:g} {unit} by the description",
+    )
+
+
+def with_input_size(
+    description: TaskDescription | None, gib: float | None, rows: int | None
+) -> TaskDescription | None:
+    """
+    The same description for another size of the input; unknown sizes leave it as it is.
+
+    Sizes are not checked against one another: they were measured.
+    """
+    if description is None or not (gib or rows):
+        return description
+    match description:
+        case Etl() | FeatureEngineering():
+            sized = description.source.model_copy(
+                update=_sizes("volume_gib", description.source.volume_gib, gib, rows)
+            )
+            return description.model_copy(update={"source": sized})
+        case Training():
+            sized = description.dataset.model_copy(
+                update=_sizes("volume_gib", description.dataset.volume_gib, gib, rows)
+            )
+            return description.model_copy(update={"dataset": sized})
+        case Generic():
+            return description.model_copy(
+                update=_sizes("input_gib", description.input_gib, gib, rows, "input_rows")
+            )
+        case _:
+            return description
+
+
+def _sizes(
+    gib_field: str,
+    described_gib: float | None,
+    gib: float | None,
+    rows: int | None,
+    rows_field: str = "rows",
+) -> dict[str, float | int | None]:
+    update: dict[str, float | int | None] = {}
+    # A volume that is described but was not measured must not stand beside the measured rows.
+    if gib or described_gib is not None:
+        update[gib_field] = gib
+    if rows:
+        update[rows_field] = rows
+    return update
+
+
+def grown(profile: WorkloadProfile, input_gib: float | None) -> WorkloadProfile:
+    """
+    The profile for a larger input than it was made for.
+
+    Memory and time above what an idle process takes grow in proportion, which the runs will
+    correct; nothing is taken away for a smaller input.
+    """
+    if not input_gib or not profile.input_gib or input_gib <= profile.input_gib:
+        return profile
+    factor = input_gib / profile.input_gib
+    memory = _grown(profile.memory_gib, factor, IDLE_MEMORY_GIB)
+    asked = profile.request.memory_gib
+    idle = min(IDLE_MEMORY_GIB, asked)
+    request: ResourceRequest = replace(
+        profile.request,
+        memory_gib=round_up(idle + (asked - idle) * factor, MEMORY_STEP_GIB),
+        reason=f"{profile.request.reason}; {100 * (factor - 1):+.0f} % for input growth",
+    )
+    return replace(
+        profile,
+        memory_gib=memory,
+        duration_s=_grown(profile.duration_s, factor, IDLE_DURATION_S),
+        request=request,
+        input_gib=input_gib,
+    )
+
+
+def _grown(figure: Quantity, factor: float, idle: float) -> Quantity:
+    def at(value: float) -> float:
+        constant = min(idle, value)
+        return constant + (value - constant) * factor
+
+    return replace(
+        figure,
+        p50=at(figure.p50),
+        p80=at(figure.p80),
+        p95=at(figure.p95),
+        reason=f"{figure.reason}; {100 * (factor - 1):+.0f} % for input growth",
+    )
+
+
+def with_learned(fresh: WorkloadProfile, known: WorkloadProfile) -> WorkloadProfile:
+    """*fresh* with those figures of *known* that runs are behind and that nobody pins."""
+
+    def keeps(new: Quantity, old: Quantity) -> bool:
+        learned = old.sample_count > new.sample_count and old.source is not Source.PINNED
+        return learned and new.source is not Source.PINNED
+
+    memory = keeps(fresh.memory_gib, known.memory_gib)
+    cores = keeps(fresh.cores, known.cores)
+    return replace(
+        fresh,
+        memory_gib=known.memory_gib if memory else fresh.memory_gib,
+        cores=known.cores if cores else fresh.cores,
+        duration_s=known.duration_s
+        if keeps(fresh.duration_s, known.duration_s)
+        else fresh.duration_s,
+        io_mib_per_s=known.io_mib_per_s or fresh.io_mib_per_s,
+        starts_by_hour_of_week=known.starts_by_hour_of_week or fresh.starts_by_hour_of_week,
+        input_gib=known.input_gib,
+        request=replace(
+            fresh.request,
+            memory_gib=known.request.memory_gib if memory else fresh.request.memory_gib,
+            memory_quantile=known.request.memory_quantile
+            if memory
+            else fresh.request.memory_quantile,
+            reason=known.request.reason if memory else fresh.request.reason,
+            cores=known.request.cores if cores else fresh.request.cores,
+        ),
+    )
