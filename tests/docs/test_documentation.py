@@ -1,0 +1,81 @@
+"""What README and docs say is run: Python blocks, configuration, command lines."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from aiops_provider.cli.app import app
+from aiops_provider.settings.load import load_settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list:
+    found = []
+    for page in PAGES:
+        for number, (name, text) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
+            if name == language:
+                found.append(pytest.param(text, id=f"{page.relative_to(ROOT)}:{number}"))
+    return found
+
+
+def pages_with(language: str) -> list:
+    return [
+        pytest.param(page, id=str(page.relative_to(ROOT)))
+        for page in PAGES
+        if any(name == language for name, _ in BLOCK.findall(page.read_text(encoding="utf-8")))
+    ]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    """The blocks of a page run one after another, as a reader would run them."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    if "from airflow" in text or "aiops_provider.airflow" in text:
+        pytest.importorskip("airflow", reason="this page needs Airflow: run in tox -e airflow")
+    if "from prefect" in text or "aiops_provider.prefect" in text:
+        pytest.importorskip("prefect", reason="this page needs Prefect: run in tox -e prefect")
+    namespace: dict = {"__name__": "documentation"}
+    for name, block in BLOCK.findall(text):
+        if name == "python":
+            exec(compile(block, str(page), "exec"), namespace)  # noqa: S102 - our own pages
+
+
+@pytest.mark.parametrize("block", [p for p in blocks("yaml") if "clusters:" in p.values[0]])
+def test_configuration_blocks_are_accepted(block, tmp_path):
+    """An aiops.yaml that a page shows can be used as it stands."""
+    assert isinstance(yaml.safe_load(block), dict)
+    file = tmp_path / "aiops.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert load_settings(file, environ={}).cluster_specs
+
+
+def command_lines() -> list:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for line in re.findall(r"^(?:\$ )?(aiops [^\n#`]*)", text, re.MULTILINE):
+            found.append(pytest.param(line.strip(), id=f"{page.name}: {line.strip()}"))
+        for line in re.findall(r"`(aiops [a-z][^`]*)`", text):
+            found.append(pytest.param(line.strip(), id=f"{page.name}: {line.strip()}"))
+    return found
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_command_lines_name_commands_and_options_that_exist(line):
+    """Every `aiops …` in a page can be typed."""
+    command = get_command(app)
+    words = shlex.split(line.replace("…", ""))[1:]
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    assert command is not get_command(app) or words[:1] in ([], ["--version"], ["--help"])
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
+    assert [] == unknown
