@@ -53,7 +53,7 @@ def emit(
         view: Makes tables, texts or other rich renderables; without it JSON is printed.
     """
     if output is OutputFormat.JSON or view is None:
-        print(to_json(data))
+        print(to_json(data), flush=True)
         return
     console = _console()
     for part in view():

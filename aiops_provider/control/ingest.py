@@ -8,7 +8,7 @@ every baseline that it enters, so it is refused with the field, the value and wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE_CHARACTERS = 4000
 
-# A try's token binds these labels, where a sample has them, to that try.
-_IDENTITY: dict[str, Callable[[TaskRun], str]] = {
-    "dag": lambda run: run.task.namespace,
-    "task": lambda run: run.task.name,
-    "run_id": lambda run: run.run_id,
-    "map_index": lambda run: str(run.map_index),
-    "try_number": lambda run: str(run.try_number),
-}
 # Without these a sample would enter a series that is not the task's own.
 _IDENTITY_NEEDED = frozenset({"dag", "task"})
 
@@ -99,8 +91,8 @@ def accept_executions(
 
 def _check_own(sample: KpiSample, run: TaskRun, place: str) -> None:
     labels = {**sample.dimensions, **sample.context}
-    for name, expected_of in _IDENTITY.items():
-        given, expected = labels.get(name), expected_of(run)
+    for name, expected in _identity(run).items():
+        given = labels.get(name)
         if given == expected or (given is None and name not in _IDENTITY_NEEDED):
             continue
         raise KpiRejectedError(
@@ -109,6 +101,20 @@ def _check_own(sample: KpiSample, run: TaskRun, place: str) -> None:
             value=given or "nothing",
             mend=f"Report {name}={expected}, or use a token made by `aiops token create`.",
         )
+
+
+def _identity(run: TaskRun) -> dict[str, str]:
+    """Labels that a try's token binds to that try, wherever a sample has them."""
+    identity = {
+        "dag": run.task.namespace,
+        "task": run.task.name,
+        "run_id": run.run_id,
+        "try_number": str(run.try_number),
+        "map_index": str(run.map_index),
+    }
+    if run.map_index >= 0:
+        identity["partition"] = str(run.map_index)
+    return identity
 
 
 def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_s: float) -> None:

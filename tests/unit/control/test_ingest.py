@@ -177,6 +177,16 @@ def test_try_cannot_report_for_another(dimensions, context, field, installation)
     assert stored(installation) == []
 
 
+def test_mapped_try_reports_for_its_partition(installation):
+    """One partition cannot report for another."""
+    mapped = replace(ANYBODY, run=replace(RUN, map_index=3))
+    own = replace(GOOD, dimensions={**GOOD.dimensions, "partition": "3"})
+    assert accept_samples(installation, [own], mapped, NOW).accepted == 1
+    foreign = replace(GOOD, dimensions={**GOOD.dimensions, "partition": "4"})
+    with pytest.raises(KpiRejectedError, match=r"samples\[0\]\.partition"):
+        accept_samples(installation, [foreign], mapped, NOW)
+
+
 def test_without_store_the_sender_is_told_to_try_again():
     """An installation without a store accepts nothing silently."""
     with pytest.raises(StoreUnreachableError):

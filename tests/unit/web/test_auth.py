@@ -1,0 +1,100 @@
+"""Nothing is answered without a token, and nothing beyond the token's rights."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from starlette.routing import Route
+
+from aiops_provider.control.tokens import issue_token
+from aiops_provider.web import create_app
+
+
+def all_routes(app) -> list[tuple[str, str]]:
+    """Every method and path that the application answers, whatever made the route."""
+    found = []
+    for route in app.routes:
+        assert isinstance(route, Route) or hasattr(route, "methods"), route
+        path = route.path.replace("{response_id}", "r1")
+        found += [(method, path) for method in route.methods]
+    return found
+
+
+def test_every_route_refuses_strangers(installation, caller):
+    """Without a token every method of every route answers 401, documentation included."""
+    stranger = caller()
+    routes = all_routes(create_app(installation))
+    assert len(routes) >= 12
+    for method, path in routes:
+        answer = stranger.request(method, path, content=b"{broken")
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
+def test_no_page_is_there_that_nobody_guards(caller, path):
+    """FastAPI's own pages, which ask for no token, are switched off."""
+    assert caller().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "status"),
+    [
+        ("ingest", "GET", "/api/v1/plan", 403),
+        ("ingest", "GET", "/", 403),
+        ("read", "POST", "/api/v1/kpis", 403),
+        ("read", "POST", "/api/v1/executions", 403),
+        ("read", "POST", "/api/v1/responses/r1/release", 403),
+        ("ingest read", "POST", "/api/v1/responses/r1/release", 403),
+        ("read", "GET", "/api/v1/plan", 200),
+        ("admin", "GET", "/api/v1/plan", 200),
+        ("ingest", "GET", "/api/v1/health", 200),
+    ],
+)
+def test_token_opens_what_its_rights_say(caller, scope, method, path, status):
+    """A valid token without the right is refused with 403."""
+    answer = caller(scope).request(method, path, json={})
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["error"]["kind"] == "TokenScopeError"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer x", "Basic eDp5", "Token abc", "Bearer " + "a." * 3000, "Basic %%%"],
+)
+def test_anything_but_a_token_is_refused(caller, header):
+    """Odd headers are no way in and no way to an error 500."""
+    client = caller()
+    for path in ("/", "/api/v1/plan"):
+        assert client.get(path, headers={"Authorization": header}).status_code == 401
+
+
+def test_token_of_another_installation_is_refused(caller):
+    """The secret decides."""
+    token = issue_token("o" * 40, scope="admin", subject="x", valid_s=60)
+    answer = caller().get("/api/v1/plan", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    assert token not in answer.text
+
+
+def _basic(installation) -> dict[str, str]:
+    token = issue_token(installation.token_secret, scope="admin", subject="x", valid_s=60)
+    coded = base64.b64encode(f"me:{token}".encode()).decode()
+    return {"Authorization": f"Basic {coded}"}
+
+
+def test_browser_may_send_the_token_as_a_password(caller, installation):
+    """The page opens with a password prompt, without a script."""
+    client = caller()
+    assert client.get("/").headers["WWW-Authenticate"].startswith("Basic ")
+    assert client.get("/", headers=_basic(installation)).status_code == 200
+
+
+def test_api_does_not_take_passwords(caller, installation):
+    """What a browser sends by itself must not be able to change anything."""
+    client = caller()
+    for method, path in [("GET", "/api/v1/plan"), ("POST", "/api/v1/responses/r1/release")]:
+        assert client.request(method, path, headers=_basic(installation)).status_code == 401
+    assert client.get("/api/v1/plan").headers["WWW-Authenticate"] == "Bearer"
