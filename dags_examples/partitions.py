@@ -25,18 +25,18 @@ from aiops_provider.cli.demo.data import data_folder
 )
 def partitions() -> None:
     @task
-    def check(partition: str, params=None, run_id=None) -> int:
+    def check(hospital: str, params=None, run_id=None) -> int:
         # On loopback nothing is transferred; a real replica takes about this long to read.
         time.sleep(float(params["transfer_s"]))
-        rows = steps.read_replica(partition)
+        rows = steps.read_replica(hospital)
         found = steps.kpis(rows, steps.FrozenModel.load(data_folder()))
         for (kpi, feature), value in found.items():
             dimensions = {"feature": feature} if feature else {}
-            report(kpi, value, partition=partition, **dimensions)
-        steps.deliver(run_id, partition, {"row_count": len(rows)})
+            report(kpi, value, hospital=hospital, **dimensions)
+        steps.deliver(run_id, hospital, {"row_count": len(rows)})
         return len(rows)
 
-    check.expand(partition=list(steps.PARTITIONS))
+    check.expand(hospital=list(steps.PARTITIONS))
 
 
 partitions()

@@ -59,7 +59,7 @@ def test_twenty_five_partitions_are_mapped(dag_bag):
 
     check = dag_bag.dags["partitions"].get_task("check")
     assert isinstance(check, MappedOperator)
-    assert len(check.op_kwargs_expand_input.value["partition"]) == 25
+    assert len(check.op_kwargs_expand_input.value["hospital"]) == 25
 
 
 def test_parsing_an_example_imports_nothing_heavy():

@@ -82,15 +82,21 @@ def kpi_history(
     """
     for period in periods:
         run_id = _run_id(period)
-        for partition in PARTITIONS:
-            found = kpis(hospitals.rows(partition, period), model)
+        for index, hospital in enumerate(PARTITIONS):
+            # As `report` names them in the mapped task of that index.
+            identity = {
+                "dag": TASK.namespace,
+                "task": TASK.name,
+                "partition": str(index),
+                "hospital": hospital,
+            }
+            found = kpis(hospitals.rows(hospital, period), model)
             for (kpi, feature), value in found.items():
-                dimensions = {"dag": TASK.namespace, "task": TASK.name, "partition": partition}
                 yield KpiSample(
                     name=kpi,
                     observed_at=period,
                     value=value,
-                    dimensions={**dimensions, **({"feature": feature} if feature else {})},
+                    dimensions={**identity, **({"feature": feature} if feature else {})},
                     context={"run_id": run_id},
                 )
 

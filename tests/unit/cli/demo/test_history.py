@@ -116,7 +116,12 @@ def test_history_is_sent_in_batches():
     assert [len(body["samples"]) for body in bodies] == [2_000, 1_200]
     first = bodies[0]["samples"][0]
     assert first["name"] == "row_count"
-    assert first["dimensions"] == {"dag": "partitions", "task": "check", "partition": "hospital-01"}
+    assert first["dimensions"] == {
+        "dag": "partitions",
+        "task": "check",
+        "partition": "0",
+        "hospital": "hospital-01",
+    }
     assert datetime.fromisoformat(first["observed_at"]) == NOW - timedelta(days=1)
 
 
