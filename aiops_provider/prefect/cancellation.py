@@ -83,9 +83,9 @@ class Cancellation:
         finally:
             del self._jobs[key]
 
-    def environment(self, submitted: SubmittedRun) -> dict[str, str]:
+    def environment(self, submitted: SubmittedRun, target: Target) -> dict[str, str]:
         """Variables by which the engine finds the control channel."""
-        if self._channel is None or submitted.configuration.is_using_a_runner:
+        if self._channel is None or _sees_to_itself(submitted, target):
             return {}
         try:
             port, token = self._channel.register(submitted.flow_run.id)
@@ -119,9 +119,8 @@ class Cancellation:
         )
         for flow_run in cancelling:
             submitted = self._watched.get(flow_run.id)
-            if submitted is not None and not (
-                submitted.configuration.is_using_a_runner and flow_run.id in self._jobs
-            ):
+            target, _ = self._jobs.get(flow_run.id, (None, ""))
+            if submitted is not None and not (target and _sees_to_itself(submitted, target)):
                 await self._cancel(submitted)
 
     async def _cancel(self, submitted: SubmittedRun) -> None:
@@ -153,3 +152,7 @@ class Cancellation:
         except Exception:
             log.warning("Prefect's control channel is not to be had", exc_info=True)
             return None
+
+
+def _sees_to_itself(submitted: SubmittedRun, target: Target) -> bool:
+    return target.supervised or submitted.configuration.is_using_a_runner

@@ -65,6 +65,11 @@ class AiopsJobConfiguration(BaseJobConfiguration):
             flow_run, deployment, flow, work_pool, worker_name, worker_id=worker_id
         )
 
+    @staticmethod
+    def _base_flow_run_command() -> str:
+        """The engine, as under Prefect's process worker: its supervision is ours."""
+        return "python -m prefect.engine"
+
     @property
     def values(self) -> dict[str, Any]:
         """Job variables of deployment and flow run, as given."""

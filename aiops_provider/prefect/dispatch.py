@@ -167,7 +167,7 @@ class Dispatcher:
             grant=decision.grant,
             environment={
                 **self._layer.environment(decision),
-                **self._cancellation.environment(submitted),
+                **self._cancellation.environment(submitted, target),
             },
             insist=not decision.placement.applied,
         )

@@ -83,6 +83,11 @@ class JobTarget:
         """The cluster."""
         return self._spec
 
+    @property
+    def supervised(self) -> bool:
+        """The bare engine is on its own."""
+        return False
+
     async def open(self) -> None:
         """Start the client, which may block for a second, and watch it from now on."""
         self._start()

@@ -53,6 +53,11 @@ class StockTarget:
         """The cluster."""
         return self._spec
 
+    @property
+    def supervised(self) -> bool:
+        """Stock workers leave cancelling to Prefect's runner beside the flow."""
+        return True
+
     async def open(self) -> None:
         """Look for the worker class; the worker itself is made for the first flow run."""
         found = BaseWorker.get_worker_class_from_type(self.spec.kind) is not None

@@ -73,6 +73,10 @@ class Target(Protocol):
     def spec(self) -> ClusterSpec:
         """The cluster."""
 
+    @property
+    def supervised(self) -> bool:
+        """Whether something on the cluster itself sees to cancellations."""
+
     async def open(self) -> None:
         """Get ready; a cluster that cannot be had is unreachable, not an error."""
 
