@@ -143,6 +143,9 @@ class SubmittedRun:
         unreachable = Restart.FAILED
         try:
             state = await self._state()
+            if state is not None and state.type in _OUTCOMES:
+                # The server would let a completed run without a stored result go once more.
+                return Restart.NOT_OURS
             if state is None or state.type is not StateType.PENDING:
                 state = await propose_state(
                     self._client, AwaitingRetry(), flow_run_id=self.flow_run.id

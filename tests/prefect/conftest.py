@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
+
+from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.plan import Placement
+from aiops_provider.store import Store
 
 # Before Prefect is imported: it reads its settings then.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -114,7 +123,7 @@ class Server:
             found = self.flow_run(run)
             return found["state_type"] in wanted
 
-        wait_until(there, f"{run} to become {wanted}", timeout_s=timeout_s)
+        until(there, f"{run} to become {wanted}", timeout_s=timeout_s)
         return found
 
     def history(self, run: str) -> list[str]:
@@ -123,7 +132,7 @@ class Server:
         return [state["name"] for state in sorted(states, key=lambda one: one["timestamp"])]
 
 
-def wait_until(there: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
+def until(there: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
     """Wait for something, which must happen in time."""
     deadline = time.monotonic() + timeout_s
     while not there():
@@ -193,3 +202,80 @@ class running_program:  # noqa: N801 - used like a function
                 member.kill()
             except psutil.NoSuchProcess:
                 continue
+
+
+class Site:
+    """A worker with its work pool, its flows and its store."""
+
+    def __init__(self, server: Server, home: Path, process: psutil.Process, pool: str) -> None:
+        self.server, self.home, self.process, self.pool = server, home, process, pool
+
+    @property
+    def store(self) -> Store:
+        return Store.open(f"sqlite:///{self.home / 'aiops.db'}")
+
+    @property
+    def log(self) -> str:
+        return (self.home / "worker.log").read_text()
+
+    def start(self, flow: str, parameters: Mapping[str, Any], **job_variables: Any) -> str:
+        """Deploy a flow of example_flows.py under a name of its own, and start it."""
+        deployment = self.server.deploy(
+            f"{self.home}/example_flows.py:{flow}",
+            flow=flow,
+            name=self.pool,
+            pool=self.pool,
+            job_variables=job_variables,
+        )
+        return self.server.start_run(deployment, **parameters)
+
+    def records(self, run: str, count: int) -> list[ExecutionRecord]:
+        """The records of a flow run, oldest first, once there are so many."""
+        found: list[ExecutionRecord] = []
+
+        def there() -> bool:
+            nonlocal found
+            found = [one for one in self.store.executions() if one.run.run_id == run]
+            return len(found) >= count
+
+        until(there, f"{count} records of {run}", timeout_s=30.0)
+        return sorted(found, key=lambda one: one.run.try_number)
+
+    def placements(self, run: str) -> list[Placement]:
+        found = self.store.placements(run_id=run)
+        return sorted(found, key=lambda one: (one.run.try_number, one.epoch))
+
+
+@contextmanager
+def site(
+    server: Server,
+    home: Path,
+    settings: Mapping[str, Any] | str,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Site]:
+    pool = f"pool-{uuid4().hex[:8]}"
+    server.create_pool(pool)
+    shutil.copy(Path(__file__).with_name("example_flows.py"), home)
+    text = settings if isinstance(settings, str) else json.dumps(settings)
+    (home / "aiops.yaml").write_text(text)
+    variables = {
+        **server.environment,
+        "AIOPS_CONFIG": str(home / "aiops.yaml"),
+        "AIOPS__STORE": f"sqlite:///{home / 'aiops.db'}",
+        **(environment or {}),
+    }
+    command = ["worker", "start", "--pool", pool, "--type", "aiops", "--name", pool]
+    with running_program(command, variables, home / "worker.log") as process:
+        yield Site(server, home, psutil.Process(process.pid), pool)
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    """Waits for something, which must happen in time."""
+    return until
+
+
+@pytest.fixture(scope="session")
+def open_site(prefect_server: Server) -> Callable[..., AbstractContextManager[Site]]:
+    """Starts a worker with settings of its own."""
+    return partial(site, prefect_server)
