@@ -61,10 +61,11 @@ def command_lines() -> list:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for line in re.findall(r"^(?:\$ )?(aiops [^\n#`]*)", text, re.MULTILINE):
-            found.append(pytest.param(line.strip(), id=f"{page.name}: {line.strip()}"))
-        for line in re.findall(r"`(aiops [a-z][^`]*)`", text):
-            found.append(pytest.param(line.strip(), id=f"{page.name}: {line.strip()}"))
+        shown = re.findall(r"^(?:\$ )?(aiops [^\n#`]*)", text, re.MULTILINE)
+        said = re.findall(r"`(aiops [a-z][^`]*)`", text)
+        found += [
+            pytest.param(line.strip(), id=f"{page.name}: {line.strip()}") for line in shown + said
+        ]
     return found
 
 
