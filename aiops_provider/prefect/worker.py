@@ -82,10 +82,20 @@ class AiopsWorker(BaseWorker[AiopsJobConfiguration, AiopsVariables, AiopsWorkerR
         from aiops_provider.prefect.admission import Admission
         from aiops_provider.prefect.cancellation import Cancellation
         from aiops_provider.prefect.dispatch import Dispatcher
+        from aiops_provider.prefect.recovery import recover
 
         self._cancellation = await self._inside.enter_async_context(Cancellation(self.client))
         admission = Admission(layer.decider.ledger, patience_s=_PATIENCE_S)
         self._dispatcher = Dispatcher(layer, targets, admission, self._cancellation)
+        try:
+            await recover(
+                self.client,
+                work_pool=self._work_pool_name,
+                max_fail_overs=layer.settings.routing.max_fail_overs,
+            )
+        except Exception:
+            # An old worker's runs must not keep this one from taking new ones.
+            log.exception("What an earlier worker left behind could not be looked at")
 
     async def teardown(self, *exc_info: Any) -> None:
         """Let the runs end, then the pools and all that stands beside them."""
@@ -130,8 +140,8 @@ class AiopsWorker(BaseWorker[AiopsJobConfiguration, AiopsVariables, AiopsWorkerR
         Raises:
             InfrastructureNotFound: This worker has no such process.
         """
-        # cluster|flow run id-number|process id
-        flow_run_id = infrastructure_pid.partition("|")[2].rpartition("|")[0].rpartition("-")[0]
+        # cluster|flow run id-number|what the cluster calls it
+        flow_run_id = infrastructure_pid.partition("|")[2].partition("|")[0].rpartition("-")[0]
         try:
             found = self._cancellation is not None and await self._cancellation.stop(
                 UUID(flow_run_id), grace_s=grace_seconds

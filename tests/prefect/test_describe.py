@@ -25,14 +25,14 @@ def configuration(**fields: Any) -> AiopsJobConfiguration:
 
 def test_history_is_kept_by_flow_and_deployment() -> None:
     """A flow's deployments have histories of their own."""
-    assert task_key(configuration()) == TaskKey("train", "linear")
+    assert TaskKey("train", "linear") == task_key(configuration())
 
 
 def test_a_run_without_deployment_goes_under_its_flow() -> None:
     """A flow that was submitted directly has no deployment name."""
     made = configuration()
     made._related_objects["deployment"] = None
-    assert task_key(made) == TaskKey("train", "train")
+    assert TaskKey("train", "train") == task_key(made)
 
 
 def test_nothing_said() -> None:
@@ -43,20 +43,20 @@ def test_nothing_said() -> None:
 def test_said_in_job_variables() -> None:
     """The job variable `task` holds a description."""
     made = configuration(task={"kind": "training", "epochs": 3})
-    assert describe(made, {}) == Training(epochs=3)
+    assert Training(epochs=3) == describe(made, {})
 
 
 def test_said_in_parameters() -> None:
     """The parameter `aiops` goes before the job variables: it knows this very run."""
     made = configuration(task={"kind": "training", "epochs": 3})
-    assert describe(made, {"aiops": {"input_gib": 2}}) == Generic(input_gib=2)
+    assert Generic(input_gib=2) == describe(made, {"aiops": {"input_gib": 2}})
 
 
 def test_pinned() -> None:
     """The job variable `cluster` pins the run, described or not."""
-    assert describe(configuration(cluster="a"), {}) == Generic(cluster="a")
+    assert Generic(cluster="a") == describe(configuration(cluster="a"), {})
     made = configuration(cluster="a", task={"kind": "training"})
-    assert describe(made, {}) == Training(cluster="a")
+    assert Training(cluster="a") == describe(made, {})
 
 
 def test_unusable_description_does_not_stop_a_run(caplog: pytest.LogCaptureFixture) -> None:

@@ -156,13 +156,13 @@ async def test_runs_where_the_router_says(records: list[Any]) -> None:
         job = await one.job("cheap")
         run.flow = Outcome.SUCCESS
         one.clients["cheap"].finish(job)
-        assert (await ending).exit_code == 0
-    assert run.told == []
+        assert 0 == (await ending).exit_code
+    assert [] == run.told
     assert run.identifiers[0].startswith("cheap|")
     assert [(r.cluster, r.outcome, r.run.try_number) for r in records] == [
         ("cheap", Outcome.SUCCESS, 1)
     ]
-    assert records[0].run.task.namespace == "train"
+    assert "train" == records[0].run.task.namespace
 
 
 async def test_what_the_flow_came_to_goes_before_the_exit_status(records: list[Any]) -> None:
@@ -173,7 +173,7 @@ async def test_what_the_flow_came_to_goes_before_the_exit_status(records: list[A
         job = await one.job("cheap")
         run.flow = Outcome.FAILED
         one.clients["cheap"].finish(job)
-        assert (await ending).exit_code == 0
+        assert 0 == (await ending).exit_code
     assert records[0].outcome is Outcome.FAILED
 
 
@@ -182,8 +182,8 @@ async def test_a_paused_flow_teaches_nothing(records: list[Any]) -> None:
     async with stage(settings()) as one:
         ending = one.start(FakeRun())
         one.clients["cheap"].finish(await one.job("cheap"))
-        assert (await ending).exit_code == 0
-    assert records == []
+        assert 0 == (await ending).exit_code
+    assert [] == records
 
 
 async def test_a_lost_cluster_is_left_for_another(records: list[Any]) -> None:
@@ -196,13 +196,13 @@ async def test_a_lost_cluster_is_left_for_another(records: list[Any]) -> None:
         job = await one.job("dear")
         run.flow = Outcome.SUCCESS
         one.clients["dear"].finish(job)
-        assert (await ending).exit_code == 0
-    assert run.told == ["pending"]
+        assert 0 == (await ending).exit_code
+    assert ["pending"] == run.told
     assert [(r.cluster, r.outcome, r.run.try_number) for r in records] == [
         ("cheap", Outcome.CLUSTER_LOST, 1),
         ("dear", Outcome.SUCCESS, 2),
     ]
-    assert [identifier.partition("|")[0] for identifier in run.identifiers] == ["cheap", "dear"]
+    assert ["cheap", "dear"] == [identifier.partition("|")[0] for identifier in run.identifiers]
 
 
 async def test_a_finished_flow_is_not_run_again(records: list[Any]) -> None:
@@ -214,9 +214,9 @@ async def test_a_finished_flow_is_not_run_again(records: list[Any]) -> None:
         run.flow = Outcome.SUCCESS
         one.clients["cheap"].lose()
         await ending
-    assert run.told == []
-    assert [record.outcome for record in records] == [Outcome.SUCCESS]
-    assert one.clients["dear"].submitted == []
+    assert [] == run.told
+    assert [Outcome.SUCCESS] == [record.outcome for record in records]
+    assert [] == one.clients["dear"].submitted
 
 
 async def test_out_of_memory_runs_again_with_more(records: list[Any]) -> None:
@@ -232,7 +232,7 @@ async def test_out_of_memory_runs_again_with_more(records: list[Any]) -> None:
         await ending
     small, big = (job.request.memory_gib for job in one.clients["cheap"].submitted)
     assert big > small
-    assert [record.outcome for record in records] == [Outcome.OUT_OF_MEMORY, Outcome.SUCCESS]
+    assert [Outcome.OUT_OF_MEMORY, Outcome.SUCCESS] == [record.outcome for record in records]
 
 
 async def test_out_of_memory_on_the_biggest_machine_crashes(records: list[Any]) -> None:
@@ -241,9 +241,9 @@ async def test_out_of_memory_on_the_biggest_machine_crashes(records: list[Any]) 
         run = FakeRun()
         ending = one.start(run)
         one.clients["cheap"].finish(await one.job("cheap"), JobState.OUT_OF_MEMORY)
-        assert (await ending).exit_code == 137
-    assert len(records) == 1
-    assert [told.partition(":")[0] for told in run.told] == ["crashed"]
+        assert 137 == (await ending).exit_code
+    assert 1 == len(records)
+    assert ["crashed"] == [told.partition(":")[0] for told in run.told]
 
 
 async def test_giving_up_is_bounded(records: list[Any]) -> None:
@@ -255,10 +255,10 @@ async def test_giving_up_is_bounded(records: list[Any]) -> None:
         one.clients["cheap"].lose()
         await one.job("dear")
         one.clients["dear"].lose()
-        assert (await ending).exit_code == 1
-    assert run.told[0] == "pending"
+        assert 1 == (await ending).exit_code
+    assert "pending" == run.told[0]
     assert "Given up after 2 tries" in run.told[1]
-    assert len(records) == 2
+    assert 2 == len(records)
 
 
 async def test_a_run_that_another_worker_took_is_left_to_it() -> None:
@@ -269,8 +269,8 @@ async def test_a_run_that_another_worker_took_is_left_to_it() -> None:
         ending = one.start(run)
         await one.job("cheap")
         one.clients["cheap"].lose()
-        assert (await ending).exit_code == 0
-    assert one.clients["dear"].submitted == []
+        assert 0 == (await ending).exit_code
+    assert [] == one.clients["dear"].submitted
 
 
 async def test_a_refusal_before_the_start_goes_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,8 +287,8 @@ async def test_a_refusal_before_the_start_goes_elsewhere(monkeypatch: pytest.Mon
         run.flow = Outcome.SUCCESS
         one.clients["dear"].finish(job)
         await ending
-        assert one.layer.decider.epoch(run.first_try) == 2
-    assert run.told == []
+        assert 2 == one.layer.decider.epoch(run.first_try)
+    assert [] == run.told
 
 
 async def test_refused_everywhere_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,9 +331,9 @@ async def test_cancelled_while_it_waits(records: list[Any]) -> None:
         ending = one.start(run)
         await asyncio.sleep(0)
         run.cancelled.set()
-        assert (await ending).exit_code == 0
-    assert records == []
-    assert run.told == ["cancelled: Flow run cancelled while it waited for room."]
+        assert 0 == (await ending).exit_code
+    assert [] == records
+    assert ["cancelled: Flow run cancelled while it waited for room."] == run.told
 
 
 @pytest.mark.parametrize("changes", [{"mode": "observe"}, {"mode": "advise"}, {"enabled": False}])
@@ -349,7 +349,7 @@ async def test_without_authority_all_runs_on_the_fallback(
         run.flow = Outcome.SUCCESS
         one.clients["dear"].finish(job)
         await ending
-    assert one.clients["dear"].submitted[0].request.memory_gib == 8
+    assert 8 == one.clients["dear"].submitted[0].request.memory_gib
     advised = changes.get("mode") == Mode.ADVISE
     assert ("the advice is cluster cheap" in caplog.text) is advised
 
@@ -367,7 +367,7 @@ async def test_an_engine_that_raises_does_not_stop_a_run(monkeypatch: pytest.Mon
         job = await one.job("dear")
         run.flow = Outcome.SUCCESS
         one.clients["dear"].finish(job)
-        assert (await ending).exit_code == 0
+        assert 0 == (await ending).exit_code
 
 
 async def test_every_ledger_entry_is_given_back() -> None:

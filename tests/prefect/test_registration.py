@@ -24,8 +24,8 @@ def test_import_registers_the_type_and_loads_nothing_else() -> None:
         [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True
     )
     worker, foreign, own = done.stdout.splitlines()[-3:]
-    assert worker == "AiopsWorker"
-    assert foreign == "[]"
+    assert "AiopsWorker" == worker
+    assert "[]" == foreign
     assert own == str(
         [
             "aiops_provider",

@@ -60,14 +60,14 @@ async def test_a_running_flow_becomes_pending_again(client: PrefectClient) -> No
     """The server agrees to a second start of a flow run whose process is gone."""
     run = await submitted(client, Pending(), Running())
     assert await run.back_to_pending() is Restart.READY
-    assert await state_of(client, run) == "Pending"
+    assert "Pending" == await state_of(client, run)
 
 
 async def test_a_flow_that_never_began_stays_pending(client: PrefectClient) -> None:
     """A process that died before the flow began needs no change of state."""
     run = await submitted(client, Pending())
     assert await run.back_to_pending() is Restart.READY
-    assert await state_of(client, run) == "Pending"
+    assert "Pending" == await state_of(client, run)
 
 
 @pytest.mark.parametrize("final", [Failed(), Crashed(), Cancelling()], ids=lambda state: state.name)
@@ -83,7 +83,7 @@ async def test_a_completed_flow_is_never_run_again(client: PrefectClient) -> Non
     """Not even where the server would let it: its result was not stored."""
     run = await submitted(client, Pending(), Running(), Completed())
     assert await run.back_to_pending() is Restart.NOT_OURS
-    assert await state_of(client, run) == "Completed"
+    assert "Completed" == await state_of(client, run)
 
 
 async def test_somebody_else_was_faster(
@@ -142,20 +142,20 @@ async def test_crash_says_why(client: PrefectClient) -> None:
     await run.crash("no bigger machine")
     found = (await client.read_flow_run(run.flow_run.id)).state
     assert found is not None
-    assert (found.name, found.message) == ("Crashed", "no bigger machine")
+    assert ("Crashed", "no bigger machine") == (found.name, found.message)
     done = await submitted(client, Pending(), Running(), Completed())
     await done.crash("too late")
-    assert await state_of(client, done) == "Completed"
+    assert "Completed" == await state_of(client, done)
 
 
 async def test_mark_cancelled(client: PrefectClient) -> None:
     """What is being cancelled becomes Cancelled; what has ended stays as it is."""
     run = await submitted(client, Pending(), Running(), Cancelling())
     await run.mark_cancelled("by the worker")
-    assert await state_of(client, run) == "Cancelled"
+    assert "Cancelled" == await state_of(client, run)
     done = await submitted(client, Pending(), Running(), Completed())
     await done.mark_cancelled("too late")
-    assert await state_of(client, done) == "Completed"
+    assert "Completed" == await state_of(client, done)
 
 
 async def test_first_identifier_starts_later_ones_are_stored(client: PrefectClient) -> None:
@@ -163,5 +163,5 @@ async def test_first_identifier_starts_later_ones_are_stored(client: PrefectClie
     run = await submitted(client, Pending(), Running())
     await run.report_identifier("cheap|1|1")
     await run.report_identifier("dear|2|2")
-    assert run.identifier == "dear|2|2"
-    assert (await client.read_flow_run(run.flow_run.id)).infrastructure_pid == "dear|2|2"
+    assert "dear|2|2" == run.identifier
+    assert "dear|2|2" == (await client.read_flow_run(run.flow_run.id)).infrastructure_pid

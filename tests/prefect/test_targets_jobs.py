@@ -81,10 +81,10 @@ async def test_runs_the_engine_by_default() -> None:
         ending = await running
     job = client.submitted[0]
     assert job.command is not None
-    assert job.command[-2:] == ("-m", "prefect.engine")
+    assert ("-m", "prefect.engine") == job.command[-2:]
     assert job.environment["PREFECT__FLOW_RUN_ID"] == job.job_id
-    assert job.environment["AIOPS_CLUSTER"] == "c"
-    assert (ending.outcome, ending.exit_code) == (Outcome.SUCCESS, 0)
+    assert "c" == job.environment["AIOPS_CLUSTER"]
+    assert (Outcome.SUCCESS, 0) == (ending.outcome, ending.exit_code)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_says_how_a_job_ended(state: JobState, outcome: Outcome, exit_code
         await asyncio.sleep(0)
         client.finish(client.submitted[0].job_id, state)
         ending = await running
-    assert (ending.outcome, ending.exit_code) == (outcome, exit_code)
+    assert (outcome, exit_code) == (ending.outcome, ending.exit_code)
 
 
 async def test_a_refusal_is_the_dispatchers_business() -> None:
@@ -173,7 +173,7 @@ async def test_a_real_pool_runs_measures_and_limits(tmp_path: Path) -> None:
     assert told.outcome is Outcome.SUCCESS
     assert folder.name.startswith("prefect-")
     assert not folder.exists()
-    assert len(started) == 2
-    assert (killed.outcome, killed.exit_code) == (Outcome.OUT_OF_MEMORY, 137)
+    assert 2 == len(started)
+    assert (Outcome.OUT_OF_MEMORY, 137) == (killed.outcome, killed.exit_code)
     assert killed.usage is not None
     assert killed.usage.peak_memory_gib > 0.2

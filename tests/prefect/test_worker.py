@@ -58,10 +58,10 @@ def folder(tmp_path: Path) -> Path:
 def test_a_flow_run_is_placed_run_and_measured(shared: Site, folder: Path) -> None:
     """An unmodified flow runs on the cheapest cluster and is remembered with what it used."""
     run = shared.start("hello", {"folder": str(folder)})
-    assert shared.server.wait(run)["state_type"] == "COMPLETED"
+    assert "COMPLETED" == shared.server.wait(run)["state_type"]
     (record,) = shared.records(run, 1)
-    assert record.run.task == TaskKey("hello", shared.pool)
-    assert (record.cluster, record.outcome, record.exit_code) == ("cheap", Outcome.SUCCESS, 0)
+    assert TaskKey("hello", shared.pool) == record.run.task
+    assert ("cheap", Outcome.SUCCESS, 0) == (record.cluster, record.outcome, record.exit_code)
     assert record.usage is not None
     assert record.usage.peak_memory_gib > 0.02
     assert record.cost_usd is not None
@@ -72,13 +72,13 @@ def test_a_flow_run_is_placed_run_and_measured(shared: Site, folder: Path) -> No
     known = (folder / "environment").read_text()
     assert "AIOPS_CLUSTER=cheap" in known
     assert f'"run_id": "{run}"' in known
-    assert (folder / "where").read_text() == str(shared.home)
+    assert str(shared.home) == (folder / "where").read_text()
 
 
 def test_a_failing_flow_fails_once(shared: Site, folder: Path) -> None:
     """A failure of the user's code is Prefect's business: it is not run elsewhere."""
     run = shared.start("hello", {"folder": str(folder), "fail": True})
-    assert shared.server.wait(run)["state_type"] == "FAILED"
+    assert "FAILED" == shared.server.wait(run)["state_type"]
     (record,) = shared.records(run, 1)
     assert record.outcome is Outcome.FAILED
     assert "AwaitingRetry" not in shared.server.history(run)
@@ -87,14 +87,14 @@ def test_a_failing_flow_fails_once(shared: Site, folder: Path) -> None:
 def test_out_of_memory_is_run_again_with_more(shared: Site, folder: Path) -> None:
     """A flow run that takes more than was granted is killed, and run again with more, legally."""
     run = shared.start("greedy", {"folder": str(folder)})
-    assert shared.server.wait(run)["state_type"] == "COMPLETED"
+    assert "COMPLETED" == shared.server.wait(run)["state_type"]
     first, second = shared.records(run, 2)
-    assert (first.outcome, first.exit_code) == (Outcome.OUT_OF_MEMORY, 137)
+    assert (Outcome.OUT_OF_MEMORY, 137) == (first.outcome, first.exit_code)
     assert second.outcome is Outcome.SUCCESS
     assert first.request is not None
     assert second.request is not None
     assert second.request.memory_gib > first.request.memory_gib
-    assert (folder / "starts").read_text().split() == ["1", "2"]
+    assert ["1", "2"] == (folder / "starts").read_text().split()
     names = shared.server.history(run)
     assert names[names.index("Running") :] == [
         "Running", "AwaitingRetry", "Pending", "Running", "Completed",
@@ -104,8 +104,8 @@ def test_out_of_memory_is_run_again_with_more(shared: Site, folder: Path) -> Non
 def test_a_pinned_run_stays_on_its_cluster(shared: Site, folder: Path) -> None:
     """The job variable `cluster` decides."""
     run = shared.start("hello", {"folder": str(folder)}, cluster="dear")
-    assert shared.server.wait(run)["state_type"] == "COMPLETED"
-    assert shared.records(run, 1)[0].cluster == "dear"
+    assert "COMPLETED" == shared.server.wait(run)["state_type"]
+    assert "dear" == shared.records(run, 1)[0].cluster
 
 
 def test_a_command_of_the_user(shared: Site, folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_command_of_the_user(shared: Site, folder: Path) -> None:
     run = shared.start(
         "hello", {"folder": str(folder)}, command="python -m prefect flow-run execute"
     )
-    assert shared.server.wait(run)["state_type"] == "COMPLETED"
+    assert "COMPLETED" == shared.server.wait(run)["state_type"]
     assert shared.records(run, 1)[0].outcome is Outcome.SUCCESS
 
 
@@ -124,8 +124,8 @@ def test_cancelling_a_running_flow(shared: Site, folder: Path, wait_until: WaitU
     pid = int((folder / "starts").read_text().split()[1])
     body = {"state": {"type": "CANCELLING"}}
     shared.server.request("POST", f"/flow_runs/{run}/set_state", body)
-    assert shared.server.wait(run)["state_type"] == "CANCELLED"
-    assert (folder / "hook").read_text() == "Cancelling"
+    assert "CANCELLED" == shared.server.wait(run)["state_type"]
+    assert "Cancelling" == (folder / "hook").read_text()
     assert (folder / "tidy").exists()
     (record,) = shared.records(run, 1)
     assert record.outcome is Outcome.KILLED
@@ -153,7 +153,7 @@ def test_a_cluster_that_dies_under_a_run(two_clusters: Site, wait_until: WaitUnt
     engine = psutil.Process(int(starts.read_text().split()[1]))
     pool = next(up for up in engine.parents() if up.environ().get("AIOPS_CLUSTER") is None)
     pool.kill()
-    assert one.server.wait(run)["state_type"] == "COMPLETED"
+    assert "COMPLETED" == one.server.wait(run)["state_type"]
     assert not engine.is_running()
     assert [line.split()[0::2] for line in starts.read_text().splitlines()] == [
         ["1", "cheap"],
@@ -180,8 +180,8 @@ def test_a_worker_that_ends_leaves_nothing_behind(
         one.process.wait(60)
         left = psutil.wait_procs(below, timeout=10)[1]
     assert len(below) >= 5
-    assert left == []
-    assert one.server.wait(run, timeout_s=10)["state_type"] == "CRASHED"
+    assert [] == left
+    assert "CRASHED" == one.server.wait(run, timeout_s=10)["state_type"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_our_own_failure_does_not_stop_a_run(
     """Without a store, and even without usable settings, flow runs run."""
     with open_site(tmp_path, settings, environment) as one:
         run = one.start("hello", {"folder": str(tmp_path)})
-        assert one.server.wait(run)["state_type"] == "COMPLETED"
+        assert "COMPLETED" == one.server.wait(run)["state_type"]
 
 
 def test_a_cluster_of_prefects_own_kind(open_site: OpenSite, tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_a_cluster_of_prefects_own_kind(open_site: OpenSite, tmp_path: Path) -> 
     }
     with open_site(tmp_path, settings) as one:
         run = one.start("hello", {"folder": str(tmp_path)})
-        assert one.server.wait(run)["state_type"] == "COMPLETED"
+        assert "COMPLETED" == one.server.wait(run)["state_type"]
         (record,) = one.records(run, 1)
-        assert (record.cluster, record.outcome) == ("plain", Outcome.SUCCESS)
+        assert ("plain", Outcome.SUCCESS) == (record.cluster, record.outcome)
         assert one.server.flow_run(run)["infrastructure_pid"].startswith("plain|")
     assert "AIOPS_CLUSTER=plain" in (tmp_path / "environment").read_text()

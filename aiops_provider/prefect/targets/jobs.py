@@ -18,6 +18,7 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthStat
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterError, ClusterRefusedError
+from aiops_provider.prefect.recovery import worker_mark
 from aiops_provider.prefect.targets.target import Ending, Order
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class JobTarget:
         self._probe_period_s = probe_period_s
         self._probe_timeout_s = probe_timeout_s
         self._reopen_s = reopen_s
+        # Other kinds of cluster go on without us.
+        self._mortal = spec.kind == "local"
         self._running: dict[str, _Running] = {}
         self._lost_at: float | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -156,7 +159,9 @@ class JobTarget:
             if running is None:
                 continue
             if not update.state.final:
-                running.started(str(update.pid))
+                running.started(
+                    f"{update.pid}@{worker_mark()}" if self._mortal else f"{update.pid}"
+                )
             elif not running.over.done():
                 running.over.set_result(update)
 
