@@ -7,13 +7,13 @@ The strongest predictor there is once a task has run; it knows nothing of other 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity, Source
-from aiops_provider.domain.workload import TaskDescription, TaskKey, input_size
+from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun, input_size
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.evidence import (
     Reading,
@@ -31,7 +31,7 @@ from aiops_provider.profiling.quantiles import (
 )
 
 # More runs than this change no quantile worth the time: the answer must come within a millisecond.
-_MOST_RUNS = 128
+_MOST_RUNS = 64
 # What no input needs: an idle interpreter, the start of a process.
 IDLE_MEMORY_GIB = 0.1
 IDLE_DURATION_S = 1.0
@@ -76,21 +76,28 @@ class OwnHistory:
         runs = sorted(runs, key=run_order)[-_MOST_RUNS:]
         if len(runs) < self._minimum_runs or not runs:
             return None
-        scope = _Scope(runs, _sizes(description, runs), self._half_life_s, now)
-        memory = _memory(scope)
-        kills = recent_kills(runs, scope.scaler(memory_readings(runs), IDLE_MEMORY_GIB))
-        weights = [scope.weight(r) for r in runs]
+        weights = self._weights(runs)
+        scope = _Scope(weights, _sizes(description, runs), now)
+        memory = memory_readings(runs)
+        effect = scope.effect(memory, IDLE_MEMORY_GIB)
+        kills = recent_kills(runs, lambda run, bound: bound * scope.factor(effect, run))
         return Estimate(
-            memory_gib=memory,
+            memory_gib=scope.quantity(memory, what="peak memory", effect=effect),
             cores=scope.quantity(cores_readings(runs), what="cores"),
-            duration_s=scope.quantity(
-                duration_readings(runs), what="duration", idle=IDLE_DURATION_S
-            ),
+            duration_s=_duration(scope, runs),
             io_mib_per_s=scope.quantity(_io_readings(runs), what="disk traffic"),
-            own_runs=effective_count(weights),
+            own_runs=effective_count(list(weights.values())),
             killed_at_gib=kills.at_gib,
             killed_first_gib=kills.first_gib,
         )
+
+    def _weights(self, runs: Sequence[ExecutionRecord]) -> dict[TaskRun, float]:
+        newest = runs[-1].ended_at.timestamp()
+        # A weight of zero would be no run at all.
+        return {
+            r.run: max(1e-6, math.pow(0.5, (newest - r.ended_at.timestamp()) / self._half_life_s))
+            for r in runs
+        }
 
 
 def run_order(record: ExecutionRecord) -> tuple[datetime, str, int, int]:
@@ -118,15 +125,11 @@ def _sizes(description: TaskDescription | None, runs: Sequence[ExecutionRecord])
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    runs: Sequence[ExecutionRecord]
-    sizes: _Sizes
-    half_life_s: float
-    now: datetime
+    """What is the same for all figures: how much each run counts, and the input to come."""
 
-    def weight(self, record: ExecutionRecord) -> float:
-        age = self.runs[-1].ended_at - record.ended_at
-        # A weight of zero would be no run at all.
-        return max(1e-6, math.pow(0.5, age / timedelta(seconds=1) / self.half_life_s))
+    weights: Mapping[TaskRun, float]
+    sizes: _Sizes
+    now: datetime
 
     def effect(self, readings: Sequence[Reading], idle: float) -> SizeEffect | None:
         if not self.sizes.wanted:
@@ -138,34 +141,27 @@ class _Scope:
         ]
         return size_effect(points, constant_if_unknown=idle)
 
-    def scaler(
-        self, readings: Sequence[Reading], idle: float
-    ) -> Callable[[ExecutionRecord, float], float]:
-        effect = self.effect(readings, idle)
-        return lambda record, value: value * self._factor(effect, record)
-
-    def _factor(self, effect: SizeEffect | None, record: ExecutionRecord) -> float:
-        size = self.sizes.of(record)
-        if effect is None or not size or not self.sizes.wanted:
+    def factor(self, effect: SizeEffect | None, record: ExecutionRecord) -> float:
+        if effect is None or not self.sizes.wanted:
             return 1.0
-        return effect.factor(seen=size, wanted=self.sizes.wanted)
+        size = self.sizes.of(record)
+        return effect.factor(seen=size, wanted=self.sizes.wanted) if size else 1.0
 
     def quantity(
-        self, readings: Sequence[Reading], *, what: str, idle: float | None = None
+        self, readings: Sequence[Reading], *, what: str, effect: SizeEffect | None = None
     ) -> Quantity | None:
         if not readings:
             return None
-        effect = self.effect(readings, idle) if idle is not None else None
-        factors = [self._factor(effect, r.record) for r in readings]
+        factors = [self.factor(effect, r.record) for r in readings]
         observations = [
-            Observation(r.value * f, self.weight(r.record), r.censored, r.beyond * f)
+            Observation(r.value * f, self.weights[r.record.run], r.censored, r.beyond * f)
             for r, f in zip(readings, factors, strict=True)
         ]
         p50, p80, p95 = few_run_quantiles(observations)
         bend = effect.bend(self.sizes.wanted) if effect and self.sizes.wanted else 1.0
         return Quantity(
             p50=p50,
-            p80=p80 * bend**0.5,
+            p80=p80 * math.sqrt(bend),
             p95=p95 * bend,
             source=Source.OWN_HISTORY,
             sample_count=len(readings),
@@ -185,8 +181,10 @@ class _Scope:
         return "; ".join(parts)
 
 
-def _memory(scope: _Scope) -> Quantity | None:
-    return scope.quantity(memory_readings(scope.runs), what="peak memory", idle=IDLE_MEMORY_GIB)
+def _duration(scope: _Scope, runs: Sequence[ExecutionRecord]) -> Quantity | None:
+    readings = duration_readings(runs)
+    effect = scope.effect(readings, IDLE_DURATION_S)
+    return scope.quantity(readings, what="duration", effect=effect)
 
 
 def _io_readings(records: Sequence[ExecutionRecord]) -> list[Reading]:

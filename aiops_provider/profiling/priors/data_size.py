@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from aiops_provider.domain.units import gib_from_bytes
+import math
+
+from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset
-from aiops_provider.profiling.priors.spread import Spread, between
+from aiops_provider.profiling.priors.spread import Spread, between, exactly
 
 # GiB in memory per GiB on disk, median and p95, for data frames. Text: numbers shrink, strings grow
 # (a CPython str has 49 bytes before its first character). Columnar files are compressed: Parquet
@@ -37,6 +39,11 @@ _UNKNOWN_COLUMNS = between(20.0, 80.0)
 _CELL_BYTES = between(12.0, 60.0)
 # Bytes of a cell in a text file.
 _CELL_BYTES_ON_DISK = 8.0
+# Bytes of a number in a matrix.
+NUMBER_BYTES = 8.0
+_HELD_WHOLE_GIB = 16.0
+# Rows of a table that is not described: OpenML-CC18 is bounded by 500 and 100,000.
+_UNKNOWN_ROWS = between(1e4, 2e5)
 # A task of which no size is known: most pipelines move little; stated as wide as it is unknown.
 UNKNOWN_VOLUME_GIB = between(0.05, 2.0)
 _UNKNOWN_IN_MEMORY_GIB = between(0.05, 1.0)
@@ -75,6 +82,33 @@ def on_disk_gib(dataset: Dataset) -> Spread:
     if dataset.rows is not None:
         return columns(dataset) * gib_from_bytes(dataset.rows * _CELL_BYTES_ON_DISK)
     return UNKNOWN_VOLUME_GIB
+
+
+def row_count(dataset: Dataset) -> Spread:
+    """Number of rows; from the volume when none are given."""
+    if dataset.rows is not None:
+        return exactly(float(dataset.rows))
+    if dataset.volume_gib is not None:
+        return in_memory_gib(dataset) * (BYTES_PER_GIB / (NUMBER_BYTES * columns(dataset).p50))
+    return _UNKNOWN_ROWS
+
+
+def held_gib(size_gib: Spread) -> Spread:
+    """
+    Memory that data of this size really takes.
+
+    Up to 16 GiB it is held as a whole; beyond that people read in batches or use an engine that
+    spills, and memory grows with the square root. An engineering assumption.
+
+    >>> held_gib(Spread(4.0, 16.0, 64.0))
+    Spread(p50=4.0, p80=16.0, p95=32.0)
+    """
+    return Spread(
+        *(
+            size if size <= _HELD_WHOLE_GIB else math.sqrt(size * _HELD_WHOLE_GIB)
+            for size in (size_gib.p50, size_gib.p80, size_gib.p95)
+        )
+    )
 
 
 def size_is_known(dataset: Dataset) -> bool:

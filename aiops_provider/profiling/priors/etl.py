@@ -5,11 +5,13 @@ from __future__ import annotations
 from aiops_provider.domain.profile import ComputeType, StorageNeed
 from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset, Etl, FeatureEngineering
-from aiops_provider.profiling.estimate import Estimate
+from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
 from aiops_provider.profiling.priors.data_size import (
-    columns,
+    NUMBER_BYTES,
+    held_gib,
     in_memory_gib,
     on_disk_gib,
+    row_count,
     size_in_words,
     size_is_known,
 )
@@ -51,7 +53,6 @@ _MOST_CORES = 16.0
 _FEATURES_PER_S = between(1e-6, 1e-5)
 # The table of features is built, copied once and written.
 _FEATURE_COPIES = Spread(2.0, 2.5, 3.0)
-_FEATURE_BYTES = 8.0
 _UNKNOWN_FEATURES = between(20.0, 200.0)
 # Scratch space in multiples of what is read and written.
 _SCRATCH = Spread(0.5, 1.0, 2.0)
@@ -65,8 +66,8 @@ def etl_prior(description: Etl) -> Estimate:
     Memory is the working set, time is bytes over throughput.
 
     ``memory = process + data * (1 + joins * 0.5 + aggregations * 0.1)`` at the median, where *data*
-    is the source in memory (volume times the expansion of its format); a stream holds batches only,
-    and where a warehouse does the work only the result is held.
+    is the source in memory (volume times the expansion of its format; beyond 16 GiB only part of it
+    is held, see ``held_gib``); a stream holds batches only, and where a warehouse does the work only the result is held.
     """
     source = description.source
     joins, aggregations = description.joins or 0, description.aggregations or 0
@@ -77,10 +78,10 @@ def etl_prior(description: Etl) -> Estimate:
         working_set = _STREAMING_GIB
     else:
         copies = exactly(1.0) + _PER_JOIN * joins + _PER_AGGREGATION * aggregations
-        working_set = in_memory_gib(source) * copies
+        working_set = held_gib(in_memory_gib(source) * copies)
     seconds = _WAREHOUSE_SECONDS_PER_GIB if pushed_down else _SECONDS_PER_GIB
     effort = 1 + joins * _TIME_PER_JOIN + aggregations * _TIME_PER_AGGREGATION
-    what = f"{size_in_words(source)}, {joins} joins, {aggregations} aggregations"
+    what = f"{size_in_words(source)}{_steps(joins, aggregations)}"
     if pushed_down:
         what += ", computed in the warehouse"
     storage = storage_need("source", source) + storage_need("target", description.target)
@@ -100,24 +101,18 @@ def feature_engineering_prior(description: FeatureEngineering) -> Estimate:
     """The source as for an ETL task, and a table of ``rows * features * 8 bytes`` two to three times."""
     source = description.source
     features = exactly(float(description.features)) if description.features else _UNKNOWN_FEATURES
-    cells = _rows(source) * features
-    table = cells * _FEATURE_COPIES * gib_from_bytes(_FEATURE_BYTES)
+    cells = row_count(source) * features
+    table = cells * _FEATURE_COPIES * gib_from_bytes(NUMBER_BYTES)
     core_seconds = on_disk_gib(source) * _SECONDS_PER_GIB + cells * _FEATURES_PER_S
     count = f"{description.features} features" if description.features else "features"
     return _estimate(
         source,
-        working_set=in_memory_gib(source) + table,
+        working_set=held_gib(in_memory_gib(source) + table),
         core_seconds=core_seconds,
         waits=False,
         storage=storage_need("source", source),
         what=f"{count} from {size_in_words(source)}",
     )
-
-
-def _rows(dataset: Dataset) -> Spread:
-    if dataset.rows is not None:
-        return exactly(float(dataset.rows))
-    return in_memory_gib(dataset) * (1 / (_FEATURE_BYTES * columns(dataset).p50 / BYTES_PER_GIB))
 
 
 def _estimate(
@@ -133,7 +128,7 @@ def _estimate(
     volume = on_disk_gib(source)
     busy = 1.0 if waits else max(1.0, min(_MOST_CORES, volume.p50 / _GIB_PER_CORE))
     cores = _WAITING_CORES if waits else Spread(busy, busy, 2 * busy)
-    duration = PROCESS_START_S + core_seconds * (1 / busy)
+    duration = (PROCESS_START_S + core_seconds * (1 / busy)).at_most(LONGEST_DURATION_S)
     known = size_is_known(source)
     moved_gbit = volume.p50 * _GIGABIT_PER_GIB
     return Estimate(
@@ -148,6 +143,12 @@ def _estimate(
         io_mib_per_s=_rate(volume.p50 * 1024, duration).quantity(what) if known else None,
         storage=storage or None,
     )
+
+
+def _steps(joins: int, aggregations: int) -> str:
+    counted = (("join", joins), ("aggregation", aggregations))
+    parts = [f"{count} {word}{'s' if count > 1 else ''}" for word, count in counted if count]
+    return f" with {' and '.join(parts)}" if parts else ""
 
 
 def _rate(amount: float, duration: Spread) -> Spread:

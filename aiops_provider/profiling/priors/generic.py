@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 from aiops_provider.domain.profile import ComputeType
 from aiops_provider.domain.workload import Dataset, Generic
-from aiops_provider.profiling.estimate import Estimate
-from aiops_provider.profiling.priors.data_size import in_memory_gib, size_in_words, size_is_known
+from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
+from aiops_provider.profiling.priors.data_size import (
+    held_gib,
+    in_memory_gib,
+    size_in_words,
+    size_is_known,
+)
 from aiops_provider.profiling.priors.spread import (
     MACHINE_MEMORY_GIB,
     NOTHING,
@@ -71,7 +76,7 @@ _ANYTHING = _Manner(
     cores=Spread(0.8, 1.0, 2.0),
     work_s=between(20.0, 1800.0),
     # Half of such tasks hold hardly any data, few hold a lot.
-    extra_gib=Spread(0.0, 0.1, 0.5),
+    extra_gib=Spread(0.0, 0.05, 0.3),
 )
 
 
@@ -84,7 +89,7 @@ def generic_prior(description: Generic) -> Estimate:
     manner = _manner(description.operator)
     dataset = Dataset(volume_gib=description.input_gib, rows=description.input_rows)
     sized = size_is_known(dataset) and manner.reads_input
-    data = in_memory_gib(dataset) if sized else manner.extra_gib
+    data = held_gib(in_memory_gib(dataset)) if sized else manner.extra_gib
     work = manner.work_s
     if sized and description.input_gib:
         work = between(2.0, 60.0) + _SECONDS_PER_GIB * description.input_gib
@@ -95,7 +100,7 @@ def generic_prior(description: Generic) -> Estimate:
         compute_type=ComputeType.CPU,
         memory_gib=(PROCESS_MEMORY_GIB + data).at_most(MACHINE_MEMORY_GIB).quantity(what),
         cores=manner.cores.quantity(what),
-        duration_s=(PROCESS_START_S + work).quantity(what),
+        duration_s=(PROCESS_START_S + work).at_most(LONGEST_DURATION_S).quantity(what),
     )
 
 

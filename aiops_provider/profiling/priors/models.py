@@ -29,28 +29,11 @@ _PUBLISHED_PARAMETERS = {
     "mistral-7b": 7.24e9,
 }
 # Families of which a name is enough to know that weights are shared over positions.
-_CONVOLUTIONAL = (
-    "resnet",
-    "efficientnet",
-    "mobilenet",
-    "convnext",
-    "vgg",
-    "densenet",
-    "unet",
-    "yolo",
+_CONVOLUTIONAL = re.compile(
+    r"resnet|resnext|efficientnet|mobilenet|convnext|vgg|densenet|unet|yolo"
 )
-_LANGUAGE = (
-    "bert",
-    "gpt",
-    "t5",
-    "llama",
-    "mistral",
-    "mixtral",
-    "qwen",
-    "gemma",
-    "phi",
-    "falcon",
-    "opt-",
+_LANGUAGE = re.compile(
+    r"bert|gpt|llama|mi[sx]tral|qwen|gemma|falcon|(?<![a-z])(?:t5|phi|opt)(?![a-z])"
 )
 # "8b", "350m" at the end of a word of a name.
 _SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
@@ -107,12 +90,10 @@ def network_shape(candidate: ModelCandidate, *, tokens_given: bool = False) -> N
         tokens_given: Whether the task counts its data in tokens.
     """
     name = (candidate.name or "").lower()
-    convolutional = any(word in name for word in _CONVOLUTIONAL)
+    convolutional = _CONVOLUTIONAL.search(name) is not None
     known = candidate.parameters or _published(name)
-    language = (
-        tokens_given
-        or any(word in name for word in _LANGUAGE)
-        or (candidate.family == "fine_tuning" and not convolutional)
+    language = not convolutional and (
+        tokens_given or candidate.family == "fine_tuning" or _LANGUAGE.search(name) is not None
     )
     if known:
         parameters = exactly(known)

@@ -123,7 +123,8 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     device_gib = weights_gib + cache_gib + _DEVICE_CONTEXT_GIB
     count = max(1, math.ceil(device_gib.p80 / _ACCELERATOR_GIB))
     what = f"{demand.what}, {shape.parameters.p50:.3g} weights of {held_bytes:g} bytes"
-    host = PROCESS_MEMORY_GIB + _HOST_CONTEXT_GIB + weights_gib
+    # Some loaders hold a second copy of a part of the weights.
+    host = PROCESS_MEMORY_GIB + _HOST_CONTEXT_GIB + weights_gib * Spread(1.0, 1.2, 1.5)
     cores = Spread(2.0, 4.0, 8.0)
     return Estimate(
         compute_type=ComputeType.GPU,

@@ -9,8 +9,14 @@ from typing import Any
 from aiops_provider.domain.profile import ComputeType
 from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset, ModelCandidate, Training
-from aiops_provider.profiling.estimate import Estimate
-from aiops_provider.profiling.priors.data_size import columns, in_memory_gib, size_in_words
+from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
+from aiops_provider.profiling.priors.data_size import (
+    NUMBER_BYTES,
+    columns,
+    in_memory_gib,
+    row_count,
+    size_in_words,
+)
 from aiops_provider.profiling.priors.deep_learning import TrainingNeed, deep_network_need
 from aiops_provider.profiling.priors.spread import (
     MACHINE_MEMORY_GIB,
@@ -31,6 +37,8 @@ _UNSTRUCTURED = frozenset(
     {"jpeg", "jpg", "png", "tiff", "dicom", "image", "images", "wav", "mp3", "audio", "video",
      "text", "txt", "webdataset", "tfrecord"}
 )  # fmt: skip
+# The table itself: numbers, and some columns that are not.
+_TABLE = Spread(1.0, 1.2, 2.0)
 # Copies of the matrix while fitting: scikit-learn checks, converts and centres its input.
 _LINEAR_COPIES = Spread(1.5, 2.0, 3.0)
 # Gradient boosting with histograms took 12.9 bytes a cell with XGBoost and 3 with LightGBM
@@ -82,6 +90,8 @@ def training_prior(training: Training) -> Estimate:
         f"prior for {' + '.join(need.what for need in needs)} on {size_in_words(training.dataset)}"
     )
     duration = PROCESS_START_S + core_seconds * (1 / cores) + accelerated
+    # Whoever would wait longer than a year takes more machines, which nobody described.
+    duration = duration.at_most(LONGEST_DURATION_S)
     return Estimate(
         compute_type=ComputeType.GPU if accelerators else ComputeType.CPU,
         memory_gib=memory.at_most(MACHINE_MEMORY_GIB * max(1, accelerators)).quantity(what),
@@ -163,18 +173,17 @@ def _tree_need(candidate: ModelCandidate, training: Training) -> TrainingNeed:
 
 
 def _with_matrix(training: Training, copies: Spread) -> Spread:
-    """The process, the data as read, and the copies that fitting makes of it."""
-    matrix = _shape(training.dataset)[1] * gib_from_bytes(8.0)
-    return PROCESS_MEMORY_GIB + in_memory_gib(training.dataset) + matrix * copies
+    """The process, the table as read, and the copies that fitting makes of it."""
+    matrix = _shape(training.dataset)[1] * gib_from_bytes(NUMBER_BYTES)
+    return PROCESS_MEMORY_GIB + matrix * (_TABLE + copies)
 
 
 def _shape(dataset: Dataset) -> tuple[Spread, Spread]:
-    """Rows and cells; from the volume when no rows are given."""
-    width = columns(dataset)
-    if dataset.rows is not None:
-        return exactly(float(dataset.rows)), width * float(dataset.rows)
-    cells = in_memory_gib(dataset) * (BYTES_PER_GIB / 8.0)
-    return cells * (1 / width.p50), cells
+    """Rows and cells."""
+    rows = row_count(dataset)
+    if dataset.rows is None and dataset.volume_gib is not None:
+        return rows, in_memory_gib(dataset) * (BYTES_PER_GIB / NUMBER_BYTES)
+    return rows, rows * columns(dataset)
 
 
 def _cores(core_seconds: Spread) -> float:
