@@ -1,0 +1,74 @@
+"""What the attributes of an observation stand for: where it ran, what ran, what it ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aiops_provider.domain.alarm import CauseKind
+
+# From the most telling name to the least: where several cannot be told apart, the first is named.
+INFRASTRUCTURE = ("cluster", "provider", "region", "zone", "pool", "host", "instance_type")
+WORK = ("task", "dag", "flow", "namespace", "deployment", "operator")
+DATA = ("dataset", "table", "partition", "feature", "column", "map_index")
+SOFTWARE = ("version", "model_version", "code_hash", "image")
+
+# How far a run has come; neither a cause nor part of what a training is.
+PROGRESS = frozenset({"batch", "step", "epoch"})
+
+# Several observations of one execution differ in these. They say what was looked at.
+INSIDE_EXECUTION = frozenset({"kpi", "feature", "column"}) | PROGRESS
+
+# Names of an occasion, not of something that can be at fault.
+OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
+
+TASK_FAILED = "task_failed"
+
+_KINDS = {
+    **dict.fromkeys(INFRASTRUCTURE, CauseKind.CLUSTER),
+    **dict.fromkeys(WORK, CauseKind.TASK),
+    **dict.fromkeys(DATA, CauseKind.DATA),
+}
+_PREFERENCE = {
+    name: place for place, name in enumerate((*INFRASTRUCTURE, *WORK, *DATA, *SOFTWARE, "kpi"))
+}
+
+
+def kind_of(names: Iterable[str]) -> CauseKind:
+    """
+    What is at fault when these attributes together tell alarmed from healthy.
+
+    >>> kind_of(["provider", "kpi"]), kind_of(["task", "provider"]), kind_of(["os"])
+    (<CauseKind.CLUSTER: 'cluster'>, <CauseKind.UNKNOWN: 'unknown'>, <CauseKind.UNKNOWN: 'unknown'>)
+    """
+    kinds = {_KINDS[name] for name in names if name in _KINDS}
+    if len(kinds) == 1:
+        return kinds.pop()
+    if kinds == {CauseKind.CLUSTER, CauseKind.DATA}:
+        return CauseKind.CLUSTER  # the data are bad there, and only there: run elsewhere
+    if kinds == {CauseKind.TASK, CauseKind.DATA}:
+        return CauseKind.DATA
+    return CauseKind.UNKNOWN  # a task that fails on one provider only: neither alone is at fault
+
+
+def preference(name: str) -> int:
+    """Rank of a name among those that explain the same: the lowest is told."""
+    return _PREFERENCE.get(name, len(_PREFERENCE))
+
+
+def execution_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What ran where, and when: the unit that evidence is counted in."""
+    return tuple(
+        sorted((name, value) for name, value in attributes.items() if name not in INSIDE_EXECUTION)
+    )
+
+
+def work_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What ran, wherever and whenever: task, partition and the like."""
+    somewhere = {*INFRASTRUCTURE, *SOFTWARE, *OCCASION, *INSIDE_EXECUTION}
+    return tuple(sorted((k, v) for k, v in attributes.items() if k not in somewhere))
+
+
+def place_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Where it ran, and in which version."""
+    somewhere = {*INFRASTRUCTURE, *SOFTWARE}
+    return tuple(sorted((k, v) for k, v in attributes.items() if k in somewhere))

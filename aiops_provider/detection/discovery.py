@@ -1,0 +1,53 @@
+"""How many of the alarms may be false: the false-discovery rate across all series of a period."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+
+def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
+    """
+    The largest p-value that still counts as a discovery; -1 when none does.
+
+    The k-th smallest of m p-values counts when it is at most ``rate · k / m``; the expected share
+    of false ones among those that count is then at most *rate* (Benjamini and Hochberg, 1995), for
+    independent and for positively dependent series.
+
+    >>> benjamini_hochberg([0.001, 0.02, 0.03, 0.9], rate=0.05)
+    0.03
+    """
+    threshold = -1.0
+    for place, p_value in enumerate(sorted(p_values), start=1):
+        if p_value <= rate * place / len(p_values):
+            threshold = p_value
+    return threshold
+
+
+class Discoveries:
+    """
+    The p-values of one sliding period, so that few samples at a time face the same test as many.
+
+    Args:
+        rate: False-discovery rate, in (0, 1).
+        period: How long samples count as of one period.
+    """
+
+    def __init__(self, rate: float, period: timedelta) -> None:
+        self._rate, self._period = rate, period
+        self._recent: deque[tuple[datetime, float]] = deque()
+
+    def threshold(self, samples: Sequence[tuple[datetime, float]]) -> float:
+        """
+        Take in new samples; the largest p-value among the period's that counts.
+
+        Args:
+            samples: Moment of observation and p-value of each.
+        """
+        self._recent.extend(samples)
+        if not self._recent:
+            return -1.0
+        newest = max(at for at, _ in self._recent)
+        self._recent = deque(one for one in self._recent if newest - one[0] < self._period)
+        return benjamini_hochberg([p_value for _, p_value in self._recent], self._rate)

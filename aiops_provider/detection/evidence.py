@@ -1,0 +1,108 @@
+"""
+What was seen lately of each series at each place: alarmed or healthy.
+
+A root cause is found by comparison, so the healthy observations matter as much as the alarmed
+ones: that another task was fine on a cluster, or the same task elsewhere, is what tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aiops_provider.detection.attributes import place_of
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
+
+Place = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """
+    The state of one series at one place.
+
+    Attributes:
+        series: Which series.
+        observed_at: When it was seen in that state.
+        attributes: Dimensions and context.
+        value: What was seen.
+        expected: What was expected; the value itself where nothing was.
+        alarm: Id of the alarm that holds it, ``None`` for a healthy one.
+    """
+
+    series: SeriesKey
+    observed_at: datetime
+    attributes: Mapping[str, str]
+    value: float
+    expected: float
+    alarm: str | None = None
+
+
+class Evidence:
+    """
+    The latest healthy and the latest alarmed row of every series at every place.
+
+    A row that alarmed stays until its alarm is let go, even when the series is healthy there again:
+    while an incident clears, its cause must not seem to wander.
+
+    Args:
+        keep: How long healthy rows are kept.
+    """
+
+    def __init__(self, keep: timedelta) -> None:
+        self._keep = keep
+        self._healthy: dict[tuple[SeriesKey, Place], Row] = {}
+        self._alarmed: dict[tuple[SeriesKey, Place], Row] = {}
+
+    def add(self, sample: KpiSample, *, expected: float | None, alarm: str | None) -> None:
+        """Take in a sample and the alarm that holds it, if any."""
+        row = Row(
+            series=sample.series,
+            observed_at=sample.observed_at,
+            attributes=sample.attributes,
+            value=sample.value,
+            expected=sample.value if expected is None else expected,
+            alarm=alarm,
+        )
+        key = (row.series, place_of(row.attributes))
+        rows = self._healthy if alarm is None else self._alarmed
+        before = rows.get(key)
+        # The first sample of an alarm shows the onset; of healthy ones the latest counts.
+        if before is not None and before.alarm == alarm and alarm is not None:
+            return
+        if before is None or before.observed_at <= row.observed_at:
+            rows[key] = row
+
+    def alarmed(self, alarms: Collection[str]) -> list[Row]:
+        """Rows that these alarms hold."""
+        return [row for row in self._alarmed.values() if row.alarm in alarms]
+
+    def healthy(self, alarmed: Collection[Row], *, since: datetime) -> list[Row]:
+        """
+        Rows to compare with: healthy since that moment, or in a run of which others alarmed.
+
+        Args:
+            alarmed: The rows that are to be explained; they are not among the result.
+            since: From about the onset on; what was healthy long before says nothing.
+        """
+        runs = {row.attributes["run_id"] for row in alarmed if "run_id" in row.attributes}
+        taken = {(row.series, place_of(row.attributes)) for row in alarmed}
+        return [
+            row
+            for key, row in self._healthy.items()
+            if key not in taken
+            and (row.observed_at >= since or row.attributes.get("run_id") in runs)
+        ]
+
+    def forget(self, now: datetime, *, alarms: Collection[str]) -> None:
+        """
+        Drop what is of no use any more.
+
+        Args:
+            now: The present moment.
+            alarms: Ids of the alarms whose rows are still needed.
+        """
+        oldest = now - self._keep
+        self._healthy = {k: row for k, row in self._healthy.items() if row.observed_at >= oldest}
+        self._alarmed = {k: row for k, row in self._alarmed.items() if row.alarm in alarms}

@@ -1,0 +1,122 @@
+"""
+Folds alarmed observations into few groups of one cause each.
+
+Sequential covering: the best cause takes the observations that it explains; what is left is
+explained again, until nothing significant is left. So two causes at once become two super-alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, work_of
+from aiops_provider.detection.evidence import Row
+from aiops_provider.detection.failing_tasks import failing_tasks
+from aiops_provider.detection.root_cause import rank_root_causes
+from aiops_provider.domain.alarm import RootCause
+
+# A super-alarm needs witnesses: so many different tasks (or partitions), or so many places.
+MINIMUM_WITNESSES = 2
+# Without a known cause it needs more: so many, and most of what ran must be in alarm.
+UNKNOWN_WITNESSES = 3
+UNKNOWN_SHARE = 0.5
+# No installation has more causes at one time that a person could act on.
+_CAUSES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """
+    Alarmed observations of one cause.
+
+    Attributes:
+        rows: The observations.
+        root_cause: Its ranked hypotheses.
+    """
+
+    rows: tuple[Row, ...]
+    root_cause: RootCause
+
+    @property
+    def alarms(self) -> frozenset[str]:
+        """Ids of their alarms."""
+        return frozenset(row.alarm for row in self.rows if row.alarm is not None)
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        """Clusters on which they were made."""
+        return frozenset(
+            row.attributes["cluster"] for row in self.rows if "cluster" in row.attributes
+        )
+
+
+def fold_alarms(
+    alarmed: Sequence[Row], healthy: Sequence[Row], *, hold_after_clusters: int
+) -> list[Fold]:
+    """
+    Group alarmed observations by cause.
+
+    Args:
+        alarmed: Observations in alarm, of one alarm cluster.
+        healthy: Observations of the same time that are not.
+        hold_after_clusters: A task that fails on so many clusters is itself at fault.
+
+    Returns:
+        One fold per cause. Observations that no cause with enough witnesses explains are in none.
+    """
+    folds = [
+        Fold(rows=rows, root_cause=cause)
+        for rows, cause in failing_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters)
+    ]
+    taken = {id(row) for fold in folds for row in fold.rows}
+    left = [row for row in alarmed if id(row) not in taken]
+    lone: list[Row] = []
+    for _ in range(_CAUSES):
+        if not left:
+            break
+        found = _rank(left, healthy)
+        cause = found.best.cause
+        if not cause:
+            break
+        covered = [row for row in left if has(row.attributes, cause)]
+        left = [row for row in left if not has(row.attributes, cause)]
+        if _witnesses(covered) < MINIMUM_WITNESSES:
+            lone.extend(covered)
+            continue
+        folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
+        healthy = [row for row in healthy if not has(row.attributes, cause)]
+    unexplained = [*left, *lone]
+    if unexplained and _most_is_alarmed(unexplained, healthy):
+        folds.append(Fold(rows=tuple(unexplained), root_cause=_rank(unexplained, healthy)))
+    return folds
+
+
+def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
+    """Whether an observation meets all conditions of a cause."""
+    return all(attributes.get(name) == value for name, value in cause.items())
+
+
+def _rank(alarmed: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
+    return rank_root_causes(
+        [row.attributes for row in alarmed], [row.attributes for row in healthy]
+    )
+
+
+def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> RootCause:
+    """The ranking without the observations that other causes explain, where it agrees."""
+    again = _rank(covered, healthy)
+    return again if again.best.cause == found.best.cause else found
+
+
+def _witnesses(rows: Sequence[Row]) -> int:
+    works = {work_of(row.attributes) for row in rows}
+    places = {tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows}
+    return max(len(works), len(places))
+
+
+def _most_is_alarmed(rows: Sequence[Row], healthy: Sequence[Row]) -> bool:
+    alarmed = {execution_of(row.attributes) for row in rows}
+    fine = {execution_of(row.attributes) for row in healthy} - alarmed
+    share = len(alarmed) / (len(alarmed) + len(fine))
+    return _witnesses(rows) >= UNKNOWN_WITNESSES and share >= UNKNOWN_SHARE

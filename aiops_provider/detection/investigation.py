@@ -1,0 +1,156 @@
+"""From open alarms to super-alarms with a cause and a response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
+from aiops_provider.detection.evidence import Evidence
+from aiops_provider.detection.fold import Fold, fold_alarms, has
+from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
+from aiops_provider.detection.super_alarms import SuperAlarms
+from aiops_provider.domain.alarm import (
+    Alarm,
+    AlarmState,
+    Response,
+    ResponseAction,
+    SuperAlarm,
+)
+from aiops_provider.domain.cluster import ClusterSpec
+
+
+class Investigation:
+    """
+    Explains alarms by what else was observed at the time, and answers them.
+
+    Args:
+        config: Limits and periods.
+        clusters: The clusters of the installation.
+    """
+
+    def __init__(self, config: WatchConfig, clusters: Sequence[ClusterSpec]) -> None:
+        self._config, self._clusters = config, tuple(clusters)
+        self.evidence = Evidence(config.keep_evidence)
+        self.super_alarms = SuperAlarms()
+
+    def fold(
+        self, open_alarms: Mapping[str, Alarm], changed: Iterable[Alarm], now: datetime
+    ) -> None:
+        """
+        Group the alarms anew and fit the groups into the open super-alarms.
+
+        Args:
+            open_alarms: All that are open, by id.
+            changed: Alarms that were raised, held or ended lately.
+            now: The present moment.
+        """
+        alarms: dict[str, Alarm] = {}
+        for key in self.super_alarms.open_ones:
+            alarms |= self.super_alarms.members(key)
+        alarms |= {alarm.id: alarm for alarm in changed if alarm.id in alarms}
+        alarms |= open_alarms
+        folds: list[Fold] = []
+        real = [one for one in alarms.values() if one.state is not AlarmState.FALSE_POSITIVE]
+        for cluster in cluster_alarms(real, gap=self._config.merge_gap):
+            rows = self.evidence.alarmed({alarm.id for alarm in cluster})
+            if not rows:
+                continue
+            since = onset_of(cluster) - self._config.lead
+            folds += fold_alarms(
+                rows,
+                self.evidence.healthy(rows, since=since),
+                hold_after_clusters=self._hold_after,
+            )
+        self.super_alarms.update(folds, alarms, now)
+
+    def respond(self, now: datetime, unavailable: Mapping[str, str]) -> list[Response]:
+        """
+        Decide what is done about each open super-alarm.
+
+        Args:
+            now: The present moment.
+            unavailable: Clusters that cannot be counted on, with why.
+
+        Returns:
+            Responses that are new, changed or lifted.
+        """
+        policy = ResponsePolicy(
+            clusters=self._clusters,
+            lasts=self._config.quarantine,
+            hold_after_clusters=self._hold_after,
+            unavailable=unavailable,
+            dry_run=self._config.dry_run,
+        )
+        return [
+            response
+            for super_alarm in list(self.super_alarms.open_ones.values())
+            for response in self._respond(super_alarm, policy, now)
+        ]
+
+    def forget(self, open_alarms: Iterable[str], now: datetime) -> None:
+        """Drop observations that explain nothing any more."""
+        needed = set(open_alarms)
+        for key in self.super_alarms.open_ones:
+            needed |= self.super_alarms.members(key).keys()
+        self.evidence.forget(now, alarms=needed)
+
+    @property
+    def _hold_after(self) -> int:
+        """As configured, but not more clusters than there are."""
+        return max(2, min(self._config.hold_after_clusters, len(self._clusters) or 2))
+
+    def _respond(
+        self, super_alarm: SuperAlarm, policy: ResponsePolicy, now: datetime
+    ) -> Iterator[Response]:
+        before = super_alarm.response
+        decided = decide_response(
+            super_alarm,
+            policy,
+            members=self.super_alarms.members(super_alarm.id).values(),
+            alarmed_on=self.super_alarms.clusters(super_alarm.id),
+            now=now,
+        )
+        fresh = before is not None and self._alarmed_since(super_alarm, before.expires_at)
+        after = renewed(before, decided, fresh=fresh)
+        if before is not None and _says_the_same(before, after):
+            return
+        self.super_alarms.put(replace(super_alarm, response=after))
+        if before is not None and before.id != after.id and before.active(now):
+            yield replace(before, released_at=now)
+        if after.action is not ResponseAction.NOTHING:
+            yield after
+
+    def _alarmed_since(self, super_alarm: SuperAlarm, moment: datetime) -> bool:
+        """Whether the cause was seen at work after that moment."""
+        cause = super_alarm.root_cause.best.cause
+        return any(
+            (alarm.last_seen_at or alarm.observed_at) > moment and has(alarm.attributes, cause)
+            for alarm in self.super_alarms.members(super_alarm.id).values()
+        )
+
+
+def _says_the_same(before: Response, after: Response) -> bool:
+    """Doing nothing, for the same reason, is not news each time."""
+    nothing = before.action is after.action is ResponseAction.NOTHING
+    return after == before or (nothing and before.reason == after.reason)
+
+
+def lifted(super_alarms: Iterable[SuperAlarm], now: datetime) -> Iterator[Response]:
+    """
+    Responses that end with their super-alarm.
+
+    A held task that is normal again may move. A quarantined cluster has proven nothing: its tasks
+    became normal elsewhere; it waits for the end of its quarantine.
+    """
+    for one in super_alarms:
+        response = one.response
+        if (
+            one.state is AlarmState.RESOLVED
+            and response is not None
+            and response.action is ResponseAction.HOLD_TASK
+            and response.active(now)
+        ):
+            yield replace(response, released_at=now)

@@ -1,0 +1,149 @@
+"""Is this sample normal? Detectors give the odds, expert rules say what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from aiops_provider.detection.baseline import Baseline
+from aiops_provider.detection.failures import FailureDetector
+from aiops_provider.detection.rules import Effect, RuleSet, Ruling, relative_change
+from aiops_provider.detection.seasonal import SeasonalDetector
+from aiops_provider.detection.sequential import SequentialTest
+from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
+from aiops_provider.domain.kpi import KpiSample
+
+# An open alarm is held while samples are this improbable: leaving takes more than entering.
+HOLD_P = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """
+    A sample with what was thought of it.
+
+    Attributes:
+        sample: As reported.
+        verdict: Of the detector or rule; ``None`` while there is too little history.
+        alarmed: Whether it may raise an alarm.
+        deviating: Whether it keeps an open alarm open.
+        ruling: What the expert rules say; only of samples that deviate.
+    """
+
+    sample: KpiSample
+    verdict: Verdict | None
+    alarmed: bool = False
+    deviating: bool = False
+    ruling: Ruling = field(default_factory=lambda: Ruling(effect=Effect()))
+
+
+class Judge:
+    """
+    Judges samples by the past of their series and by the rules.
+
+    Args:
+        rules: Expert rules in force.
+        minimum_history: Samples of a series before it is judged.
+        detectors: By name, instead of or beside the built-in ones.
+    """
+
+    def __init__(
+        self, rules: RuleSet, *, minimum_history: int, detectors: Iterable[Detector] = ()
+    ) -> None:
+        self._rules = rules
+        self._sequential = SequentialTest()
+        built_in: tuple[Detector, ...] = (SeasonalDetector(minimum_history), FailureDetector())
+        self._detectors = {one.name: one for one in (*built_in, *detectors)}
+
+    def verdict(self, sample: KpiSample, history: Baseline) -> Verdict | None:
+        """
+        What the detector that the rules choose says, or a threshold that is crossed.
+
+        Where two tests look at a sample, the smaller p-value is doubled (Bonferroni).
+        """
+        choice = self._rules.choice(sample)
+        found = self._of_detector(sample, history, choice)
+        crossed = _crossed(sample.value, choice)
+        if crossed is None:
+            return found
+        side, limit = crossed
+        return Verdict(
+            p_value=min(found.p_value, ALARM_P) if found else ALARM_P,
+            expected=found.expected if found else limit,
+            reason=f"{sample.value:.6g} is {side} the threshold {limit:.6g}",
+            detector="threshold",
+            effect=found.effect if found else 0.0,
+            event=True,
+        )
+
+    def _of_detector(self, sample: KpiSample, history: Baseline, choice: Effect) -> Verdict | None:
+        if choice.detector == "none":
+            return None
+        if choice.detector != "sequential":
+            return self._detectors[choice.detector or "seasonal"].score(sample, history)
+        both = (
+            self._detectors["seasonal"].score(sample, history),
+            self._sequential.score(sample, choice.direction or "both"),
+        )
+        told = [one for one in both if one is not None]
+        if len(told) < 2:
+            return told[0] if told else None
+        best = min(told, key=lambda one: one.p_value)
+        return replace(best, p_value=min(2.0 * best.p_value, 1.0))
+
+    def observation(
+        self, sample: KpiSample, verdict: Verdict | None, *, threshold_p: float
+    ) -> Observation:
+        """
+        Decide.
+
+        Args:
+            sample: As reported.
+            verdict: What was said of it.
+            threshold_p: Largest p-value that the false-discovery rate admits.
+        """
+        if verdict is None or (verdict.p_value > HOLD_P and not verdict.event):
+            return Observation(sample=sample, verdict=verdict)
+        ruling = self._rules.ruling(sample, verdict)
+        wanted = ruling.ignored_by is None and (
+            verdict.detector == "threshold" or _counts(ruling.effect, sample.value, verdict)
+        )
+        significant = verdict.event or verdict.p_value <= min(threshold_p, ALARM_P)
+        return Observation(
+            sample=sample,
+            verdict=verdict,
+            alarmed=wanted and significant and _is_large(ruling.effect, sample.value, verdict),
+            deviating=wanted,
+            ruling=ruling,
+        )
+
+
+def _crossed(value: float, choice: Effect) -> tuple[str, float] | None:
+    if choice.above is not None and value > choice.above:
+        return "above", choice.above
+    if choice.below is not None and value < choice.below:
+        return "below", choice.below
+    return None
+
+
+def _counts(effect: Effect, value: float, verdict: Verdict) -> bool:
+    """Whether the deviation goes the way that matters."""
+    if effect.direction == "up":
+        return value > verdict.expected
+    if effect.direction == "down":
+        return value < verdict.expected
+    return True
+
+
+def _is_large(effect: Effect, value: float, verdict: Verdict) -> bool:
+    """Whether the deviation is worth a person's time, however significant it is."""
+    if verdict.detector == "threshold":
+        return True
+    if effect.minimum_volume is not None and (
+        max(abs(verdict.expected), abs(value)) < effect.minimum_volume
+    ):
+        return False
+    change = abs(value - verdict.expected)
+    if change < (effect.minimum_absolute_change or 0.0):
+        return False
+    return abs(relative_change(value, verdict.expected)) >= (effect.minimum_relative_change or 0.0)

@@ -1,0 +1,84 @@
+"""The past of all series: what is normal, and what is set aside because it was not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from aiops_provider.detection.baseline import Baseline
+from aiops_provider.domain.alarm import Alarm, AlarmState
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
+
+
+class Memory:
+    """
+    Baselines of all series.
+
+    What an alarm holds is set aside, or a long incident would teach its own figures as normal. It
+    is learned when the deviation has lasted for *adapt_after*, or when a person says that the
+    alarm was false.
+
+    Args:
+        adapt_after: A deviation that lasts so long is the new normal.
+    """
+
+    def __init__(self, adapt_after: timedelta) -> None:
+        self._adapt_after = adapt_after
+        self._baselines: dict[SeriesKey, Baseline] = defaultdict(Baseline)
+        self._aside: dict[SeriesKey, list[tuple[datetime, float]]] = {}
+
+    def __contains__(self, series: SeriesKey) -> bool:
+        return series in self._baselines
+
+    def past(self, series: SeriesKey) -> Baseline:
+        """The normal past of a series."""
+        return self._baselines[series]
+
+    def prime(
+        self,
+        history: Mapping[SeriesKey, Sequence[tuple[datetime, float]]],
+        alarms: Iterable[Alarm] = (),
+    ) -> None:
+        """
+        Take in the past of series.
+
+        Args:
+            history: Moments and values of each, oldest first.
+            alarms: Alarms of that time.
+        """
+        spans: dict[SeriesKey, list[tuple[datetime, datetime]]] = defaultdict(list)
+        for alarm in alarms:
+            if alarm.state is not AlarmState.FALSE_POSITIVE:
+                end = alarm.last_seen_at or alarm.observed_at
+                spans[alarm.series].append((alarm.observed_at, end))
+        for series, values in history.items():
+            known = self._baselines[series]
+            for at, value in values:
+                if any(start <= at <= end for start, end in spans.get(series, ())):
+                    self._aside.setdefault(series, []).append((at, value))
+                else:
+                    known.add(at, value)
+            if values:
+                self._adapt(series, values[-1][0])
+
+    def learn(self, sample: KpiSample) -> None:
+        """Take in a normal sample."""
+        self._baselines[sample.series].add(sample.observed_at, sample.value)
+        self._adapt(sample.series, sample.observed_at)
+
+    def set_aside(self, sample: KpiSample) -> None:
+        """Take in a sample that an alarm holds."""
+        self._aside.setdefault(sample.series, []).append((sample.observed_at, sample.value))
+        self._adapt(sample.series, sample.observed_at)
+
+    def accept(self, series: SeriesKey) -> None:
+        """What was set aside is normal after all."""
+        self._baselines[series].extend(self._aside.pop(series, []))
+
+    def _adapt(self, series: SeriesKey, newest: datetime) -> None:
+        aside = self._aside.get(series)
+        if aside and newest - aside[0][0] >= self._adapt_after:
+            old = [one for one in aside if newest - one[0] >= self._adapt_after]
+            self._baselines[series].extend(old)
+            self._aside[series] = aside[len(old) :]

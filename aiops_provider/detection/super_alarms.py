@@ -1,0 +1,193 @@
+"""The life of super-alarms: opened once, growing, closed when their members are normal again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from aiops_provider.detection.fold import Fold
+from aiops_provider.detection.summary import impact_of, shared_attributes, summarise_alarms
+from aiops_provider.domain.alarm import (
+    Alarm,
+    AlarmState,
+    RootCause,
+    Severity,
+    SuperAlarm,
+)
+
+_OPEN = (AlarmState.OPEN, AlarmState.ACKNOWLEDGED)
+_URGENCY = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+
+
+@dataclass(slots=True)
+class _Told:
+    """A super-alarm with its members as they were last seen."""
+
+    super_alarm: SuperAlarm
+    members: dict[str, Alarm] = field(default_factory=dict)
+    clusters: frozenset[str] = frozenset()
+
+
+class SuperAlarms:
+    """
+    Open super-alarms of an installation.
+
+    A group of alarms that shares members with an open super-alarm, or has its cause, is that
+    super-alarm grown. Two that turn out to be one become one: the older keeps its id, the younger
+    is resolved. Members stay members after they have cleared.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+        self._changed: dict[str, SuperAlarm] = {}
+
+    @property
+    def open_ones(self) -> dict[str, SuperAlarm]:
+        """Super-alarms with members that are not normal again, by id."""
+        return {key: told.super_alarm for key, told in self._told.items()}
+
+    def members(self, super_alarm_id: str) -> Mapping[str, Alarm]:
+        """Members of an open super-alarm, by id."""
+        return self._told[super_alarm_id].members
+
+    def clusters(self, super_alarm_id: str) -> frozenset[str]:
+        """Clusters on which its members were observed."""
+        return self._told[super_alarm_id].clusters
+
+    def holder_of(self, alarm_id: str) -> str | None:
+        """Id of the open super-alarm that holds the alarm."""
+        return next((key for key, told in self._told.items() if alarm_id in told.members), None)
+
+    def take_changes(self) -> list[SuperAlarm]:
+        """What was opened, changed or closed since the last call, in its latest form."""
+        changed, self._changed = list(self._changed.values()), {}
+        return changed
+
+    def restore(self, super_alarm: SuperAlarm, members: Iterable[Alarm]) -> None:
+        """Take one over from an earlier process."""
+        told = _Told(super_alarm, {alarm.id: alarm for alarm in members})
+        told.clusters = frozenset(
+            alarm.attributes["cluster"]
+            for alarm in told.members.values()
+            if "cluster" in alarm.attributes
+        )
+        self._told[super_alarm.id] = told
+
+    def put(self, super_alarm: SuperAlarm) -> None:
+        """Replace an open one after its response was decided or a person marked it."""
+        told = self._told.get(super_alarm.id)
+        if told is not None and told.super_alarm != super_alarm:
+            told.super_alarm = super_alarm
+            self._changed[super_alarm.id] = super_alarm
+
+    def forget(self, super_alarm_id: str) -> None:
+        """A person ended it: nothing is added to it any more."""
+        self._told.pop(super_alarm_id, None)
+
+    def update(self, folds: Sequence[Fold], alarms: Mapping[str, Alarm], now: datetime) -> None:
+        """
+        Fit the groups found now into what is open.
+
+        Args:
+            folds: Groups of one cause each.
+            alarms: Alarms by id as they are now: the open ones, and any others in *folds*.
+            now: The present moment.
+        """
+        # The largest group chooses first, so that a small one cannot take its name.
+        for fold in sorted(folds, key=lambda fold: -len(fold.alarms)):
+            members = {key: alarms[key] for key in sorted(fold.alarms) if key in alarms}
+            if members:
+                self._grow(fold, members, now)
+        for told in list(self._told.values()):
+            self._refresh(told, alarms, now)
+
+    def _grow(self, fold: Fold, members: dict[str, Alarm], now: datetime) -> None:
+        told = self._match(fold, members)
+        for other in list(self._told.values()):
+            if other is not told:
+                self._move(other, told, members, now)
+        told.members |= members
+        told.clusters |= fold.clusters
+        told.super_alarm = replace(told.super_alarm, root_cause=fold.root_cause)
+
+    def _match(self, fold: Fold, members: Mapping[str, Alarm]) -> _Told:
+        shared = [(len(members.keys() & told.members.keys()), told) for told in self._told.values()]
+        most = max((count for count, _ in shared), default=0)
+        if most:
+            # Of several that overlap as much, the one that was told first.
+            best = [told for count, told in shared if count == most]
+            return min(best, key=lambda told: told.super_alarm.opened_at)
+        cause = fold.root_cause.best.cause
+        for told in self._told.values():
+            if cause and told.super_alarm.root_cause.best.cause == cause:
+                return told
+        opened = _opened(fold, members)
+        self._told[opened.super_alarm.id] = opened
+        return opened
+
+    def _move(self, other: _Told, told: _Told, members: Mapping[str, Alarm], now: datetime) -> None:
+        """Alarms that belong elsewhere now leave; who has none left is closed."""
+        leaving = other.members.keys() & members.keys()
+        if not leaving:
+            return
+        same_cause = len(leaving) == len(other.members)
+        for key in leaving:
+            del other.members[key]
+        if same_cause:
+            merged = replace(
+                other.super_alarm,
+                state=AlarmState.RESOLVED,
+                closed_at=now,
+                updated_at=now,
+                summary=f"Part of {told.super_alarm.id}. {other.super_alarm.summary}",
+            )
+            self._changed[merged.id] = merged
+            del self._told[merged.id]
+
+    def _refresh(self, told: _Told, alarms: Mapping[str, Alarm], now: datetime) -> None:
+        """Bring what is told up to date with the members, and close it when all are normal."""
+        told.members = {key: alarms.get(key, alarm) for key, alarm in told.members.items()}
+        before = told.super_alarm
+        after = _described(told)
+        if not any(alarm.state in _OPEN for alarm in told.members.values()):
+            after = replace(after, state=AlarmState.RESOLVED, closed_at=now)
+            del self._told[after.id]
+        if after != before or after.id in self._changed or before.updated_at == _NEVER:
+            told.super_alarm = replace(after, updated_at=now)
+            self._changed[after.id] = told.super_alarm
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _opened(fold: Fold, members: Mapping[str, Alarm]) -> _Told:
+    first = min(members.values(), key=lambda alarm: (alarm.observed_at, alarm.id))
+    return _Told(
+        SuperAlarm(
+            id=f"super-{sha256(first.id.encode()).hexdigest()[:12]}",
+            summary="",
+            opened_at=first.observed_at,
+            severity=first.severity,
+            alarms=(),
+            representative=first.id,
+            root_cause=fold.root_cause,
+            updated_at=_NEVER,
+        )
+    )
+
+
+def _described(told: _Told) -> SuperAlarm:
+    members = sorted(told.members.values(), key=lambda alarm: (alarm.observed_at, alarm.id))
+    root_cause: RootCause = told.super_alarm.root_cause
+    return replace(
+        told.super_alarm,
+        summary=summarise_alarms(members, root_cause.best),
+        opened_at=members[0].observed_at,
+        severity=max((alarm.severity for alarm in members), key=_URGENCY.__getitem__),
+        alarms=tuple(alarm.id for alarm in members),
+        representative=min(members, key=lambda alarm: alarm.p_value).id,
+        impact=impact_of(members, told.clusters),
+        attributes=shared_attributes(members),
+    )
