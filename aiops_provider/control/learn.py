@@ -1,0 +1,243 @@
+"""
+Journey D: what really happened becomes better profiles.
+
+Finished tries are stored, turned into outcome KPIs for the detection, and read again – merged with
+what others reported of them – to make the profile that the next run is placed by.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.profile import Quantity, WorkloadProfile
+from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey, TaskRun
+from aiops_provider.profiling.profiler import MOST_RUNS_KEPT, Profiler
+
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+    from aiops_provider.store import Store
+
+log = logging.getLogger(__name__)
+
+TASK_FAILED = "task_failed"
+DURATION_S = "duration_s"
+PEAK_MEMORY_GIB = "peak_memory_gib"
+
+_CURSOR = "profiles:refreshed_at"
+# learn() already refreshes what it is handed, so that looking for what came by another way (a
+# process that died in between, rows loaded by hand) needs no hurry. Reports may be this late.
+_LOOK_EVERY = timedelta(seconds=60)
+_LATE_BY = timedelta(minutes=10)
+# Records looked at in one go; the first look of an installation with a long history is bounded.
+_MOST_RECORDS = 20_000
+
+
+def learn(installation: Installation, records: Sequence[ExecutionRecord], now: datetime) -> None:
+    """
+    Learn from finished tries.
+
+    The same record twice changes nothing. Profiles see a record only once it has ended.
+
+    Args:
+        installation: With a store.
+        records: In any order.
+        now: The present moment.
+
+    Raises:
+        StoreError: The store does not answer; learning the same records again is safe.
+    """
+    if not records:
+        return
+    store = installation.require_store()
+    store.record_executions(records)
+    store.add_samples([sample for record in records for sample in outcome_samples(record)])
+    refresh_profiles(installation, {record.run.task for record in records}, now)
+
+
+def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
+    """
+    The KPIs that the end of a try tells.
+
+    ``task_failed`` is 0 or 1, ``duration_s`` in seconds and ``peak_memory_gib`` in GiB. The latter
+    two only of runs that ended well: a run that failed early is no short run. A run that was killed
+    from outside failed at nothing and yields none. Each has a key of its own per try, so that
+    reports by worker and host of one try count once.
+    """
+    if record.outcome is Outcome.KILLED:
+        return []
+    good = record.outcome is Outcome.SUCCESS
+    values = {TASK_FAILED: 0.0 if good else 1.0}
+    if good:
+        usage = record.usage
+        elapsed = (record.ended_at - record.started_at) / timedelta(seconds=1)
+        values[DURATION_S] = usage.duration_s if usage else elapsed
+        if usage is not None:
+            values[PEAK_MEMORY_GIB] = usage.peak_memory_gib
+    return [
+        KpiSample(
+            name=name,
+            observed_at=record.ended_at,
+            value=value,
+            dimensions=_dimensions(record.run),
+            context=_context(record),
+            idempotency_key=f"outcome/{name}/{record.run}",
+        )
+        for name, value in values.items()
+    ]
+
+
+def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
+    """
+    Refresh what has ended since the last look, at most once a minute.
+
+    Returns:
+        The profiles that changed.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return refresh_profiles(installation, None, now)
+
+
+def refresh_profiles(
+    installation: Installation, tasks: Collection[TaskKey] | None, now: datetime
+) -> list[WorkloadProfile]:
+    """
+    Make profiles anew from the stored runs and descriptions; store those that changed.
+
+    Args:
+        installation: With a store.
+        tasks: Which; ``None``: all that had runs since the last such look, at most once a minute.
+        now: Later ends are not looked at.
+
+    Returns:
+        The profiles that changed.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    store = installation.require_store()
+    if tasks is None:
+        tasks = _tasks_with_news(store, now)
+    changed = []
+    for task in sorted(tasks):
+        profile = _fresh_profile(installation, store, task, now)
+        known = store.profile(task)
+        if known is None or _figures(known) != _figures(profile):
+            changed.append(profile)
+    store.save_profiles(changed)
+    return changed
+
+
+def remember_description(
+    installation: Installation, task: TaskKey, description: TaskDescription
+) -> None:
+    """
+    Keep what a user says about a task, and let its profile say so.
+
+    A task that has not run yet gets its profile here, so that it can be planned for.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    store = installation.require_store()
+    # Parameters may hold objects of the user's; for planning their text is as good.
+    said = json.loads(TASK_DESCRIPTION.dump_json(description, fallback=str))
+    if store.get_state(_description_key(task)) != said:
+        store.set_state(_description_key(task), said)
+        refresh_profiles(installation, {task}, utc_now())
+
+
+def stored_description(installation: Installation, task: TaskKey) -> TaskDescription | None:
+    """
+    What was last said about a task; ``None`` if nothing.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return _description(installation.require_store(), task)
+
+
+def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
+    cursor = store.get_state(_CURSOR)
+    last = datetime.fromisoformat(cursor) if cursor else None
+    if last is not None and timedelta(0) <= now - last < _LOOK_EVERY:
+        return set()
+    since = last - _LATE_BY if last else None
+    news = store.executions(since=since, limit=_MOST_RECORDS)
+    store.set_state(_CURSOR, now.isoformat())
+    return {record.run.task for record in news}
+
+
+def _fresh_profile(
+    installation: Installation, store: Store, task: TaskKey, now: datetime
+) -> WorkloadProfile:
+    settings = installation.settings.profiling
+    profiler = Profiler(
+        failure_cost_factor=settings.failure_cost_factor,
+        half_life_days=settings.history_half_life_days,
+        minimum_runs=settings.minimum_runs,
+    )
+    profiler.restore(_ended(store.executions(task, limit=MOST_RUNS_KEPT), now))
+    return profiler.predict(task, _description(store, task), now=now)
+
+
+def _ended(records: Iterable[ExecutionRecord], now: datetime) -> list[ExecutionRecord]:
+    return [record for record in records if record.ended_at <= now]
+
+
+def _description_key(task: TaskKey) -> str:
+    return f"description:{task}"
+
+
+def _description(store: Store, task: TaskKey) -> TaskDescription | None:
+    said: Any = store.get_state(_description_key(task))
+    if said is None:
+        return None
+    try:
+        return TASK_DESCRIPTION.validate_python(said)
+    except ValidationError as error:
+        # Written by another version of ours: the next run of the task writes it anew.
+        log.warning("The stored description of %s cannot be read: %s", task, error)
+        return None
+
+
+def _dimensions(run: TaskRun) -> dict[str, str]:
+    named = {"dag": run.task.namespace, "task": run.task.name}
+    return named | ({"partition": str(run.map_index)} if run.map_index >= 0 else {})
+
+
+def _context(record: ExecutionRecord) -> dict[str, str]:
+    return {
+        "cluster": record.cluster,
+        "provider": record.provider,
+        "region": record.region,
+        "pool": record.pool,
+        "run_id": record.run.run_id,
+        "try_number": str(record.run.try_number),
+    }
+
+
+def _figures(profile: WorkloadProfile) -> WorkloadProfile:
+    """Without the moment and the sentences, which tell the age of the runs and so always change."""
+    plain: dict[str, Any] = {
+        field.name: replace(value, reason="")
+        for field in fields(profile)
+        if isinstance(value := getattr(profile, field.name), Quantity)
+    }
+    return replace(
+        profile,
+        **plain,
+        request=replace(profile.request, reason=""),
+        predicted_at=datetime.min,  # noqa: DTZ901 – never leaves this comparison
+    )
