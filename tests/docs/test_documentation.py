@@ -1,6 +1,7 @@
 """What README and docs say is run: Python blocks, configuration, command lines."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -82,3 +83,11 @@ def test_command_lines_name_commands_and_options_that_exist(line):
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
     assert [] == unknown
+
+
+def test_the_configuration_page_is_what_the_settings_say():
+    """`python docs/render_configuration.py` was run after the last change of a setting."""
+    script = ROOT / "docs" / "render_configuration.py"
+    namespace = runpy.run_path(str(script))
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert namespace["render"]() == page
