@@ -73,6 +73,7 @@ class KpiClient:
         self._spool = Spool(Path(spool_dir))
         self._warned: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._delivery: Delivery | None = None
         self._reset()
         _clients.add(self)
 
@@ -120,6 +121,15 @@ class KpiClient:
         self._keep(left)
         return not left
 
+    def close(self, timeout_s: float = FLUSH_LIMIT_S) -> None:
+        """Flush, end the thread and let go of the connection; a later report starts anew."""
+        self.flush(timeout_s)
+        with self._news:
+            thread, self._thread = self._thread, None
+            self._news.notify_all()
+        if thread is not None:
+            thread.join(timeout_s)
+
     # In the caller's thread
 
     def _take(self, kind: str, items: Sequence[dict[str, Any]]) -> None:
@@ -136,7 +146,10 @@ class KpiClient:
         """Start the thread if there is none; whether there is one now."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        self._thread = threading.Thread(target=self._work, name="aiops-telemetry", daemon=True)
+        self._delivery = Delivery(Uplink(self._timeout_s), self._spool)
+        self._thread = threading.Thread(
+            target=self._work, args=(self._delivery,), name="aiops-telemetry", daemon=True
+        )
         try:
             self._thread.start()
         except RuntimeError:  # the interpreter is ending
@@ -153,7 +166,7 @@ class KpiClient:
         self._flushes_done = 0
         self._sent_all = True
         self._thread = None
-        self._delivery = Delivery(Uplink(self._timeout_s), self._spool)
+        self._delivery = None
 
     def _keep(self, items: Iterable[tuple[str, dict[str, Any]]]) -> None:
         for parcel in self._parcels(items):
@@ -170,58 +183,67 @@ class KpiClient:
 
     # In the thread of its own
 
-    def _work(self) -> None:
+    def _work(self, delivery: Delivery) -> None:
         failures, pause_until = 0, 0.0
-        while True:
+        while self._is_current:
             flush = self._wait_for_work()
             if flush or time.monotonic() >= pause_until:
-                reachable = self._try_to_deliver()
+                reachable = self._try_to_deliver(delivery)
                 failures = 0 if reachable else min(failures + 1, _MANY_FAILURES)
                 pause_until = time.monotonic() + min(2.0**failures - 1, _LONGEST_PAUSE_S)
             else:
                 self._keep_all()
             with self._news:
-                if flush:
-                    self._flushes_done = flush
+                self._flushes_done = max(self._flushes_done, flush)
                 self._news.notify_all()
+        delivery.close()
+
+    @property
+    def _is_current(self) -> bool:
+        """Whether the calling thread is the one that sends; not after ``close``."""
+        return self._thread is threading.current_thread()
 
     def _wait_for_work(self) -> int:
         """Wait for a full parcel, an old sample or a flush; the number of flushes wanted, or 0."""
         with self._news:
-            self._news.wait_for(lambda: self._queue or self._flush_is_wanted)
+            self._news.wait_for(lambda: self._queue or self._must_not_wait)
             self._news.wait_for(
-                lambda: len(self._queue) >= _PARCEL_ITEMS or self._flush_is_wanted, self._period_s
+                lambda: len(self._queue) >= _PARCEL_ITEMS or self._must_not_wait, self._period_s
             )
             return self._flushes_wanted if self._flush_is_wanted else 0
+
+    @property
+    def _must_not_wait(self) -> bool:
+        return self._flush_is_wanted or not self._is_current
 
     @property
     def _flush_is_wanted(self) -> bool:
         return self._flushes_wanted > self._flushes_done
 
-    def _try_to_deliver(self) -> bool:
+    def _try_to_deliver(self, delivery: Delivery) -> bool:
         """Whether the server is reachable."""
         try:
-            self._sent_all = self._deliver_all()
+            self._sent_all = self._deliver_all(delivery)
         except Exception:
             # Without this thread the task would go on, but nothing of it would be heard again.
             log.exception("Reports could not be sent")
             self._sent_all = False
             self._keep_all()
             return False
-        return self._delivery.reachable
+        return delivery.reachable
 
-    def _deliver_all(self) -> bool:
+    def _deliver_all(self, delivery: Delivery) -> bool:
         while self._queue:
             with self._news:
                 count = min(len(self._queue), _PARCEL_ITEMS)
                 self._in_flight = [self._queue.popleft() for _ in range(count)]
-            sent = [self._delivery.deliver(p) for p in self._parcels(self._in_flight)]
+            sent = [delivery.deliver(p) for p in self._parcels(self._in_flight)]
             with self._news:
                 self._in_flight = []
             if not all(sent):
                 self._keep_all()
                 return False
-        return self._delivery.drain(self._url, self._token)
+        return delivery.drain(self._url, self._token)
 
     def _keep_all(self) -> None:
         with self._news:

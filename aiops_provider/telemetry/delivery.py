@@ -68,6 +68,10 @@ class Delivery:
                     return False
             return True
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._uplink.close()
+
     def _post(self, parcel: Parcel, *, second_token: str | None = None) -> list[dict[str, Any]]:
         """Deliver or reject every item; those for which the server was not available are returned."""
         answer = self._uplink.post(parcel)

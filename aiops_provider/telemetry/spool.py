@@ -124,7 +124,12 @@ class Spool:
             except BlockingIOError:
                 yield False
             else:
-                yield True
+                try:
+                    yield True
+                finally:
+                    # Closing would not do: a process that the task has forked meanwhile holds a
+                    # copy of the descriptor, and with that the lock.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
 
@@ -137,11 +142,7 @@ class Spool:
                 log.warning("Reports that could not be sent for a week are dropped: %s", path)
                 self.remove(path)
                 return None
-            header, *items = (json.loads(line) for line in path.read_text("utf-8").splitlines())
-            parcel = Parcel(**header, items=tuple(items))
-            if parcel.kind not in BODIES:
-                raise ValueError(parcel.kind)  # noqa: TRY301 - damaged in one more way
-            return parcel
+            return _parcel(path.read_text("utf-8"))
         except FileNotFoundError:
             return None  # dropped by another process to make room
         except (ValueError, TypeError):
@@ -173,6 +174,14 @@ def _is_own_folder(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _parcel(text: str) -> Parcel:
+    header, *items = (json.loads(line) for line in text.splitlines())
+    parcel = Parcel(**header, items=tuple(items))
+    if parcel.kind not in BODIES:
+        raise ValueError(f"no such kind of parcel: {parcel.kind!r}")
+    return parcel
 
 
 def _write(path: Path, lines: Sequence[dict[str, Any]]) -> None:

@@ -65,22 +65,30 @@ class Uplink:
         """
         import httpx
 
+        token = token or parcel.token
+        if not (token.isascii() and token.isprintable()):
+            # The HTTP library would say so as well, but quote the token, in its log too.
+            return Answer(Verdict.REFUSED, "the token holds characters that no header may")
         if self._client is None:
             # Redirects are not followed: they would carry the token to somebody else.
             self._client = httpx.Client(timeout=self._timeout_s)
-        token = token or parcel.token
         try:
             response = self._client.post(
                 f"{parcel.url.rstrip('/')}/api/v1/{parcel.kind}",
                 json={BODIES[parcel.kind]: parcel.items},
                 headers={"Authorization": f"Bearer {token}"},
             )
-        except (httpx.LocalProtocolError, httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):
-            # Not the error's text: it quotes the header, and with that the token.
-            return Answer(Verdict.REFUSED, "no request can be made of this address and token")
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            return Answer(Verdict.REFUSED, f"no request can be made to {parcel.url}: {error}")
         except (httpx.HTTPError, OSError) as error:
             return Answer(Verdict.UNAVAILABLE, f"{type(error).__name__}: {error}")
         return _judged(response, token)
+
+    def close(self) -> None:
+        """Let go of the connection; the next parcel makes a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
 
 def _judged(response: httpx.Response, token: str) -> Answer:
