@@ -103,7 +103,12 @@ def cores_readings(records: Sequence[ExecutionRecord]) -> list[Reading]:
 
     Runs that failed count only when none ended well: what comes last may be the hungriest.
     """
-    measured = [r for r in records if r.usage is not None and r.outcome.is_task_evidence]
+    measured = [
+        r
+        for r in records
+        # No process lives without processor time: zero is "not measured".
+        if r.usage is not None and r.usage.cpu_seconds > 0 and r.outcome.is_task_evidence
+    ]
     good = [r for r in measured if r.outcome is Outcome.SUCCESS]
     readings = []
     for record in good or measured:

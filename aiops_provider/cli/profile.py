@@ -1,0 +1,125 @@
+"""``aiops profile``: what a described task will need, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiops_provider.cli.options import ConfigOption, read_settings
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from aiops_provider.control.profile_task import ProfiledTask
+    from aiops_provider.domain.profile import Quantity, WorkloadProfile
+
+# Figures of a profile with their unit, in the order in which people ask for them.
+_FIGURES = (
+    ("memory_gib", "memory", "GiB"),
+    ("cores", "cores", ""),
+    ("duration_s", "duration", "s"),
+    ("accelerator_memory_gib", "GPU memory", "GiB"),
+    ("local_disk_gib", "local disk", "GiB"),
+    ("network_gbps", "network", "Gbit/s"),
+    ("io_mib_per_s", "disk traffic", "MiB/s"),
+    ("latency_ms", "latency", "ms"),
+    ("warehouse_units", "warehouse", "units"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("profile")(profile)
+
+
+def profile(
+    task_file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TASK.yaml", help="`task: namespace/name`, `kind:` and what is known about it."
+        ),
+    ],
+    *,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUNS.csv|jsonl",
+            help="Its finished runs: started_at, ended_at or duration_s, outcome, peak_memory_gib, "
+            "cpu_seconds, requested_memory_gib, input_gib … (docs: `aiops profile`).",
+        ),
+    ] = None,
+    why: Annotated[bool, typer.Option("--why", help="Say where each figure comes from.")] = False,
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Predict what a task will need: memory, cores, duration, accelerators, and the request."""
+    from aiops_provider.control.profile_task import profile_task
+    from aiops_provider.domain.units import utc_now
+
+    made = profile_task(
+        task_file,
+        history_file=history,
+        settings=read_settings(config).profiling,
+        now=utc_now(),
+    )
+    if made.others:
+        note(f"{made.others} rows of other tasks were left out.")
+    emit(made.profile, output=output, view=lambda: _view(made, why=why))
+
+
+def _view(made: ProfiledTask, *, why: bool) -> Iterator[RenderableType]:
+    needed = made.profile
+    columns = ["figure", "p50", "p80", "p95", "unit", "source", "runs"]
+    rows: list[list[object]] = []
+    for name, words, unit in _FIGURES:
+        figure: Quantity | None = getattr(needed, name)
+        if figure is not None:
+            row = [words, figure.p50, figure.p80, figure.p95, unit]
+            rows.append([*row, figure.source.value, figure.sample_count, *([figure.reason] * why)])
+    yield table(
+        f"What {needed.task} will need",
+        [*columns, *(["why"] * why)],
+        rows,
+        right=("p50", "p80", "p95", "runs"),
+    )
+    yield table("What is asked for", ["resource", "amount", "why"], _request(needed))
+    terms = _terms(needed)
+    if terms:
+        yield table("Terms", ["term", "value"], terms)
+
+
+def _request(needed: WorkloadProfile) -> list[list[object]]:
+    request = needed.request
+    rows: list[list[object]] = [
+        ["memory", f"{request.memory_gib:g} GiB", request.reason],
+        ["cores", f"{request.cores:g}", "enough for four runs in five; fewer only slow it down"],
+    ]
+    if request.accelerators:
+        model = request.accelerator or "any GPU"
+        rows.append(["accelerators", f"{request.accelerators} x {model}", needed.memory_gib.reason])
+    if needed.instances > 1:
+        rows.append(["instances", str(needed.instances), "to keep up with the demand"])
+    return rows
+
+
+def _terms(needed: WorkloadProfile) -> list[list[object]]:
+    starts = sum(needed.starts_by_hour_of_week)
+    known: list[tuple[str, object]] = [
+        ("starts per week", f"{starts:.4g}" if starts else None),
+        ("deadline", f"{needed.deadline_s:g} s" if needed.deadline_s else None),
+        ("SLA", f"{100 * needed.sla_attainment:g} % of the runs, weight {needed.sla_weight:g}"),
+        ("allowed regions", ", ".join(needed.allowed_regions)),
+        ("allowed providers", ", ".join(needed.allowed_providers)),
+        ("data region", needed.data_region),
+        ("pinned to cluster", needed.pinned_cluster),
+        ("may run twice", "yes" if needed.idempotent else None),
+    ]
+    known += [
+        (f"{need.role} storage", f"{need.storage_class}, {need.capacity_gib.p50:.3g} GiB")
+        for need in needed.storage
+    ]
+    return [[term, value] for term, value in known if value]
