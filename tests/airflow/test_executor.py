@@ -1,0 +1,277 @@
+"""The executor's own queue: choosing, late binding, events – with a cluster that only pretends."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from airflow.executors import workloads
+from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
+from airflow.utils.state import TaskInstanceState
+
+from aiops_provider.airflow.executor import AiopsExecutor
+from aiops_provider.airflow.inner.local import Ended
+from aiops_provider.airflow.versions import workload_key
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.layer import Layer
+from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import ClusterUnreachableError
+from aiops_provider.settings.schema import Settings
+
+CLUSTERS = [
+    {"name": "onprem", "kind": "local", "capacity": {"cores": 2, "memory_gib": 8}, "price_usd_per_hour": 0.1},
+    {"name": "aws", "kind": "local", "provider": "aws", "capacity": {"cores": 8, "memory_gib": 32}, "price_usd_per_hour": 3.0},
+]  # fmt: skip
+
+
+class PretendedCluster:
+    """Takes workloads and ends them when told to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sent: list = []
+        self.cancelled: list = []
+        self.ended: list[Ended] = []
+        self.down = ""
+
+    @property
+    def busy(self) -> bool:
+        return False
+
+    def submit(self, workload, decision, environment):
+        if self.down:
+            raise ClusterUnreachableError(self.down)
+        self.sent.append((workload, decision, environment))
+
+    def poll(self):
+        ended, self.ended = self.ended, []
+        return ended
+
+    def probe(self):
+        state = HealthState.UNREACHABLE if self.down else HealthState.HEALTHY
+        return ClusterHealth(
+            cluster=self.name, state=state, observed_at=utc_now(), detail=self.down
+        )
+
+    def cancel(self, key):
+        self.cancelled.append(key)
+
+    def stop(self, grace_s):
+        """Nothing runs here."""
+
+    def end(self, index: int, outcome: Outcome) -> None:
+        workload, decision, _ = self.sent[index]
+        record = ExecutionRecord(
+            run=decision.placement.run,
+            cluster=self.name,
+            provider="p",
+            region="r",
+            started_at=utc_now(),
+            ended_at=utc_now(),
+            outcome=outcome,
+            request=decision.grant,
+        )
+        clean = outcome in (Outcome.SUCCESS, Outcome.FAILED)
+        self.ended.append(
+            Ended(
+                key=workload_key(workload),
+                clean=clean,
+                run=record.run,
+                record=record,
+                message="gone",
+            )
+        )
+
+
+@pytest.fixture
+def executor(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "x" * 64)
+    executor = AiopsExecutor(parallelism=32)
+    settings = Settings.model_validate({"mode": "enforce", "clusters": CLUSTERS})
+    executor._layer = Layer(
+        Installation.without_store(settings), ingest_url="http://127.0.0.1:1/aiops"
+    )
+    executor._clusters = {c["name"]: PretendedCluster(c["name"]) for c in CLUSTERS}
+    return executor
+
+
+def task(
+    index: int = 0, *, name="train", try_number: int = 1, priority: int = 1, config=None
+) -> ExecuteTask:
+    ti = TaskInstanceDTO(
+        id=uuid4(),
+        dag_version_id=uuid4(),
+        task_id=name,
+        dag_id="medical",
+        run_id="r1",
+        try_number=try_number,
+        map_index=index,
+        pool_slots=1,
+        queue="default",
+        priority_weight=priority,
+        executor_config=config,
+    )
+    return workloads.ExecuteTask(
+        ti=ti,
+        dag_rel_path="medical.py",
+        token="t",
+        bundle_info=BundleInfo(name="dags-folder"),
+        log_path=None,
+    )
+
+
+def queue(executor, *tasks) -> None:
+    for each in tasks:
+        executor.queue_workload(each, session=None)
+
+
+def test_a_queued_task_is_sent_to_the_chosen_cluster_with_its_identity(executor):
+    """One heartbeat sends it; the worker knows who it is."""
+    queue(executor, task())
+    executor.heartbeat()
+    (_, decision, environment) = executor._clusters["onprem"].sent[0]
+    assert "onprem" == decision.cluster.name
+    assert "onprem" == environment["AIOPS_CLUSTER"]
+    assert '"run_id": "r1"' in environment["AIOPS_TASK"]
+    assert not executor.queued_tasks
+    assert 1 == len(executor.running)
+
+
+def test_slots_count_waiting_and_running(executor):
+    """The scheduler never gives more than `parallelism`."""
+    queue(executor, *(task(index) for index in range(3)))
+    assert 29 == executor.slots_available
+    executor.heartbeat()
+    assert 29 == executor.slots_available
+
+
+def test_parallelism_limits_what_is_sent(executor):
+    """What does not fit stays queued."""
+    executor.parallelism = 2
+    queue(executor, *(task(index) for index in range(3)))
+    executor.heartbeat()
+    assert 2 == len(executor.running)
+    assert 1 == len(executor.queued_tasks)
+
+
+def test_a_full_cluster_makes_tasks_wait_and_others_pass(executor):
+    """Pinned tasks wait for their cluster; the rest is not held up behind them."""
+    pin = {"aiops": {"cluster": "onprem", "cores": 2}}
+    queue(executor, *(task(i, config=pin, priority=10) for i in range(3)), task(name="score"))
+    executor.heartbeat()
+    assert 1 == len(executor._clusters["onprem"].sent)
+    assert 1 == len(executor._clusters["aws"].sent)
+    assert 2 == len(executor.queued_tasks)
+
+
+def test_the_more_important_task_is_sent_first(executor):
+    """Priority weight decides who waits."""
+    pin = {"aiops": {"cluster": "onprem", "cores": 2}}
+    queue(executor, task(0, config=pin), task(1, config=pin, priority=5))
+    executor.heartbeat()
+    assert 1 == executor._clusters["onprem"].sent[0][0].ti.map_index
+
+
+def test_a_cluster_that_refuses_loses_the_task_to_another_one(executor):
+    """Nothing was started, so the next heartbeat sends it elsewhere with a higher epoch."""
+    executor._clusters["onprem"].down = "no answer"
+    queue(executor, task())
+    executor.heartbeat()
+    executor.heartbeat()
+    ((_, decision, _),) = executor._clusters["aws"].sent
+    assert 2 == decision.placement.epoch
+
+
+def test_a_waiting_task_moves_when_its_cluster_fails(executor):
+    """Late binding: no revocation is needed for what was not sent."""
+    executor._clusters["onprem"].down = "no answer"
+    executor.sync()
+    queue(executor, task())
+    executor.heartbeat()
+    assert executor._clusters["aws"].sent
+
+
+def test_the_clusters_are_used_again_when_they_are_back(executor):
+    """Fail-back needs nobody."""
+    onprem = executor._clusters["onprem"]
+    onprem.down = "no answer"
+    executor.sync()
+    onprem.down = ""
+    executor.sync()
+    queue(executor, task())
+    executor.heartbeat()
+    assert onprem.sent
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.SUCCESS, TaskInstanceState.SUCCESS),
+        (Outcome.FAILED, TaskInstanceState.SUCCESS),
+        (Outcome.OUT_OF_MEMORY, TaskInstanceState.FAILED),
+        (Outcome.CLUSTER_LOST, TaskInstanceState.FAILED),
+    ],
+)
+def test_the_scheduler_hears_how_the_process_ended(executor, outcome, state):
+    """A process that ended by itself has told the API server already how its task ended."""
+    queue(executor, task())
+    executor.heartbeat()
+    executor._clusters["onprem"].end(0, outcome)
+    executor.sync()
+    ((reported, _),) = executor.get_event_buffer().values()
+    assert state == reported
+    assert not executor.running
+
+
+def test_a_retry_goes_where_it_has_not_failed(executor):
+    """The next try of the same run avoids the cluster of the last one."""
+    queue(executor, task())
+    executor.heartbeat()
+    executor._clusters["onprem"].end(0, Outcome.FAILED)
+    executor.sync()
+    queue(executor, task(try_number=2))
+    executor.heartbeat()
+    assert executor._clusters["aws"].sent
+
+
+def test_one_broken_cluster_does_not_stop_the_others(executor):
+    """Whatever a cluster raises, the heartbeat goes on."""
+
+    def broken():
+        raise RuntimeError("a bug of that cluster")
+
+    executor._clusters["onprem"].poll = broken
+    queue(executor, task())
+    executor.heartbeat()
+    executor.heartbeat()
+    assert executor._clusters["onprem"].sent
+
+
+def test_a_revoked_task_is_cancelled_and_forgotten(executor):
+    """Its slot and its room are free again."""
+    workload = task()
+    queue(executor, workload)
+    executor.heartbeat()
+    executor.revoke_task(ti=SimpleNamespace(key=workload_key(workload)))
+    assert [workload_key(workload)] == executor._clusters["onprem"].cancelled
+    assert 32 == executor.slots_available
+    assert not executor._layer.decider.ledger.load()
+
+
+def test_a_late_word_about_a_revoked_task_is_dropped(executor):
+    """Only the owner of a key may report it."""
+    workload = task()
+    queue(executor, workload)
+    executor.heartbeat()
+    executor._clusters["onprem"].end(0, Outcome.KILLED)
+    executor.revoke_task(ti=SimpleNamespace(key=workload_key(workload)))
+    executor.sync()
+    assert not executor.get_event_buffer()
+
+
+def test_a_description_that_cannot_be_used_does_not_stop_the_task(executor):
+    """The log names the field; the task runs."""
+    queue(executor, task(config={"aiops": {"memory": 3}}))
+    executor.heartbeat()
+    assert 1 == len(executor.running)
