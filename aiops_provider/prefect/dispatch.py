@@ -171,17 +171,8 @@ class Dispatcher:
             },
             insist=not decision.placement.applied,
         )
-        reports: list[asyncio.Task[None]] = []
-
-        def started(identifier: str) -> None:
-            report = submitted.report_identifier(f"{cluster}|{job_id}|{identifier}")
-            reports.append(asyncio.ensure_future(report))
-
         with self._cancellation.running(submitted, target, job_id):
-            try:
-                return await target.run(order, started)
-            finally:
-                await asyncio.gather(*reports)
+            return await _followed(submitted, target, order, prefix=f"{cluster}|{job_id}")
 
     def _refused(
         self, submitted: SubmittedRun, journey: _Journey, decision: Decision, error: ClusterError
@@ -230,6 +221,28 @@ class Dispatcher:
         await submitted.mark_cancelled("Flow run cancelled while it waited for room.")
         now = utc_now()
         return Ending(outcome=Outcome.KILLED, exit_code=0, started_at=now, ended_at=now)
+
+
+async def _followed(
+    submitted: SubmittedRun, target: Target, order: Order, *, prefix: str
+) -> Ending:
+    """Run it, and report the start from this very task: Prefect's task status knows no other."""
+    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def started(identifier: str) -> None:
+        if not begun.done():
+            begun.set_result(f"{prefix}|{identifier}")
+
+    running = asyncio.create_task(target.run(order, started))
+    try:
+        await asyncio.wait({running, begun}, return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            await submitted.report_identifier(begun.result())
+        return await running
+    finally:
+        # Only when this task is cancelled is there anything to cancel.
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def _tell(submitted: SubmittedRun, decision: Decision) -> None:

@@ -61,7 +61,11 @@ class Server:
 
     def request(self, method: str, path: str, json: Any = None) -> Any:
         """Call the REST API."""
-        answer = httpx.request(method, f"{self.api}{path}", json=json, timeout=30.0)
+        for _ in range(20):
+            answer = httpx.request(method, f"{self.api}{path}", json=json, timeout=30.0)
+            if answer.status_code != 503:
+                break
+            time.sleep(0.5)  # its SQLite is busy; every client of Prefect tries again
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -190,6 +194,8 @@ class running_program:  # noqa: N801 - used like a function
         return self._process
 
     def __exit__(self, *error: object) -> None:
+        if self._process.poll() is not None:
+            return
         below = psutil.Process(self._process.pid).children(recursive=True)
         self._process.send_signal(signal.SIGTERM)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_a_pinned_run_stays_on_its_cluster(shared: Site, folder: Path) -> None:
 def test_a_command_of_the_user(shared: Site, folder: Path) -> None:
     """A flow run may be run by Prefect's own supervisor instead of the bare engine."""
     run = shared.start(
-        "hello", {"folder": str(folder)}, command="python -m prefect flow-run execute"
+        "hello", {"folder": str(folder)}, command=f"{sys.executable} -m prefect flow-run execute"
     )
     assert "COMPLETED" == shared.server.wait(run)["state_type"]
     assert shared.records(run, 1)[0].outcome is Outcome.SUCCESS

@@ -13,6 +13,7 @@ from aiops_provider.domain.workload import TaskKey
 from aiops_provider.errors import AiopsError
 
 _POLL_S = 0.5
+_BUSY_S = 30.0
 _ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -170,10 +171,19 @@ class PrefectApi:
         return self._names[key]
 
     def _get(self, path: str) -> Any:
-        return _body(self._http.get(path))
+        return self._ask("GET", path)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return _body(self._http.post(path, json=body))
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        """Ask, and ask again while the server's SQLite is busy, as every client of Prefect does."""
+        deadline = time.monotonic() + _BUSY_S
+        answer = self._http.request(method, path, **options)
+        while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            answer = self._http.request(method, path, **options)
+        return _body(answer)
 
 
 def _body(answer: httpx.Response) -> Any:
