@@ -1,0 +1,89 @@
+"""Whether a workload may and can run on a cluster at all, and if not, why, in the user's terms."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiops_provider.domain.cluster import Capacity, ClusterSpec
+from aiops_provider.domain.profile import ResourceRequest
+
+
+class Constrained(Protocol):
+    """What limits where something runs; profiles and groups both have it."""
+
+    @property
+    def request(self) -> ResourceRequest:
+        """What one machine must hold."""
+
+    @property
+    def allowed_regions(self) -> tuple[str, ...]:
+        """Empty: any."""
+
+    @property
+    def allowed_providers(self) -> tuple[str, ...]:
+        """Empty: any."""
+
+    @property
+    def pinned_cluster(self) -> str | None:
+        """The only cluster that the user wants."""
+
+
+def rule_against(workload: Constrained, cluster: ClusterSpec) -> str | None:
+    """
+    The user's own rule that keeps the workload off the cluster, or ``None``.
+
+    A pin overrides the lists of regions and providers: it is the more definite wish.
+    """
+    if workload.pinned_cluster is not None:
+        if workload.pinned_cluster == cluster.name:
+            return None
+        return f"pinned to {workload.pinned_cluster}"
+    if workload.allowed_regions and cluster.region not in workload.allowed_regions:
+        allowed = ", ".join(workload.allowed_regions)
+        return f"region {cluster.region} is not allowed (only {allowed})"
+    if workload.allowed_providers and cluster.provider not in workload.allowed_providers:
+        allowed = ", ".join(workload.allowed_providers)
+        return f"provider {cluster.provider} is not allowed (only {allowed})"
+    return None
+
+
+def machine_against(request: ResourceRequest, cluster: ClusterSpec) -> str | None:
+    """Why no machine of the cluster holds the request, or ``None`` if one does."""
+    if cluster.feasible_pools(request):
+        return None
+    shortages = (
+        shortage(request, pool.machine)
+        for pool in sorted(cluster.pools, key=lambda pool: (-pool.machine.cores, pool.name))
+    )
+    return next((text for _, text in shortages), "it has no machines")
+
+
+def shortage(request: ResourceRequest, machine: Capacity) -> tuple[str, str]:
+    """
+    The first resource that the machine has too little of.
+
+    Returns:
+        The name of the request's field and a sentence; for a request that does not fit.
+    """
+    if request.memory_gib > machine.memory_gib:
+        return (
+            "memory_gib",
+            f"its machine has {machine.memory_gib:g} GiB, {request.memory_gib:g} are needed",
+        )
+    if request.cores > machine.cores:
+        return "cores", f"its machine has {machine.cores:g} cores, {request.cores:g} are needed"
+    wanted = f"{request.accelerators} {request.accelerator or 'accelerators'}"
+    offered = accelerators_offered(machine, request.accelerator)
+    return "accelerators", f"its machine has {offered} of the {wanted} needed"
+
+
+def accelerators_offered(machine: Capacity, model: str | None) -> int:
+    """
+    Accelerators of a model on a machine; without a model, of the one it has most of.
+
+    >>> accelerators_offered(Capacity(cores=8, memory_gib=32, accelerators={"T4": 2}), None)
+    2
+    """
+    if model is not None:
+        return machine.accelerators.get(model, 0)
+    return max(machine.accelerators.values(), default=0)

@@ -1,0 +1,318 @@
+"""
+Groups workloads of like need whose peaks do not coincide.
+
+A group holds one shared reservation: it needs the peak of its members' sum, which is well below the
+sum of their peaks. Members agree in everything that decides where they may run, so that a group can
+go wherever each of its members could have gone. The result does not depend on the order of the
+profiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.plan import WorkloadGroup
+from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadProfile
+from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
+from aiops_provider.errors import DataError
+
+# Nothing is known about when such a task starts: once a day, at any hour alike. An hourly task is
+# then underestimated and a weekly one overestimated until their first starts are seen.
+DEFAULT_STARTS_PER_DAY = 1.0
+
+# A workload joins a group if that raises the group's peak by at most this share of its own peak.
+# At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
+JOINING_PEAK_SHARE = 0.5
+
+# Workloads of one group are placed or left out together, so their SLA weight per machine may differ
+# by this factor at most: else a small important one would wait for a large unimportant one.
+IMPORTANCE_STEP = 4.0
+
+_Series = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A workload with its load, in machines where clusters are known, else in what is scarce."""
+
+    profile: WorkloadProfile
+    load: _Series
+    limit: float
+
+    @property
+    def peak(self) -> float:
+        return max(self.load)
+
+
+@dataclass(slots=True)
+class _Draft:
+    members: list[WorkloadProfile] = field(default_factory=list)
+    load: list[float] = field(default_factory=lambda: [0.0] * HOURS_PER_WEEK)
+    peak: float = 0.0
+    peak_slot: int = 0
+    largest: float = 0.0
+
+
+def multiplex(
+    profiles: Iterable[WorkloadProfile], *, clusters: Sequence[ClusterSpec] = ()
+) -> tuple[WorkloadGroup, ...]:
+    """
+    Group workloads that can share a reservation.
+
+    Best fit over the workloads from the largest peak down: each joins the group of its kind whose
+    peak it raises least, or opens a new one. Steady workloads stay alone, there is nothing to gain.
+    A group grows no larger than its largest member or one machine: beyond that it would only tie
+    together what can be placed apart at no loss.
+
+    Args:
+        profiles: One per task; of several for one task the latest is taken.
+        clusters: Workloads are of one kind only if the same pools can hold them, so that a small
+            one is not bound to the machines that a large one needs. Empty: sizes do not matter.
+
+    Returns:
+        Groups in order of their names; every task is in exactly one.
+
+    Raises:
+        DataError: If a profile has a cadence that is not one of a week.
+    """
+    by_kind: dict[tuple[object, ...], list[_Draft]] = {}
+    measured = [_measure(profile, clusters) for profile in _latest(profiles)]
+    for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
+        kind = (*_kind(workload.profile, clusters), _importance(workload))
+        _join(workload, by_kind.setdefault(kind, []))
+    groups = [make_group(draft.members) for drafts in by_kind.values() for draft in drafts]
+    return tuple(sorted(groups, key=lambda group: group.name))
+
+
+def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
+    """
+    The group of exactly these workloads, whether or not that is wise.
+
+    Args:
+        profiles: At least one; all with the same limits on where they may run.
+    """
+    members = sorted(profiles, key=lambda profile: profile.task)
+    first = members[0]
+    runs = [concurrent_runs(profile) for profile in members]
+    cores = [
+        _scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)
+    ]
+    memory = [
+        _scaled(r, p.request.memory_gib * p.instances) for r, p in zip(runs, members, strict=True)
+    ]
+    accelerators = [
+        _scaled(r, float(p.request.accelerators * p.instances))
+        for r, p in zip(runs, members, strict=True)
+    ]
+    total_cores = _sum(cores)
+    return WorkloadGroup(
+        name=_name(members),
+        tasks=tuple(profile.task for profile in members),
+        request=_largest_request(members),
+        cores_by_slot=total_cores,
+        memory_gib_by_slot=_sum(memory),
+        accelerators_by_slot=_sum(accelerators),
+        peak_of_sum_cores=max(total_cores),
+        sum_of_peaks_cores=math.fsum(max(series) for series in cores),
+        sla_weight=math.fsum(profile.sla_weight for profile in members),
+        sla_attainment=max(profile.sla_attainment for profile in members),
+        allowed_regions=tuple(sorted(set(first.allowed_regions))),
+        allowed_providers=tuple(sorted(set(first.allowed_providers))),
+        data_region=first.data_region,
+        pinned_cluster=first.pinned_cluster,
+        data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
+        tightest_deadline_s=min(
+            (p.deadline_s for p in members if p.deadline_s is not None), default=None
+        ),
+        duration_p95_s=max(profile.duration_s.p95 for profile in members),
+    )
+
+
+def concurrent_runs(profile: WorkloadProfile) -> _Series:
+    """
+    Expected number of runs in progress by hour of the week: starts × duration, spread over hours.
+
+    Starts are taken as uniform within their hour. The figure is an expectation: a task that runs
+    six minutes a day is 0.004 runs in every hour, though while it runs it is one.
+
+    Returns:
+        168 entries, or one if all hours are alike.
+
+    Raises:
+        DataError: If the profile's cadence has neither 168 entries nor none.
+    """
+    starts = profile.starts_by_hour_of_week or (DEFAULT_STARTS_PER_DAY / 24.0,)
+    if len(starts) not in (1, HOURS_PER_WEEK):
+        raise DataError(
+            f"{profile.task} has {len(starts)} entries",
+            field="starts_by_hour_of_week",
+            mend=f"Give {HOURS_PER_WEEK} (Monday 00 UTC first), or none if it is unknown.",
+        )
+    hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+    if len(set(starts)) == 1:
+        return (starts[0] * hours,)
+    weeks, rest = divmod(hours, HOURS_PER_WEEK)
+    # Whole weeks of a run fill every hour once.
+    busy = [weeks * math.fsum(starts)] * HOURS_PER_WEEK
+    occupied = _hours_occupied(rest)
+    for hour, count in enumerate(starts):
+        if count:
+            for later, share in enumerate(occupied):
+                busy[(hour + later) % HOURS_PER_WEEK] += count * share
+    return tuple(busy)
+
+
+def expected_duration_s(duration: Quantity) -> float:
+    """
+    Mean of a duration that is known by three quantiles, in seconds.
+
+    Linear between the quantiles; the lower half counts as its upper end and the tail above p95 as
+    its lower end, two errors that lean against each other.
+
+    >>> from aiops_provider.domain.profile import Source
+    >>> expected_duration_s(Quantity(p50=10, p80=20, p95=40, source=Source.PRIOR))
+    16.0
+    """
+    return (
+        0.50 * duration.p50
+        + 0.30 * (duration.p50 + duration.p80) / 2
+        + 0.15 * (duration.p80 + duration.p95) / 2
+        + 0.05 * duration.p95
+    )
+
+
+def _hours_occupied(hours: float) -> list[float]:
+    """Expected share of each hour that a run holds, from the hour it starts in; sums to *hours*."""
+
+    def before(edge: float) -> float:
+        # Mean over start moments u in [0, 1) of max(0, edge - u).
+        if edge <= 0:
+            return 0.0
+        return edge * edge / 2 if edge < 1 else edge - 0.5
+
+    last = math.ceil(hours) + 1
+    held = [before(k) - before(k - hours) for k in range(last + 1)]
+    return [later - earlier for earlier, later in zip(held, held[1:], strict=False)]
+
+
+def _latest(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile]:
+    by_task: dict[object, WorkloadProfile] = {}
+    for profile in profiles:
+        known = by_task.get(profile.task)
+        newer = known is None or (profile.predicted_at, repr(profile)) > (
+            known.predicted_at,
+            repr(known),
+        )
+        if newer:
+            by_task[profile.task] = profile
+    return list(by_task.values())
+
+
+def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[object, ...]:
+    request = profile.request
+    holding = sorted(
+        (cluster.name, pool.name)
+        for cluster in clusters
+        for pool in cluster.feasible_pools(request)
+    )
+    return (
+        request.accelerators > 0,
+        request.accelerator or "",
+        tuple(sorted(set(profile.allowed_regions))),
+        tuple(sorted(set(profile.allowed_providers))),
+        profile.data_region or "",
+        profile.pinned_cluster or "",
+        tuple(holding),
+    )
+
+
+def _importance(workload: _Measured) -> int | None:
+    """Class of SLA weight per peak need; a workload that needs nothing is in a class of its own."""
+    if workload.peak <= 0:
+        return None
+    return math.floor(math.log(workload.profile.sla_weight / workload.peak, IMPORTANCE_STEP))
+
+
+def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Measured:
+    request = profile.request
+    pools = [pool for cluster in clusters for pool in cluster.feasible_pools(request)]
+    if pools:
+        largest = min(pools, key=lambda pool: pool.machine_share(request))
+        per_run, limit = largest.machine_share(request), 1.0
+    else:
+        per_run, limit = float(request.accelerators or request.cores), 0.0
+    load = _scaled(concurrent_runs(profile), per_run * profile.instances)
+    return _Measured(profile, load, limit)
+
+
+def _join(workload: _Measured, drafts: list[_Draft]) -> None:
+    best: tuple[float, _Draft] | None = None
+    load, bearable = workload.load, JOINING_PEAK_SHARE * workload.peak
+    if len(load) > 1:
+        for draft in drafts:
+            # Where the group peaks already is the cheapest place to see that it does not fit.
+            if load[draft.peak_slot] > bearable:
+                continue
+            peak = max(a + b for a, b in zip(draft.load, load, strict=True))
+            rise = peak - draft.peak
+            limit = max(workload.limit, draft.largest)
+            if rise <= bearable and peak <= limit and (best is None or rise < best[0]):
+                best = (rise, draft)
+    if best is None:
+        drafts.append(_Draft())
+        best = (0.0, drafts[-1])
+    _add(workload, best[1])
+
+
+def _add(workload: _Measured, draft: _Draft) -> None:
+    load = workload.load if len(workload.load) > 1 else workload.load * HOURS_PER_WEEK
+    draft.members.append(workload.profile)
+    draft.load = [a + b for a, b in zip(draft.load, load, strict=True)]
+    draft.peak = max(draft.load)
+    draft.peak_slot = draft.load.index(draft.peak)
+    draft.largest = max(draft.largest, workload.peak)
+
+
+def _scaled(series: _Series, factor: float) -> _Series:
+    return tuple(value * factor for value in series)
+
+
+def _sum(all_series: Sequence[_Series]) -> _Series:
+    slots = max(len(series) for series in all_series)
+    total = tuple(
+        math.fsum(series[slot if len(series) > 1 else 0] for series in all_series)
+        for slot in range(slots)
+    )
+    return total if len(set(total)) > 1 else total[:1]
+
+
+def _largest_request(members: Sequence[WorkloadProfile]) -> ResourceRequest:
+    requests = [profile.request for profile in members]
+    return ResourceRequest(
+        cores=max(request.cores for request in requests),
+        memory_gib=max(request.memory_gib for request in requests),
+        accelerator=requests[0].accelerator,
+        accelerators=max(request.accelerators for request in requests),
+        local_disk_gib=max(request.local_disk_gib for request in requests),
+        reason=f"the largest of {len(requests)} members",
+    )
+
+
+def _data_gib_per_hour(profile: WorkloadProfile) -> float:
+    if profile.data_region is None or not profile.input_gib:
+        return 0.0
+    starts = profile.starts_by_hour_of_week or (DEFAULT_STARTS_PER_DAY / 24.0,)
+    return profile.input_gib * math.fsum(starts) / len(starts)
+
+
+def _name(members: Sequence[WorkloadProfile]) -> str:
+    """The task's own name, or the first one's with a digest of all, stable for the same members."""
+    first = str(members[0].task)
+    if len(members) == 1:
+        return first
+    digest = hashlib.sha256("\n".join(str(member.task) for member in members).encode())
+    return f"{first}+{len(members) - 1}-{digest.hexdigest()[:8]}"

@@ -1,0 +1,273 @@
+"""
+The placement problem in plain numbers: who may go where, what that costs, what limits it.
+
+Everything is put into one order first, so that the same workloads and clusters give the same
+problem however they were listed. A capacity that all groups together cannot exceed is left out, as
+it decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiops_provider.domain.cluster import ClusterSpec, Pool
+from aiops_provider.domain.plan import WorkloadGroup
+from aiops_provider.placement.cost import (
+    EgressPrices,
+    egress_usd_per_gib,
+    group_cost_usd_per_hour,
+    machines_by_slot,
+)
+from aiops_provider.placement.eligibility import (
+    accelerators_offered,
+    machine_against,
+    rule_against,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """
+    A pool that may hold a group.
+
+    Attributes:
+        group: Index of the group.
+        cluster: The cluster.
+        pool: Its pool.
+        cost_usd_per_hour: If the whole group ran there.
+        holds_whole: One machine of the pool holds the whole group at its peak, so that splitting
+            the group between this pool and another would break up a reservation for nothing.
+        far: The group's data would have to move at a price that nobody gave.
+    """
+
+    group: int
+    cluster: ClusterSpec
+    pool: Pool
+    cost_usd_per_hour: float
+    holds_whole: bool
+    far: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """
+    What one resource of one pool allows, in every slot alike.
+
+    Attributes:
+        cluster: Name of the cluster.
+        pool: Name of the pool.
+        resource: cores, memory_gib, or the accelerator's model.
+        amount: Of the whole pool.
+        per_machine: Of one machine.
+        demand: Index of an option and what its group needs as a whole, by slot: one entry, if all
+            its slots are alike, or as many as there are slots.
+        slots: Hours of the week in which the limit may bind; 0 if all hours are alike.
+    """
+
+    cluster: str
+    pool: str
+    resource: str
+    amount: float
+    per_machine: float
+    demand: tuple[tuple[int, tuple[float, ...]], ...]
+    slots: tuple[int, ...]
+
+    def terms(self, slot: int) -> list[tuple[int, float]]:
+        """Options that need something in that slot, with how much."""
+        now = ((index, at(series, slot)) for index, series in self.demand)
+        return [(index, amount) for index, amount in now if amount > 0]
+
+    def usage(self, shares: Sequence[float]) -> dict[int, float]:
+        """What these shares use, by slot."""
+        active = [(series, shares[index]) for index, series in self.demand if shares[index] > 0]
+        return {
+            slot: math.fsum(at(series, slot) * share for series, share in active)
+            for slot in self.slots
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementProblem:
+    """
+    Everything that a solver needs to know.
+
+    Attributes:
+        groups: In order of their names.
+        clusters: Those that can be used, in order of their names.
+        options: Every pool that may hold a group.
+        options_of: Indices of its options, by group.
+        limits: Those that may bind.
+        refusals: Why a cluster is no option, by name of the group and of the cluster.
+    """
+
+    groups: tuple[WorkloadGroup, ...]
+    clusters: tuple[ClusterSpec, ...]
+    options: tuple[Option, ...]
+    options_of: tuple[tuple[int, ...], ...]
+    limits: tuple[Limit, ...]
+    refusals: Mapping[str, Mapping[str, str]]
+
+    @property
+    def weight(self) -> float:
+        """SLA weight of all groups."""
+        return math.fsum(group.sla_weight for group in self.groups)
+
+    @property
+    def placeable(self) -> float:
+        """Share of the weight that has an option at all; 1 if there is no group."""
+        if not self.weight:
+            return 1.0
+        held = (g.sla_weight for g, own in zip(self.groups, self.options_of, strict=True) if own)
+        return math.fsum(held) / self.weight
+
+
+def make_problem(
+    groups: Iterable[WorkloadGroup],
+    clusters: Iterable[ClusterSpec],
+    *,
+    unavailable: Collection[str] = frozenset(),
+    egress: EgressPrices | None = None,
+    freed: Collection[str] = frozenset(),
+) -> PlacementProblem:
+    """
+    Write the problem down.
+
+    Args:
+        groups: What is to be placed; names are unique.
+        clusters: Where.
+        unavailable: Names of clusters that must not be used.
+        egress: Prices of data that leaves its region, where they are known.
+        freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+    """
+    ordered_groups = tuple(sorted(groups, key=lambda group: group.name))
+    ordered_clusters = tuple(sorted(clusters, key=lambda cluster: cluster.name))
+    usable = tuple(c for c in ordered_clusters if c.name not in unavailable)
+    options: list[Option] = []
+    refusals: dict[str, dict[str, str]] = {}
+    for index, group in enumerate(ordered_groups):
+        refusals[group.name] = _refusals(
+            group, ordered_clusters, unavailable=unavailable, freed=group.name in freed
+        )
+        for cluster in usable:
+            if cluster.name not in refusals[group.name]:
+                options += _options(index, group, cluster, egress or {})
+    options_of = _by_group(options, len(ordered_groups))
+    return PlacementProblem(
+        groups=ordered_groups,
+        clusters=usable,
+        options=tuple(options),
+        options_of=options_of,
+        limits=tuple(_binding_limits(ordered_groups, options)),
+        refusals=refusals,
+    )
+
+
+def demand_of(group: WorkloadGroup, pool: Pool) -> dict[str, tuple[float, ...]]:
+    """What the whole group takes of each resource of a pool, by slot."""
+    demand = {"cores": group.cores_by_slot, "memory_gib": group.memory_gib_by_slot}
+    if group.request.accelerators:
+        demand[_accelerator(group, pool)] = group.accelerators_by_slot
+    return demand
+
+
+def _refusals(
+    group: WorkloadGroup,
+    clusters: Sequence[ClusterSpec],
+    *,
+    unavailable: Collection[str],
+    freed: bool,
+) -> dict[str, str]:
+    reasons = {}
+    for cluster in clusters:
+        rule = None if freed else rule_against(group, cluster)
+        reason = rule or machine_against(group.request, cluster)
+        if reason is None and cluster.name in unavailable:
+            reason = "it is unavailable"
+        if reason is not None:
+            reasons[cluster.name] = reason
+    return reasons
+
+
+def _options(
+    index: int, group: WorkloadGroup, cluster: ClusterSpec, egress: EgressPrices
+) -> list[Option]:
+    pools = sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name)
+    return [
+        Option(
+            group=index,
+            cluster=cluster,
+            pool=pool,
+            cost_usd_per_hour=group_cost_usd_per_hour(group, cluster, pool, egress),
+            holds_whole=max(machines_by_slot(group, pool)) <= 1.0,
+            far=egress_usd_per_gib(egress, group.data_region, cluster) is None,
+        )
+        for pool in pools
+    ]
+
+
+def _by_group(options: Sequence[Option], groups: int) -> tuple[tuple[int, ...], ...]:
+    own: list[list[int]] = [[] for _ in range(groups)]
+    for index, option in enumerate(options):
+        own[option.group].append(index)
+    return tuple(tuple(indices) for indices in own)
+
+
+def _binding_limits(
+    groups: Sequence[WorkloadGroup], options: Sequence[Option]
+) -> Iterable[Limit]:
+    by_pool: dict[tuple[str, str], list[int]] = {}
+    for index, option in enumerate(options):
+        by_pool.setdefault((option.cluster.name, option.pool.name), []).append(index)
+    for (cluster, pool_name), indices in sorted(by_pool.items()):
+        pool = options[indices[0]].pool
+        demands = {index: demand_of(groups[options[index].group], pool) for index in indices}
+        for resource, (amount, per_machine) in _limits(pool).items():
+            series = tuple(
+                (index, demand[resource]) for index, demand in demands.items() if resource in demand
+            )
+            slots = _tight_slots([values for _, values in series], amount)
+            if slots:
+                yield Limit(
+                    cluster=cluster,
+                    pool=pool_name,
+                    resource=resource,
+                    amount=amount,
+                    per_machine=per_machine,
+                    demand=series,
+                    slots=slots,
+                )
+
+
+def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
+    machine, whole = pool.machine, pool.capacity
+    limits = {
+        "cores": (whole.cores, machine.cores),
+        "memory_gib": (whole.memory_gib, machine.memory_gib),
+    }
+    for model in sorted(machine.accelerators):
+        limits[model] = (float(whole.accelerators[model]), float(machine.accelerators[model]))
+    return limits
+
+
+def _accelerator(group: WorkloadGroup, pool: Pool) -> str:
+    if group.request.accelerator is not None:
+        return group.request.accelerator
+    offered = accelerators_offered(pool.machine, None)
+    return min(model for model, count in pool.machine.accelerators.items() if count == offered)
+
+
+def _tight_slots(series: Sequence[Sequence[float]], amount: float) -> tuple[int, ...]:
+    """Slots in which all groups together would need more than there is."""
+    if math.fsum(max(values) for values in series) <= amount:
+        return ()
+    slots = max(len(values) for values in series)
+    return tuple(
+        slot for slot in range(slots) if math.fsum(at(values, slot) for values in series) > amount
+    )
+
+
+def at(series: Sequence[float], slot: int) -> float:
+    """Entry of a series of which one entry stands for all slots."""
+    return series[slot] if len(series) > 1 else series[0]

@@ -1,0 +1,107 @@
+"""What people should know about a plan beside its figures, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from aiops_provider.domain.plan import Objective, WorkloadGroup
+from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.problem import PlacementProblem
+
+_LISTED = 5
+_WORTH_TELLING = 0.0005
+
+
+def remarks(
+    problem: PlacementProblem,
+    objective: Objective,
+    shares: Sequence[float],
+    unplaced: Mapping[str, float],
+) -> tuple[str, ...]:
+    """
+    Sentences about grouping, unknown prices, egress, deadlines and what found no place.
+
+    Args:
+        problem: What was planned.
+        objective: What for.
+        shares: Share of each option.
+        unplaced: Share of each group that found no place.
+    """
+    lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
+    lines += _unknown_egress(problem, shares)
+    lines += _missed_deadlines(problem.groups)
+    lines += _homeless(problem, objective, unplaced)
+    return tuple(lines)
+
+
+def _grouping(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
+    together = math.fsum(group.peak_of_sum_cores for group in groups)
+    apart = math.fsum(group.sum_of_peaks_cores for group in groups)
+    shared = sum(1 for group in groups if len(group.tasks) > 1)
+    if shared and apart > 0:
+        yield (
+            f"{sum(len(group.tasks) for group in groups)} tasks in {len(groups)} groups; peaks that "
+            f"do not coincide save {1 - together / apart:.0%} of {apart:.3g} cores."
+        )
+
+
+def _unknown_prices(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:
+    pools = {
+        (option.cluster.name, option.pool.name): option.pool
+        for option, share in zip(problem.options, shares, strict=True)
+        if share > 0 and option.pool.price_usd_per_hour is None
+    }
+    for (cluster, name), pool in sorted(pools.items()):
+        yield (
+            f"The price of {cluster}/{name} is unknown; it is planned as if one machine cost "
+            f"{planning_price(pool):g} USD an hour, which is more than any like it. "
+            "Set price_usd_per_hour to make the cost true."
+        )
+
+
+def _unknown_egress(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:
+    moves = {
+        (problem.groups[option.group].data_region, option.cluster.region)
+        for option, share in zip(problem.options, shares, strict=True)
+        if share > 0 and option.far
+    }
+    for source, target in sorted(moves, key=str):
+        yield (
+            f"Data moves from {source} to {target} at a price that is not known; "
+            "it is not in the cost."
+        )
+
+
+def _missed_deadlines(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
+    for group in groups:
+        deadline = group.tightest_deadline_s
+        if deadline is not None and group.duration_p95_s > deadline:
+            yield (
+                f"{group.name} has a deadline of {deadline:g} s, but one run in twenty takes "
+                f"{group.duration_p95_s:g} s or more wherever it runs."
+            )
+
+
+def _homeless(
+    problem: PlacementProblem, objective: Objective, unplaced: Mapping[str, float]
+) -> Iterator[str]:
+    own = {g.name: bool(o) for g, o in zip(problem.groups, problem.options_of, strict=True)}
+    listed = {name: share for name, share in unplaced.items() if share >= _WORTH_TELLING}
+    for name, share in list(listed.items())[:_LISTED]:
+        if own[name]:
+            yield f"{share:.1%} of {name} has no place {_left_out(objective)}."
+        else:
+            reasons = problem.refusals[name]
+            why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
+            yield f"{name} has no place: {why or 'there is no cluster'}."
+    if len(listed) > _LISTED:
+        yield f"{len(listed) - _LISTED} more groups are not wholly placed."
+
+
+def _left_out(objective: Objective) -> str:
+    if not objective.maximize_sla:
+        return f"in the plan, which must place {objective.sla:.4%} of the SLA weight"
+    if objective.budget_usd_per_hour is None:
+        return "within capacity"
+    return "within capacity and budget"

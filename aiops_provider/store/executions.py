@@ -1,0 +1,106 @@
+"""The table of finished tries: one row per try, however often and by whomever it is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.store.execution_merge import merge_executions
+from aiops_provider.store.payload import decode, encode
+from aiops_provider.store.statements import chunks, insert_into, is_one_of, run_of, run_values
+from aiops_provider.store.tables import RUN_COLUMNS, execution
+
+
+def record(connection: Connection, records: Iterable[ExecutionRecord]) -> int:
+    """
+    Insert what is new, merge the rest into what is known.
+
+    Returns:
+        Tries that are new or of which more is known now.
+    """
+    by_run: dict[TaskRun, ExecutionRecord] = {}
+    for item in records:
+        known = by_run.get(item.run)
+        by_run[item.run] = item if known is None else merge_executions(known, item)
+    # In one order for all writers: two that lock the same rows must not wait for each other.
+    ordered = [
+        by_run[run] for run in sorted(by_run, key=lambda run: tuple(run_values(run).values()))
+    ]
+    return sum(_record_chunk(connection, chunk) for chunk in chunks(ordered))
+
+
+def _record_chunk(connection: Connection, records: Sequence[ExecutionRecord]) -> int:
+    known = _locked(connection, [item.run for item in records])
+    fresh = [item for item in records if item.run not in known]
+    inserted = _insert(connection, fresh)
+    if inserted < len(fresh):
+        # Another writer inserted some of them meanwhile; now its rows can be seen.
+        known |= _locked(connection, [item.run for item in fresh])
+    merged = [
+        after
+        for item in records
+        if (before := known.get(item.run)) is not None
+        and (after := merge_executions(before, item)) != before
+    ]
+    if merged:
+        statement = execution.update().where(
+            *(execution.c[name] == bindparam(f"of_{name}") for name in RUN_COLUMNS)
+        )
+        connection.execute(
+            statement,
+            [
+                {f"of_{name}": value for name, value in run_values(item.run).items()}
+                | _values(item)
+                for item in merged
+            ],
+        )
+    return inserted + len(merged)
+
+
+def _locked(connection: Connection, runs: Sequence[TaskRun]) -> dict[TaskRun, ExecutionRecord]:
+    rows = connection.execute(
+        select(execution)
+        .where(is_one_of(execution, runs))
+        .order_by(*(execution.c[name] for name in RUN_COLUMNS))
+        .with_for_update()
+    )
+    return {run_of(row): decode(ExecutionRecord, row.payload) for row in rows}
+
+
+def _insert(connection: Connection, records: Sequence[ExecutionRecord]) -> int:
+    if not records:
+        return 0
+    statement = insert_into(connection, execution).on_conflict_do_nothing()
+    rows = [run_values(item.run) | _values(item) for item in records]
+    return connection.execute(statement, rows).rowcount
+
+
+def _values(item: ExecutionRecord) -> dict[str, Any]:
+    return {
+        "cluster": item.cluster,
+        "outcome": item.outcome.value,
+        "ended_at": item.ended_at,
+        "payload": encode(item),
+    }
+
+
+def listed(
+    connection: Connection,
+    task: TaskKey | None = None,
+    *,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[ExecutionRecord]:
+    """Newest end first."""
+    query = select(execution.c.payload).order_by(execution.c.ended_at.desc(), execution.c.id.desc())
+    if task is not None:
+        query = query.where(execution.c.namespace == task.namespace, execution.c.name == task.name)
+    if since is not None:
+        query = query.where(execution.c.ended_at >= since)
+    payloads = connection.execute(query.limit(limit)).scalars()
+    return [decode(ExecutionRecord, payload) for payload in payloads]

@@ -1,0 +1,223 @@
+"""
+KPI samples: series, and what was observed of them.
+
+**No sample is missed.** ``samples_after`` reads by row id, so a row must never appear below an id
+that was already read. SQLite has one writer at a time: ids are committed in their order. PostgreSQL
+hands out ids before the commit, so a slow writer's rows would appear behind the back of a reader
+that already went past them. Therefore ingest takes an advisory lock for the length of its
+transaction: the next writer gets its first id after the last one has committed. The alternative, a
+horizon below which no transaction is open, needs no lock but stops at any long transaction of the
+host in whose database we live. Everything that can be computed before the lock is.
+
+**No sample is counted twice.** Each has a digest of its idempotency key – of everything in it when
+it has none – which is unique.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
+from aiops_provider.errors import KpiRejectedError
+from aiops_provider.store.payload import encode
+from aiops_provider.store.statements import chunks, insert_into
+from aiops_provider.store.tables import sample, series
+
+# Any number that nobody else in the database uses; "aiops" in ASCII, and 1 for ingest.
+INGEST_LOCK = 0x61696F7073_01
+SERIES_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReceipt:
+    """
+    What became of a batch of samples.
+
+    Attributes:
+        accepted: Samples that are stored now.
+        duplicates: Samples that were stored before, or are there twice in the batch.
+    """
+
+    accepted: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    Samples made ready for the tables, outside any transaction.
+
+    Attributes:
+        series: Row of each series by its digest.
+        samples: Rows, with the digest of their series in place of its id.
+    """
+
+    series: dict[bytes, dict[str, Any]]
+    samples: list[dict[str, Any]]
+
+
+def prepare(samples: Iterable[KpiSample]) -> Batch:
+    """
+    Compute the rows of a batch.
+
+    Raises:
+        KpiRejectedError: If a value is not finite; the whole batch is refused then.
+    """
+    all_series: dict[bytes, dict[str, Any]] = {}
+    digests: dict[SeriesKey, bytes] = {}
+    rows = []
+    for item in samples:
+        key = item.series
+        if key not in digests:
+            row = _series_row(key)
+            digests[key] = row["digest"]
+            all_series[row["digest"]] = row
+        rows.append(_sample_row(item, digests[key]))
+    return Batch(series=all_series, samples=rows)
+
+
+def _series_row(key: SeriesKey) -> dict[str, Any]:
+    dimensions = encode(dict(sorted(key.dimensions)))
+    return {
+        "name": key.name,
+        "dimensions": dimensions,
+        "digest": _digest("series", key.name, dimensions),
+    }
+
+
+def _sample_row(item: KpiSample, series_digest: bytes) -> dict[str, Any]:
+    if not math.isfinite(item.value):
+        raise KpiRejectedError(
+            f"the value of {item.series} must be finite",
+            field="value",
+            value=item.value,
+            mend="Leave out what was not measured",
+        )
+    context = encode(dict(sorted(item.context.items())))
+    identity = (
+        ("key", item.idempotency_key)
+        if item.idempotency_key
+        else (
+            "sample",
+            series_digest.hex(),
+            encode(item.observed_at),
+            repr(float(item.value)),
+            context,
+        )
+    )
+    return {
+        "series": series_digest,
+        "observed_at": item.observed_at,
+        "value": float(item.value),
+        "context": context,
+        "idempotency_key": item.idempotency_key,
+        "digest": _digest(*identity),
+    }
+
+
+def _digest(*parts: str) -> bytes:
+    # JSON keeps ("ab", "c") apart from ("a", "bc").
+    return blake2b(encode(parts).encode(), digest_size=16).digest()
+
+
+def add(connection: Connection, batch: Batch) -> IngestReceipt:
+    """Insert the samples that are new; see the module's text for the lock."""
+    lock_ingest(connection)
+    ids = _series_ids(connection, batch.series)
+    rows = [row | {"series_id": ids[row.pop("series")]} for row in map(dict, batch.samples)]
+    accepted = _insert_samples(connection, rows)
+    return IngestReceipt(accepted=accepted, duplicates=len(rows) - accepted)
+
+
+def lock_ingest(connection: Connection) -> None:
+    """Wait until no other transaction adds samples or removes series; SQLite's writers do anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": INGEST_LOCK})
+
+
+def _series_ids(connection: Connection, rows: dict[bytes, dict[str, Any]]) -> dict[bytes, int]:
+    ids = _known_series(connection, list(rows))
+    missing = [row for digest, row in rows.items() if digest not in ids]
+    if missing:
+        connection.execute(insert_into(connection, series).on_conflict_do_nothing(), missing)
+        ids |= _known_series(connection, [row["digest"] for row in missing])
+    return ids
+
+
+def _known_series(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    ids: dict[bytes, int] = {}
+    for chunk in chunks(digests, SERIES_CHUNK):
+        query = select(series.c.digest, series.c.id).where(series.c.digest.in_(chunk))
+        ids.update((bytes(row.digest), row.id) for row in connection.execute(query))
+    return ids
+
+
+def _insert_samples(connection: Connection, rows: list[dict[str, Any]]) -> int:
+    statement = insert_into(connection, sample).on_conflict_do_nothing()
+    return connection.execute(statement, rows).rowcount
+
+
+def after(connection: Connection, cursor: int, limit: int) -> tuple[list[KpiSample], int]:
+    """
+    Samples in order of arrival.
+
+    Args:
+        connection: In a transaction.
+        cursor: What the last call returned; 0 at first.
+        limit: At most so many.
+
+    Returns:
+        Samples, and the cursor to go on from.
+    """
+    query = (
+        select(sample, series.c.name, series.c.dimensions)
+        .join(series, series.c.id == sample.c.series_id)
+        .where(sample.c.id > cursor)
+        .order_by(sample.c.id)
+        .limit(limit)
+    )
+    samples = []
+    for row in connection.execute(query):
+        cursor = row.id
+        samples.append(
+            KpiSample(
+                name=row.name,
+                observed_at=row.observed_at,
+                value=row.value,
+                dimensions=json.loads(row.dimensions),
+                context=json.loads(row.context),
+                idempotency_key=row.idempotency_key,
+            )
+        )
+    return samples, cursor
+
+
+def series_ids(connection: Connection, keys: Sequence[SeriesKey]) -> dict[int, SeriesKey]:
+    """The series that are known, by row id."""
+    by_digest = {_series_row(key)["digest"]: key for key in keys}
+    return {
+        row_id: by_digest[digest]
+        for digest, row_id in _known_series(connection, list(by_digest)).items()
+    }
+
+
+def history(
+    connection: Connection, ids: Sequence[int], *, since: datetime, before: datetime | None
+) -> list[tuple[int, datetime, float]]:
+    """Row id of the series, moment and value; oldest first within each series."""
+    query = (
+        select(sample.c.series_id, sample.c.observed_at, sample.c.value)
+        .where(sample.c.series_id.in_(ids), sample.c.observed_at >= since)
+        .order_by(sample.c.series_id, sample.c.observed_at, sample.c.id)
+    )
+    if before is not None:
+        query = query.where(sample.c.observed_at < before)
+    return [(row_id, moment, value) for row_id, moment, value in connection.execute(query)]

@@ -1,0 +1,1 @@
+"""One module per revision, ``v0001_…``; each is frozen once it is released."""

@@ -1,0 +1,87 @@
+"""Domain objects as JSON text and back, without losing a digit, an infinity or a time zone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from aiops_provider.errors import DataError, StoreError
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> str:
+    """
+    Write a domain object, or anything that JSON can express.
+
+    Moments are written in UTC. Infinity and NaN are written as Python and pydantic read them. What
+    is no valid Unicode – a log line in an unknown encoding – is replaced by question marks, because
+    neither database could give it back.
+
+    Raises:
+        DataError: If something inside cannot be written, or is a moment without time zone.
+
+    >>> encode({"b": 1.5})
+    '{"b":1.5}'
+    """
+    try:
+        text = json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    except TypeError as error:
+        raise DataError(f"this cannot be stored as JSON: {error}") from error
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise DataError(
+                "a moment without a time zone cannot be stored",
+                field="datetime",
+                value=value.isoformat(),
+                mend="Give it one, such as datetime.now(UTC)",
+            )
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    # The engines compute with numpy; its integers are none of Python's.
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def decode(kind: type[T], text: str) -> T:
+    """
+    Read a domain object.
+
+    Fields that this version does not know are left out, those that it added take their default.
+
+    Raises:
+        StoreError: If the text was written by an incompatible version or by other hands.
+
+    >>> from aiops_provider.domain.workload import TaskKey
+    >>> decode(TaskKey, '{"namespace": "medical", "name": "train"}')
+    TaskKey(namespace='medical', name='train')
+    """
+    try:
+        value: T = _adapter(kind).validate_json(text)
+    except ValidationError as error:
+        raise StoreError(
+            f"A stored {kind.__name__} cannot be read: {error.errors()[0]['msg']}. "
+            "Was it written by another version of aiops-provider?"
+        ) from error
+    return value

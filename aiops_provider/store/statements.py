@@ -1,0 +1,57 @@
+"""Pieces of SQL that the tables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.store.tables import RUN_COLUMNS
+
+T = TypeVar("T")
+
+# Old builds of SQLite take 999 variables in one statement, and six columns name a placement.
+CHUNK = 160
+
+
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert statement with ``on_conflict_do_…`` for the database of this connection."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """
+    Cut into pieces of at most that size.
+
+    >>> list(chunks([1, 2, 3], 2))
+    [[1, 2], [3]]
+    """
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def run_values(run: TaskRun) -> dict[str, Any]:
+    """The columns that name one try."""
+    return {
+        "namespace": run.task.namespace,
+        "name": run.task.name,
+        "run_id": run.run_id,
+        "map_index": run.map_index,
+        "try_number": run.try_number,
+    }
+
+
+def run_of(row: Row[Any]) -> TaskRun:
+    """The try that a row names."""
+    return TaskRun(TaskKey(row.namespace, row.name), row.run_id, row.map_index, row.try_number)
+
+
+def is_one_of(table: Table, runs: Iterable[TaskRun]) -> ColumnElement[bool]:
+    """The condition that a row is about one of those tries."""
+    columns = tuple_(*(table.c[name] for name in RUN_COLUMNS))
+    return columns.in_([tuple(run_values(run).values()) for run in runs])
