@@ -95,10 +95,18 @@ def _judged(response: httpx.Response, token: str) -> Answer:
     status = response.status_code
     if response.is_success:
         return Answer(Verdict.ACCEPTED)
-    text = " ".join(response.text[:_REASON_CHARACTERS].split()).replace(token, "***")
-    reason = f"{status} {text}"
+    reason = f"{status} {_told(response).replace(token, '***')}"
     if status in _REFUSALS:
         return Answer(Verdict.REFUSED, reason)
     if status in _REFUSALS_OF_SOME:
         return Answer(Verdict.REFUSED_FOR_SOME, reason)
     return Answer(Verdict.UNAVAILABLE, reason)
+
+
+def _told(response: httpx.Response) -> str:
+    """The server's own words in one line: our API's message, or the beginning of whatever it is."""
+    try:
+        text = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        text = response.text
+    return " ".join(text[:_REASON_CHARACTERS].split())

@@ -63,7 +63,7 @@ class TestReport:
         in_task()
         before = datetime.now(UTC)
         report("precision", 0.93, feature="age", model_version=7, missing=None)
-        assert flush()
+        assert flush(30)
         [sample] = server.samples
         observed_at = datetime.fromisoformat(sample.pop("observed_at"))
         assert before <= observed_at <= datetime.now(UTC)
@@ -87,7 +87,7 @@ class TestReport:
         """Each member of a mapped task is a series of its own."""
         in_task(map_index=4)
         report("row_count", 10)
-        flush()
+        flush(30)
         assert server.samples[0]["dimensions"]["partition"] == "4"
 
     def test_who_and_where_cannot_be_forged(self, in_task, server, caplog):
@@ -95,7 +95,7 @@ class TestReport:
         in_task()
         for _ in range(2):
             report("row_count", 1, task="other", cluster="elsewhere", dag="medical")
-        flush()
+        flush(30)
         assert server.samples[0]["dimensions"] == {"dag": "medical", "task": "train"}
         assert server.samples[0]["context"]["cluster"] == "eks"
         warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
@@ -112,7 +112,7 @@ class TestReport:
         in_task()
         report("precision", value)
         report("precision", value)
-        flush()
+        flush(30)
         assert server.samples == []
         [warning] = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
         assert warning.startswith("The KPI precision is not reported: value is not a finite number")
@@ -125,7 +125,7 @@ class TestReport:
         """Whatever can be made a finite number is one."""
         in_task()
         report("k", value)
-        flush()
+        flush(30)
         assert server.values == [sent]
 
     def test_outside_of_a_task(self, monkeypatch, caplog, server):
@@ -133,7 +133,7 @@ class TestReport:
         caplog.set_level(logging.DEBUG, "aiops_provider")
         monkeypatch.delenv("AIOPS_INGEST_URL", raising=False)
         report("precision", 1)
-        assert flush()
+        assert flush(30)
         assert report_module._clients == {}
         [record] = caplog.records
         assert record.levelno == logging.DEBUG
@@ -144,7 +144,7 @@ class TestReport:
         for text in ("no json", "[]", '{"name": "x"}'):
             monkeypatch.setenv("AIOPS_TASK", text)
             report("k", 1, feature="age")
-        flush()
+        flush(30)
         assert [each["dimensions"] for each in server.samples] == [{"feature": "age"}] * 3
         assert caplog.text.count("AIOPS_TASK cannot be read") == 3
 
@@ -176,7 +176,8 @@ class TestReport:
                 outcome=Outcome.SUCCESS,
                 request=ResourceRequest(cores=1, memory_gib=2),
                 usage=Usage(peak_memory_gib=1, cpu_seconds=4, duration_s=5),
-            )
+            ),
+            timeout_s=30,
         )
         [request] = server.received
         assert request.path == "/aiops/api/v1/executions"
@@ -206,10 +207,11 @@ class TestReport:
                 started_at=datetime.now(UTC),
                 ended_at=datetime.now(UTC),
                 outcome=Outcome.FAILED,
-            )
+            ),
+            timeout_s=30,
         )
         server.start()
-        assert flush()
+        assert flush(30)
         assert sorted(next(iter(each.body)) for each in server.received) == ["records", "samples"]
 
     def test_execution_outside_of_a_task(self, monkeypatch, server):
