@@ -124,7 +124,7 @@ def _theil_sen(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _gain(points: Sequence[tuple[float, float]], constant: float, slope: float) -> float:
-    """Share of the mean absolute log deviation from the median that the line takes away."""
+    """Share of the log deviation that the line takes away."""
     before = _deviation([math.log(y) for _, y in points])
     after = _deviation([math.log(y / max(constant + slope * x, SMALLEST)) for x, y in points])
     # Two parameters were fitted to the points: with four of them half of the deviation is gone.
@@ -133,5 +133,8 @@ def _gain(points: Sequence[tuple[float, float]], constant: float, slope: float) 
 
 
 def _deviation(logs: Sequence[float]) -> float:
+    """Mean absolute deviation from the median, the largest quarter left out as wild."""
     centre = median(logs)
-    return math.fsum(abs(value - centre) for value in logs) / len(logs)
+    distances = sorted(abs(value - centre) for value in logs)
+    kept = distances[: math.ceil(0.75 * len(distances))]
+    return math.fsum(kept) / len(kept)

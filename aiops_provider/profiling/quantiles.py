@@ -26,6 +26,8 @@ SMALLEST = 0.001
 DEFAULT_LOG_SCALE = 0.2
 # How many runs that assumption is worth.
 _DEFAULT_WEIGHT = 2.0
+# Share of an effective run below which what has aged is forgotten.
+_FORGOTTEN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,12 @@ def few_run_quantiles(
     shared = uncensored(observations)
     total = math.fsum(weight for _, weight in shared)
     scale = _log_scale(shared, total, n)
+    # Values that together weigh less than a tenth of a run are no maximum: they have aged away.
+    highest = 1 - _FORGOTTEN / n
     values: list[float] = []
     for level in levels:
         rank = level * (n + 1) / n if level > LEVELS[0] else level
-        value = _order_statistic(shared, min(rank, 1.0) * total)
+        value = _order_statistic(shared, min(rank, highest) * total)
         if rank > 1:
             value *= math.exp(scale * math.log(1 / ((n + 1) * (1 - level))))
         values.append(max(value, values[-1]) if values else value)

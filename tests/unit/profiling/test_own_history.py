@@ -1,0 +1,150 @@
+"""What own runs say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.profile import Source
+from aiops_provider.domain.workload import Dataset, Etl
+from aiops_provider.profiling.own_history import OwnHistory, age_in_words
+
+
+@pytest.fixture
+def ask(task, now):
+    """Ask for the task's next run from these runs."""
+
+    def estimate(*runs, gib=None, rows=None, **options):
+        description = Etl(source=Dataset(volume_gib=gib, rows=rows)) if gib or rows else None
+        return OwnHistory(**options).predict(task, description, runs, now=now)
+
+    return estimate
+
+
+def test_nothing_is_said_without_runs(ask, run):
+    """No run, or only runs that say nothing about the task, give no answer."""
+    assert ask() is None
+    assert ask(run(outcome=Outcome.CLUSTER_LOST)) is None
+
+
+def test_too_few_runs_are_held_back(ask, run):
+    """The minimum is a setting."""
+    runs = [run(2), run(1)]
+    assert ask(*runs, minimum_runs=3) is None
+    assert ask(*runs, minimum_runs=2) is not None
+
+
+def test_all_measured_figures_are_answered(ask, run):
+    """Memory, cores and duration come with source, count and a sentence."""
+    answer = ask(
+        run(2, peak=0.3, cores=0.5, duration=30), run(26, peak=0.3, cores=0.5, duration=30)
+    )
+    assert answer.memory_gib.p50 == pytest.approx(0.3)
+    assert answer.cores.p50 == pytest.approx(0.5)
+    assert answer.duration_s.p50 == pytest.approx(30.0)
+    assert answer.memory_gib.source is Source.OWN_HISTORY
+    assert answer.memory_gib.sample_count == 2
+    assert answer.memory_gib.reason == "peak memory of 2 own runs, newest 2 h ago"
+    assert answer.own_runs == pytest.approx(2.0, abs=0.01)
+
+
+def test_what_was_not_measured_is_not_answered(ask, run):
+    """Without usage only the duration is known."""
+    answer = ask(run(peak=None))
+    assert (answer.memory_gib, answer.cores, answer.io_mib_per_s) == (None, None, None)
+    assert answer.duration_s is not None
+
+
+def test_disk_traffic_is_a_rate(ask, run):
+    """What was read and written, per second."""
+    record = run(duration=10)
+    usage = replace(record.usage, io_read_gib=1.0, io_write_gib=None)
+    answer = ask(replace(record, usage=usage))
+    assert answer.io_mib_per_s.p50 == pytest.approx(102.4)
+
+
+def test_recent_runs_weigh_more(ask, run):
+    """After a half-life of a day the runs of last month are nearly forgotten."""
+    old = [run(24 * 30 + hour, peak=2.0) for hour in range(5)]
+    new = [run(hour + 1, peak=0.5) for hour in range(5)]
+    assert ask(*old, *new, half_life_days=1).memory_gib.p95 < 1.0
+    assert ask(*old, *new, half_life_days=1000).memory_gib.p95 > 2.0
+
+
+def test_a_pause_forgets_nothing(ask, run):
+    """Ages count from the newest run: a task that paused for a year is known as it was."""
+    recent = ask(run(1), run(2)).memory_gib
+    paused = ask(run(9001), run(9002)).memory_gib
+    assert (paused.p50, paused.p80, paused.p95) == pytest.approx(
+        (recent.p50, recent.p80, recent.p95)
+    )
+
+
+def test_larger_inputs_need_more(ask, run):
+    """Memory follows the line that the runs have shown."""
+    runs = [run(9 - gib, peak=0.2 + 0.1 * gib, gib=float(gib)) for gib in (1, 2, 3, 4, 5, 6)]
+    answer = ask(*runs, gib=12.0)
+    assert answer.memory_gib.p50 == pytest.approx(1.4)
+    assert "+75 % for input growth" in answer.memory_gib.reason
+    assert ask(*runs, gib=1.0).memory_gib.p50 == pytest.approx(0.3)
+
+
+def test_rows_serve_where_no_volume_is_known(ask, run):
+    """The effect is learned from rows when only those were recorded."""
+    runs = [run(9 - n, peak=0.2 + 0.1 * n, rows=n * 1000) for n in (1, 2, 3, 4, 5)]
+    assert ask(*runs, rows=10_000).memory_gib.p50 == pytest.approx(1.2)
+
+
+def test_unknown_input_leaves_quantiles_as_they_are(ask, run):
+    """Without a size to come there is nothing to scale to."""
+    runs = [run(9 - gib, peak=0.1 * gib, gib=float(gib)) for gib in (1, 2, 3, 4, 5)]
+    assert ask(*runs).memory_gib.p50 == pytest.approx(0.3)
+
+
+def test_kills_raise_the_quantiles_and_are_remembered(ask, run):
+    """A killed run counts as more than it was allowed, and says so."""
+    good = [run(9 - place, peak=0.3) for place in range(4)]
+    calm = ask(*good)
+    shaken = ask(*good, run(1, peak=0.5, asked=0.5, outcome=Outcome.OUT_OF_MEMORY))
+    assert shaken.memory_gib.p95 > calm.memory_gib.p95
+    assert (shaken.killed_at_gib, shaken.killed_first_gib) == (0.5, 0.5)
+    assert "1 of them killed for memory" in shaken.memory_gib.reason
+
+
+def test_a_kill_is_scaled_to_the_input_to_come(ask, run):
+    """Killed on a large input: a small one need not ask for as much."""
+    runs = [run(19 - gib, peak=0.2 + 0.1 * gib, gib=float(gib)) for gib in (1, 2, 3, 4, 5, 6)]
+    kill = run(1, peak=1.2, asked=1.2, gib=12.0, outcome=Outcome.OUT_OF_MEMORY)
+    assert ask(*runs, kill, gib=1.0).killed_at_gib == pytest.approx(1.2 * 0.3 / 1.4)
+
+
+def test_runs_that_have_not_ended_are_not_seen(ask, run):
+    """The future does not leak, even when it is handed over."""
+    assert ask(run(-1)) is None
+
+
+def test_nonsense_is_refused():
+    """A half-life of zero would forget everything at once."""
+    with pytest.raises(ValueError, match="half_life_days"):
+        OwnHistory(half_life_days=0)
+    with pytest.raises(ValueError, match="minimum_runs"):
+        OwnHistory(minimum_runs=0)
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=-3), "0 s"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(seconds=90), "2 min"),
+        (timedelta(minutes=119), "119 min"),
+        (timedelta(hours=47), "47 h"),
+        (timedelta(days=3), "3 d"),
+    ],
+)
+def test_ages_are_told_as_people_do(age, words):
+    """Two significant units are one too many."""
+    assert age_in_words(age) == words
