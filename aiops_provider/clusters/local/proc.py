@@ -109,9 +109,9 @@ def memory_bytes(pid: int, *, inherited_bytes: int = 0) -> int:
         inherited_bytes: Anonymous memory of the process that it was forked from.
     """
     try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:  # noqa: PTH123 - hot
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:  # noqa: PTH123 - hot
             for line in lines:
-                if line.startswith("Pss:"):
+                if line.startswith(b"Pss:"):
                     return int(line.split()[1]) * _KIB
     except PermissionError:
         return _memory_without_sharing(pid, inherited_bytes)
