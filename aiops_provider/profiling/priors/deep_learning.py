@@ -25,6 +25,7 @@ _ACTIVATION_BYTES = 34.0
 # Bytes of activations per weight and sample of a convolutional network: ResNet-50 keeps some 90 MB
 # per image in fp32 with 25.6e6 weights. For dense layers less; taken for all.
 _ACTIVATION_BYTES_PER_WEIGHT = 3.5
+PICTURES = frozenset({"jpeg", "jpg", "png", "tiff", "dicom", "image", "images", "video"})
 _DEFAULT_BATCH = 32
 _DEFAULT_TUNING_BATCH = 8
 # Tokens of one sample of text: BERT's 512 positions.
@@ -90,7 +91,8 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     Memory is weights, gradients and Adam's moments (16 bytes a weight), plus activations of one
     batch. An accelerator is taken when eight cores would need more than two hours.
     """
-    shape = network_shape(candidate, tokens_given=training.tokens is not None)
+    pictures = (training.dataset.format or "").lower() in PICTURES
+    shape = network_shape(candidate, tokens_given=training.tokens is not None, pictures=pictures)
     flops = (
         shape.parameters * (_FLOPS_PER_WEIGHT * shape.reuse) * _units(training, shape, candidate)
     )

@@ -81,16 +81,20 @@ class NetworkShape:
     known: bool
 
 
-def network_shape(candidate: ModelCandidate, *, tokens_given: bool = False) -> NetworkShape:
+def network_shape(
+    candidate: ModelCandidate, *, tokens_given: bool = False, pictures: bool = False
+) -> NetworkShape:
     """
     Fill in what is not said about a network.
 
     Args:
         candidate: The model.
         tokens_given: Whether the task counts its data in tokens.
+        pictures: Whether its data are pictures; an unnamed network is then convolutional.
     """
     name = (candidate.name or "").lower()
-    convolutional = _CONVOLUTIONAL.search(name) is not None
+    unnamed = not candidate.name and candidate.family != "fine_tuning"
+    convolutional = _CONVOLUTIONAL.search(name) is not None or (pictures and unnamed)
     known = candidate.parameters or _published(name)
     language = not convolutional and (
         tokens_given or candidate.family == "fine_tuning" or _LANGUAGE.search(name) is not None

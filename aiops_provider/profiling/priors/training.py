@@ -17,7 +17,11 @@ from aiops_provider.profiling.priors.data_size import (
     row_count,
     size_in_words,
 )
-from aiops_provider.profiling.priors.deep_learning import TrainingNeed, deep_network_need
+from aiops_provider.profiling.priors.deep_learning import (
+    PICTURES,
+    TrainingNeed,
+    deep_network_need,
+)
 from aiops_provider.profiling.priors.spread import (
     MACHINE_MEMORY_GIB,
     NOTHING,
@@ -33,10 +37,9 @@ from aiops_provider.profiling.priors.storage import storage_need
 # al., NeurIPS 2022), and a linear model is the yardstick.
 _USUAL_CANDIDATES = (ModelCandidate(family="linear"), ModelCandidate(family="tree_ensemble"))
 # On pictures, sound and text it is a network.
-_UNSTRUCTURED = frozenset(
-    {"jpeg", "jpg", "png", "tiff", "dicom", "image", "images", "wav", "mp3", "audio", "video",
-     "text", "txt", "webdataset", "tfrecord"}
-)  # fmt: skip
+_UNSTRUCTURED = PICTURES | {
+    "wav", "mp3", "audio", "text", "txt", "webdataset", "tfrecord",
+}  # fmt: skip
 # The table itself: numbers, and some columns that are not.
 _TABLE = Spread(1.0, 1.2, 2.0)
 # Copies of the matrix while fitting: scikit-learn checks, converts and centres its input.
