@@ -215,6 +215,7 @@ class Site:
 
     def __init__(self, server: Server, home: Path, process: psutil.Process, pool: str) -> None:
         self.server, self.home, self.process, self.pool = server, home, process, pool
+        self.deployments = 0
 
     @property
     def store(self) -> Store:
@@ -225,11 +226,12 @@ class Site:
         return (self.home / "worker.log").read_text()
 
     def start(self, flow: str, parameters: Mapping[str, Any], **job_variables: Any) -> str:
-        """Deploy a flow of example_flows.py under a name of its own, and start it."""
+        """Deploy a flow of example_flows.py, with a history of its own, and start it."""
+        self.deployments += 1
         deployment = self.server.deploy(
             f"{self.home}/example_flows.py:{flow}",
             flow=flow,
-            name=self.pool,
+            name=f"{self.pool}-{self.deployments}",
             pool=self.pool,
             job_variables=job_variables,
         )

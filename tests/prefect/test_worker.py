@@ -61,7 +61,7 @@ def test_a_flow_run_is_placed_run_and_measured(shared: Site, folder: Path) -> No
     run = shared.start("hello", {"folder": str(folder)})
     assert "COMPLETED" == shared.server.wait(run)["state_type"]
     (record,) = shared.records(run, 1)
-    assert TaskKey("hello", shared.pool) == record.run.task
+    assert TaskKey("hello", f"{shared.pool}-{shared.deployments}") == record.run.task
     assert ("cheap", Outcome.SUCCESS, 0) == (record.cluster, record.outcome, record.exit_code)
     assert record.usage is not None
     assert record.usage.peak_memory_gib > 0.02
