@@ -47,7 +47,7 @@ class LazyApplication:
             return self._application
 
 
-class AiopsPlugin(AirflowPlugin):  # type: ignore[misc]
+class AiopsPlugin(AirflowPlugin):
     """Mounts the API under ``/aiops`` and listens to tasks."""
 
     name = "aiops"

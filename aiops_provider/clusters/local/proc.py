@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
+_UNRECLAIMABLE = (b"Pss_Anon:", b"Pss_Shmem:")  # since Linux 5.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,13 @@ def resident_bytes(pid: int) -> int:
 
 def memory_bytes(pid: int, *, inherited_bytes: int = 0) -> int:
     """
-    Memory of one process in bytes: its proportional set size (PSS).
+    Memory of one process in bytes: anonymous and shared memory, by proportional set size (PSS).
 
-    A page that n processes share – libraries, and what a fork left shared – counts 1/n in each,
-    so that the sum over processes is what they really occupy. The kernel does not tell the PSS of
+    A page that n processes share – what a fork left shared – counts 1/n in each, so that the sum
+    over processes is what they really occupy. Pages of files (libraries) do not count: they can be
+    dropped when memory is short, and their share would depend on how many neighbours use the same
+    library, so that a size learned in company would be too small alone. The kernel does not tell
+    the PSS of
     a process that made itself non-dumpable (Airflow's supervisor and what it forks do) to anyone
     but root. Then the anonymous and shared memory counts, less *inherited_bytes* if the process
     runs as our own user: such a one is a fork of ours, and that much of it was there before. This
@@ -110,14 +114,12 @@ def memory_bytes(pid: int, *, inherited_bytes: int = 0) -> int:
     """
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as lines:  # noqa: PTH123 - hot
-            for line in lines:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * _KIB
+            kib = sum(int(line.split()[1]) for line in lines if line.startswith(_UNRECLAIMABLE))
     except PermissionError:
         return _memory_without_sharing(pid, inherited_bytes)
     except OSError:
         return 0
-    return 0
+    return kib * _KIB
 
 
 def anonymous_bytes(pid: int) -> int:

@@ -1,0 +1,88 @@
+"""Ordinary DAGs whose tasks leave side effects that can be counted."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import dag, get_current_context, task
+
+QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+
+
+def note(name: str, text: str) -> None:
+    folder = Path(os.environ["LEDGER"])
+    with (folder / name).open("a") as ledger:
+        ledger.write(f"{text} {os.environ.get('AIOPS_CLUSTER', 'none')}\n")
+
+
+@dag(schedule=None, default_args=QUICK)
+def everyday():
+    """Mapped tasks, a branch, a task that fails once, one that wants more memory than it gets."""
+
+    @task
+    def work(index: int) -> int:
+        note("work", str(index))
+        return index
+
+    @task.branch
+    def decide() -> str:
+        return "taken"
+
+    @task
+    def taken() -> None:
+        note("branch", "taken")
+
+    @task
+    def skipped() -> None:
+        note("branch", "skipped")
+
+    @task
+    def fails_once() -> None:
+        from aiops_provider import report
+
+        number = get_current_context()["ti"].try_number
+        note("fails_once", str(number))
+        report("row_count", 17.0)
+        if number == 1:
+            raise ValueError("the first try")
+
+    @task(executor_config={"aiops": {"memory_gib": 0.3}}, retries=3)
+    def greedy() -> None:
+        ballast = bytearray(400_000_000)
+        time.sleep(6)
+        note("greedy", str(len(ballast)))
+
+    mapped = work.expand(index=list(range(6)))
+    branch = decide()
+    mapped >> branch >> [taken(), skipped()]
+    mapped >> fails_once()
+    mapped >> greedy()
+
+
+@dag(schedule=None, default_args=QUICK)
+def observed():
+    """As under LocalExecutor: routes are only recorded."""
+
+    @task
+    def where() -> None:
+        note("observed", "here")
+
+    where()
+
+
+@dag(schedule=None, default_args=QUICK)
+def outage():
+    """Long enough to lose a cluster in the middle."""
+
+    @task
+    def slow(index: int) -> None:
+        time.sleep(4)
+        note("outage", str(index))
+
+    slow.expand(index=list(range(6)))
+
+
+everyday()
+observed()
+outage()
