@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,9 +58,14 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    # Building one costs milliseconds. Two threads may build the same: the last one stays.
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def decode(kind: type[T], text: str) -> T:
@@ -78,10 +82,9 @@ def decode(kind: type[T], text: str) -> T:
     TaskKey(namespace='medical', name='train')
     """
     try:
-        value: T = _adapter(kind).validate_json(text)
+        return _adapter(kind).validate_json(text)
     except ValidationError as error:
         raise StoreError(
             f"A stored {kind.__name__} cannot be read: {error.errors()[0]['msg']}. "
             "Was it written by another version of aiops-provider?"
         ) from error
-    return value

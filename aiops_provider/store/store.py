@@ -13,45 +13,21 @@ from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.store import alarms as alarm_rows
 from aiops_provider.store import (
-    alarms as _alarms,
+    executions,
+    health,
+    kpis,
+    leases,
+    plans,
+    responses,
+    retention,
+    schema,
+    state,
+    version,
 )
-from aiops_provider.store import (
-    executions as _executions,
-)
-from aiops_provider.store import (
-    health as _health,
-)
-from aiops_provider.store import (
-    kpis as _kpis,
-)
-from aiops_provider.store import (
-    leases as _leases,
-)
-from aiops_provider.store import (
-    placements as _placements,
-)
-from aiops_provider.store import (
-    plans as _plans,
-)
-from aiops_provider.store import (
-    profiles as _profiles,
-)
-from aiops_provider.store import (
-    responses as _responses,
-)
-from aiops_provider.store import (
-    retention as _retention,
-)
-from aiops_provider.store import (
-    schema as _schema,
-)
-from aiops_provider.store import (
-    state as _state,
-)
-from aiops_provider.store import (
-    version as _version,
-)
+from aiops_provider.store import placements as placement_rows
+from aiops_provider.store import profiles as profile_rows
 from aiops_provider.store.database import Database
 from aiops_provider.store.kpis import IngestReceipt
 from aiops_provider.store.statements import chunks
@@ -104,34 +80,30 @@ class Store:
         """Close the connections; the store opens new ones when it is used again."""
         self._database.close()
 
-    # Tables ------------------------------------------------------------------------------------
-
     def check(self) -> None:
         """Raise StoreUnreachableError or StoreNotMigratedError unless the store can be used."""
-        _schema.check(self._database)
+        schema.check(self._database)
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the tables up to date; the revision before and after. Any number at once may."""
-        return _schema.upgrade(self._database)
+        return schema.upgrade(self._database)
 
     def revision(self) -> str | None:
         """The revision of the tables; ``None`` when there are none."""
-        return _schema.revision(self._database)
+        return schema.revision(self._database)
 
     def head(self) -> str:
         """The revision that this version of the package needs."""
-        return _schema.head()
+        return schema.head()
 
     def purge(self, *, before: datetime) -> dict[str, int]:
         """Delete what is over since before that moment; see :func:`retention.purge`."""
-        return _retention.purge(self._database, before=before)
-
-    # Executions --------------------------------------------------------------------------------
+        return retention.purge(self._database, before=before)
 
     def record_executions(self, records: Iterable[ExecutionRecord]) -> int:
         """Insert or merge, see :mod:`.execution_merge`; how many told something new."""
         records = list(records)
-        return self._database.write(_executions.record, records) if records else 0
+        return self._database.write(executions.record, records) if records else 0
 
     def executions(
         self,
@@ -141,9 +113,7 @@ class Store:
         limit: int | None = None,
     ) -> list[ExecutionRecord]:
         """Finished tries that ended at *since* or later, newest end first."""
-        return self._database.read(_executions.listed, task, since=since, limit=limit)
-
-    # Placements --------------------------------------------------------------------------------
+        return self._database.read(executions.listed, task, since=since, limit=limit)
 
     def record_placements(
         self, placements: Iterable[Placement], connection: HostTransaction | None = None
@@ -164,14 +134,14 @@ class Store:
         if not rows:
             return
         if connection is None:
-            self._database.write(_placements.record, rows)
+            self._database.write(placement_rows.record, rows)
             return
         with self._database.translating():
-            _placements.record_for_host(connection, rows)
+            placement_rows.record_for_host(connection, rows)
 
     def latest_placements(self, runs: Sequence[TaskRun]) -> dict[TaskRun, Placement]:
         """The placement with the highest epoch, of each try that has one."""
-        return self._database.read(_placements.latest, runs) if runs else {}
+        return self._database.read(placement_rows.latest, runs) if runs else {}
 
     def placements(
         self,
@@ -183,14 +153,12 @@ class Store:
     ) -> list[Placement]:
         """Newest first."""
         return self._database.read(
-            _placements.listed, task=task, run_id=run_id, since=since, limit=limit
+            placement_rows.listed, task=task, run_id=run_id, since=since, limit=limit
         )
 
     def set_placement_state(self, run: TaskRun, epoch: int, state: PlacementState) -> None:
         """Move one placement on; an unknown one is ignored."""
-        self._database.write(_placements.set_state, run, epoch, state)
-
-    # KPIs --------------------------------------------------------------------------------------
+        self._database.write(placement_rows.set_state, run, epoch, state)
 
     def add_samples(self, samples: Iterable[KpiSample]) -> IngestReceipt:
         """
@@ -200,14 +168,14 @@ class Store:
             KpiRejectedError: If a value is not finite.
         """
         with self._database.translating():
-            batch = _kpis.prepare(samples)
+            batch = kpis.prepare(samples)
         if not batch.samples:
             return IngestReceipt(accepted=0, duplicates=0)
-        return self._database.write(_kpis.add, batch)
+        return self._database.write(kpis.add, batch)
 
     def samples_after(self, cursor: int, limit: int) -> tuple[list[KpiSample], int]:
         """Samples in order of arrival, none left out, and the cursor to go on from; 0 at first."""
-        return self._database.read(_kpis.after, cursor, limit)
+        return self._database.read(kpis.after, cursor, limit)
 
     def history(
         self, series: Sequence[SeriesKey], *, since: datetime, before: datetime | None = None
@@ -215,21 +183,19 @@ class Store:
         """Moments and values of each series asked for, oldest first, in ``[since, before)``."""
         points: dict[SeriesKey, list[tuple[datetime, float]]] = {key: [] for key in series}
         # A transaction per chunk: a long one would keep writers of a shared SQLite file waiting.
-        for keys in chunks(list(points), _kpis.SERIES_CHUNK):
-            known = self._database.read(_kpis.series_ids, keys)
+        for keys in chunks(list(points), kpis.SERIES_CHUNK):
+            known = self._database.read(kpis.series_ids, keys)
             for row_id, moment, value in self._database.read(
-                _kpis.history, list(known), since=since, before=before
+                kpis.history, list(known), since=since, before=before
             ):
                 points[known[row_id]].append((moment, value))
         return points
-
-    # Alarms and responses ----------------------------------------------------------------------
 
     def save_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Insert or replace by id; a mark given by a person stays, see :mod:`.alarms`."""
         rows = list(alarms)
         if rows:
-            self._database.write(_alarms.save, rows)
+            self._database.write(alarm_rows.save, rows)
 
     def alarms(
         self,
@@ -241,95 +207,95 @@ class Store:
     ) -> list[Alarm]:
         """Last seen first; ``open_only`` includes acknowledged ones, *since* is when last seen."""
         return self._database.read(
-            _alarms.listed, open_only=open_only, super_alarm=super_alarm, since=since, limit=limit
+            alarm_rows.listed,
+            open_only=open_only,
+            super_alarm=super_alarm,
+            since=since,
+            limit=limit,
         )
 
     def save_super_alarms(self, super_alarms: Iterable[SuperAlarm]) -> None:
         """Insert or replace by id; a mark given by a person stays, see :mod:`.alarms`."""
         rows = list(super_alarms)
         if rows:
-            self._database.write(_alarms.save_super, rows)
+            self._database.write(alarm_rows.save_super, rows)
 
     def super_alarms(self, *, open_only: bool = False, limit: int = 100) -> list[SuperAlarm]:
         """Newest first, each with its response as it is now."""
-        return self._database.read(_alarms.listed_super, open_only=open_only, limit=limit)
+        return self._database.read(alarm_rows.listed_super, open_only=open_only, limit=limit)
 
     def super_alarm(self, id: str) -> SuperAlarm | None:  # noqa: A002 -- the word of the API
         """The super-alarm of that id, with its response as it is now."""
-        return self._database.read(_alarms.get_super, id)
+        return self._database.read(alarm_rows.get_super, id)
 
     def save_response(self, response: Response) -> None:
         """Insert or replace by id; what was released stays released."""
-        self._database.write(_responses.save, response)
+        self._database.write(responses.save, response)
 
     def responses(self, *, active_at: datetime | None = None, limit: int = 100) -> list[Response]:
         """Latest start first; *active_at*: only those that routers must honour then."""
-        return self._database.read(_responses.listed, active_at=active_at, limit=limit)
+        return self._database.read(responses.listed, active_at=active_at, limit=limit)
 
     def release_response(self, id: str, at: datetime) -> None:  # noqa: A002 -- the word of the API
         """Lift a response; DataError if there is none of that id."""
-        self._database.write(_responses.release, id, at)
-
-    # Plans, profiles, health -------------------------------------------------------------------
+        self._database.write(responses.release, id, at)
 
     def save_plan(self, plan: PlacementPlan, *, activate: bool) -> int:
         """Insert a plan, put it in force if asked to; the version it got."""
-        return self._database.write(_plans.save, plan, activate=activate)
+        return self._database.write(plans.save, plan, activate=activate)
 
     def plan_in_force(self) -> PlacementPlan | None:
         """The plan that routers follow."""
-        return self._database.read(_plans.current)
+        return self._database.read(plans.current)
 
     def plan(self, version: int) -> PlacementPlan | None:
         """The plan of that version."""
-        return self._database.read(_plans.get, version)
+        return self._database.read(plans.get, version)
 
     def activate_plan(self, version: int) -> None:
         """Put a stored plan in force; DataError if there is none of that version."""
-        self._database.write(_plans.put_in_force, version)
+        self._database.write(plans.put_in_force, version)
 
     def save_profiles(self, profiles: Iterable[WorkloadProfile]) -> None:
         """Insert or replace by task."""
         rows = list(profiles)
         if rows:
-            self._database.write(_profiles.save, rows)
+            self._database.write(profile_rows.save, rows)
 
     def profiles(self) -> list[WorkloadProfile]:
         """The latest profile of every task."""
-        return self._database.read(_profiles.listed)
+        return self._database.read(profile_rows.listed)
 
     def profile(self, task: TaskKey) -> WorkloadProfile | None:
         """The latest profile of that task."""
-        return self._database.read(_profiles.get, task)
+        return self._database.read(profile_rows.get, task)
 
     def record_health(self, healths: Iterable[ClusterHealth]) -> None:
         """Keep the latest probe of each cluster."""
         rows = list(healths)
         if rows:
-            self._database.write(_health.record, rows)
+            self._database.write(health.record, rows)
 
     def health(self) -> dict[str, ClusterHealth]:
         """The latest probe of each cluster, by its name."""
-        return self._database.read(_health.listed)
-
-    # Coordination ------------------------------------------------------------------------------
+        return self._database.read(health.listed)
 
     def version(self) -> int:
         """Moves when the plan in force, a response, a profile or a health state changed."""
-        return self._database.read(_version.current)
+        return self._database.read(version.current)
 
     def acquire_lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """Whether *holder* has the lease for the next *ttl_s* seconds; renews one it has."""
-        return self._database.write(_leases.acquire, name, holder, ttl_s)
+        return self._database.write(leases.acquire, name, holder, ttl_s)
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when somebody else has it."""
-        self._database.write(_leases.release, name, holder)
+        self._database.write(leases.release, name, holder)
 
     def get_state(self, key: str) -> Any | None:
         """A small JSON value, or ``None``; tuples come back as lists."""
-        return self._database.read(_state.get, key)
+        return self._database.read(state.get, key)
 
     def set_state(self, key: str, value: Any) -> None:
         """Keep a small JSON value."""
-        self._database.write(_state.put, key, value)
+        self._database.write(state.put, key, value)
