@@ -18,6 +18,31 @@ _MICROSECOND = timedelta(microseconds=1)
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
+def microseconds(moment: datetime) -> int:
+    """
+    Microseconds since 1970.
+
+    Raises:
+        DataError: If the moment has no time zone: it could be hours off.
+
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    refuse_naive(moment)
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def refuse_naive(moment: datetime) -> None:
+    """Raise DataError if the moment has no time zone."""
+    if moment.tzinfo is None:
+        raise DataError(
+            "a moment without a time zone cannot be stored",
+            field="datetime",
+            value=moment.isoformat(),
+            mend="Give it one, such as datetime.now(UTC)",
+        )
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """
     A moment in UTC, timezone-aware on the way in and out, to the microsecond.
@@ -45,15 +70,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         """
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise DataError(
-                "a moment without a time zone cannot be stored",
-                field="datetime",
-                value=value.isoformat(),
-                mend="Give it one, such as datetime.now(UTC)",
-            )
         if dialect.name == "sqlite":
-            return (value - _EPOCH) // _MICROSECOND
+            return microseconds(value)
+        refuse_naive(value)
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

@@ -21,12 +21,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from struct import pack
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import KpiRejectedError
+from aiops_provider.store.columns import microseconds
 from aiops_provider.store.payload import encode
 from aiops_provider.store.statements import chunks, insert_into
 from aiops_provider.store.tables import sample, series
@@ -89,7 +91,7 @@ def _series_row(key: SeriesKey) -> dict[str, Any]:
     return {
         "name": key.name,
         "dimensions": dimensions,
-        "digest": _digest("series", key.name, dimensions),
+        "digest": _digest(key.name.encode("utf-8", "replace"), dimensions.encode()),
     }
 
 
@@ -102,30 +104,25 @@ def _sample_row(item: KpiSample, series_digest: bytes) -> dict[str, Any]:
             mend="Leave out what was not measured",
         )
     context = encode(dict(sorted(item.context.items())))
-    identity = (
-        ("key", item.idempotency_key)
-        if item.idempotency_key
-        else (
-            "sample",
-            series_digest.hex(),
-            encode(item.observed_at),
-            repr(float(item.value)),
-            context,
-        )
-    )
+    if item.idempotency_key:
+        digest = _digest(b"key", item.idempotency_key.encode("utf-8", "replace"))
+    else:
+        moment = pack("<qd", microseconds(item.observed_at), item.value)
+        digest = _digest(b"sample", series_digest, moment, context.encode())
     return {
         "series": series_digest,
         "observed_at": item.observed_at,
         "value": float(item.value),
         "context": context,
         "idempotency_key": item.idempotency_key,
-        "digest": _digest(*identity),
+        "digest": digest,
     }
 
 
-def _digest(*parts: str) -> bytes:
-    # JSON keeps ("ab", "c") apart from ("a", "bc").
-    return blake2b(encode(parts).encode(), digest_size=16).digest()
+def _digest(*parts: bytes) -> bytes:
+    # With the lengths, so that ("ab", "c") is not ("a", "bc").
+    lengths = b",".join(b"%d" % len(part) for part in parts)
+    return blake2b(b"".join((lengths, b":", *parts)), digest_size=16).digest()
 
 
 def add(connection: Connection, batch: Batch) -> IngestReceipt:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from aiops_provider.errors import DataError, StoreError
+from aiops_provider.store.columns import refuse_naive
 
 T = TypeVar("T")
 
@@ -40,13 +41,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise DataError(
-                "a moment without a time zone cannot be stored",
-                field="datetime",
-                value=value.isoformat(),
-                mend="Give it one, such as datetime.now(UTC)",
-            )
+        refuse_naive(value)
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
         return dict(value)
