@@ -122,7 +122,10 @@ def _pace() -> dict[str, str]:
         # A task under load may be slow to answer; five minutes of silence is stock, a minute is
         # enough to notice within the demo.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        # With two cores and 16 tasks an answer of the API server can take longer than 5 s.
+        # A supervisor may notice only after this long that its task has ended (stock: 5 s), and its
+        # cluster's room is taken until then. One heartbeat a second per task is affordable here.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # With two cores and 25 tasks an answer of the API server can take longer than 5 s.
         "WORKERS__EXECUTION_API_TIMEOUT": "30",
         # INFO of every heartbeat of every task is megabytes of disk that nobody reads.
         "LOGGING__LOGGING_LEVEL": "WARNING",

@@ -127,7 +127,9 @@ def _told(
 
 def _load_history(scene: Scene, model: FrozenModel, now: datetime) -> Expectation:
     with scene.narrator.waiting("history is loaded"), scene.stage.timed("history is loaded"):
-        stranger = httpx.post(f"{scene.layer.base_url}api/v1/kpis", json={"samples": []})
+        stranger = httpx.post(
+        f"{scene.layer.base_url}api/v1/kpis", json={"samples": []}, timeout=60.0
+    )
         periods = past_periods(now)
         clusters = scene.installation.clusters
         records = load(scene.layer, "api/v1/executions", "records", run_history(clusters, periods))
@@ -159,7 +161,9 @@ def _report(scene: Scene, acts: tuple[ActResult, ...]) -> DemoReport:
             *_stand_ins(scene),
             f"The {WEEKS} weeks of history of the DAG {lost_cluster.DAG_ID} were generated from a "
             "seed; everything else was measured here.",
-            "Costs are the declared price of the machine share that a task held, for its duration.",
+            "Costs are the declared price of the machine share that a task held, for its duration; "
+            f"`alone` is the same share of {alone or 'no cluster'}, the cheapest that could have "
+            "held all of this at its peak.",
             f"Everything lies in {scene.stage.home.parent}; remove that folder when done.",
         ),
         tasks=lines,

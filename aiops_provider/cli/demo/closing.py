@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiops_provider.cli.demo.outcome import SuperAlarmLine, TaskLine
@@ -59,7 +60,7 @@ def task_lines(scene: Recorded[_Run], run_ids: Sequence[str]) -> tuple[tuple[Tas
         run_ids: Which runs.
 
     Returns:
-        The lines, and the cluster that could have held all of them for the least.
+        The lines, and the cluster that could have done all of them alone for the least.
     """
     found = [run for run in scene.runs if run.run_id in run_ids]
     pairs = [
@@ -78,14 +79,34 @@ def task_lines(scene: Recorded[_Run], run_ids: Sequence[str]) -> tuple[tuple[Tas
 def cheapest_alone(
     records: Sequence[ExecutionRecord], clusters: Iterable[ClusterSpec]
 ) -> ClusterSpec | None:
-    """The cluster that could hold every one of these runs, one at a time, for the least."""
+    """
+    The cluster that could have done all of this alone for the least.
+
+    It must have a machine for every run, and as many of them as ran at one time – which a cloud
+    can add by the minute and an owner of machines cannot.
+    """
+    peak = peak_cores(records)
     totals = {}
     for cluster in clusters:
+        enough = sum(pool.capacity.cores for pool in cluster.pools) >= peak
+        if not enough and cluster.provider == "on_premises":
+            continue
         costs = [cost_there(record, cluster) for record in records]
         known = [cost for cost in costs if cost is not None]
         if len(known) == len(costs):
             totals[cluster.name] = (sum(known), cluster)
     return min(totals.values(), key=lambda total: total[0])[1] if totals else None
+
+
+def peak_cores(records: Iterable[ExecutionRecord]) -> float:
+    """The most cores that were held at one time."""
+    changes = []
+    for record in records:
+        cores = record.request.cores if record.request else 0.0
+        changes += [(record.started_at, cores), (record.ended_at, -cores)]
+    # At one moment, what ends makes room before what starts takes it.
+    held = accumulate(cores for _, cores in sorted(changes))
+    return max(held, default=0.0)
 
 
 def cost_there(record: ExecutionRecord, cluster: ClusterSpec) -> float | None:

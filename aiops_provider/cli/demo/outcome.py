@@ -63,8 +63,8 @@ class TaskLine:
         cluster: Where it ran.
         reason: Why there.
         cost_usd: At that cluster's declared price.
-        single_cluster_cost_usd: The same run in the cheapest cluster that could hold every task of
-            the demo alone; ``None`` when there is none.
+        single_cluster_cost_usd: The same in the cheapest cluster that could have done the whole demo
+            alone; ``None`` when there is none.
     """
 
     task: str

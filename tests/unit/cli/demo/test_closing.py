@@ -1,8 +1,14 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aiops_provider.cli.demo.closing import cheapest_alone, cost_there, super_alarm_lines
+from aiops_provider.cli.demo.closing import (
+    cheapest_alone,
+    cost_there,
+    peak_cores,
+    super_alarm_lines,
+)
 from aiops_provider.domain.alarm import (
     CauseKind,
     Hypothesis,
@@ -60,6 +66,23 @@ def test_the_single_cluster_must_hold_every_task():
     alone = cheapest_alone([record(0.5), record(2.0)], [small, dearer, dear])
     assert alone is not None
     assert alone.name == "d"
+
+
+def test_what_runs_at_one_time_needs_room_at_one_time():
+    """Overlapping runs add up, runs after one another do not."""
+    later = replace(
+        record(2.0), started_at=START + timedelta(hours=1), ended_at=START + timedelta(hours=2)
+    )
+    assert peak_cores([record(2.0), record(1.0), later]) == 3.0
+    assert peak_cores([]) == 0.0
+
+
+def test_own_machines_must_be_enough_as_they_are():
+    """A cloud can add machines for the peak; on-premises cannot, however cheap it is."""
+    own, cloud = replace(cluster("own", 0.1), provider="on_premises"), cluster("cloud", 1.0)
+    few, many = [record(3.0)], [record(3.0), record(3.0)]
+    assert cheapest_alone(few, [own, cloud]) == own
+    assert cheapest_alone(many, [own, cloud]) == cloud
 
 
 def test_without_such_a_cluster_there_is_none():
