@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
+from pydantic_core import to_jsonable_python
+from starlette.types import ASGIApp
 
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.tokens import issue_token
@@ -64,6 +67,33 @@ CLUSTERS = [
         "pools": [{"instance_type": "m7i", "machine": CAPACITY, "price_usd_per_hour": 1.25}],
     },
 ]
+
+
+class Caller:
+    """Calls an application in this process, one event loop per request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.headers: dict[str, str] = {}
+
+    def request(self, method: str, path: str, **options) -> httpx.Response:
+        """Send one request; headers given here go before those of the caller."""
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await client.request(method, path, **options)
+
+        options["headers"] = self.headers | options.get("headers", {})
+        return asyncio.run(send())
+
+    def get(self, path: str, **options) -> httpx.Response:
+        """GET."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options) -> httpx.Response:
+        """POST."""
+        return self.request("POST", path, **options)
 
 
 def super_alarm(now: datetime) -> SuperAlarm:
@@ -242,11 +272,11 @@ def lively(installation) -> Installation:
 
 
 @pytest.fixture
-def caller(installation) -> Callable[..., TestClient]:
+def caller(installation) -> Callable[..., Caller]:
     """``caller("read")`` has a token with that right; ``caller()`` has none."""
 
-    def call(scope: str | None = None, run: TaskRun | None = None) -> TestClient:
-        client = TestClient(create_app(installation))
+    def call(scope: str | None = None, run: TaskRun | None = None) -> Caller:
+        client = Caller(create_app(installation))
         if scope is not None:
             token = issue_token(
                 installation.token_secret, scope=scope, subject="test", valid_s=60, run=run
@@ -255,3 +285,15 @@ def caller(installation) -> Callable[..., TestClient]:
         return client
 
     return call
+
+
+@pytest.fixture
+def record() -> dict:
+    """An execution record as a worker would send it."""
+    return to_jsonable_python(execution(utc_now()))
+
+
+@pytest.fixture
+def call() -> type[Caller]:
+    """``call(app)`` calls any application."""
+    return Caller

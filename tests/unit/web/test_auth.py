@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 
 import pytest
-from starlette.routing import Route
 
 from aiops_provider.control.tokens import issue_token
 from aiops_provider.web import create_app
 
 
-def all_routes(app) -> list[tuple[str, str]]:
-    """Every method and path that the application answers, whatever made the route."""
+def all_routes(routes) -> list[tuple[str, str]]:
+    """Every method and path that is answered, whatever made the route."""
     found = []
-    for route in app.routes:
-        assert isinstance(route, Route) or hasattr(route, "methods"), route
+    for route in routes:
+        included = getattr(route, "original_router", None)  # FastAPI >= 0.137 keeps routers whole
+        if included is not None:
+            found += all_routes(included.routes)
+            continue
         path = route.path.replace("{response_id}", "r1")
         found += [(method, path) for method in route.methods]
     return found
@@ -24,7 +26,7 @@ def all_routes(app) -> list[tuple[str, str]]:
 def test_every_route_refuses_strangers(installation, caller):
     """Without a token every method of every route answers 401, documentation included."""
     stranger = caller()
-    routes = all_routes(create_app(installation))
+    routes = all_routes(create_app(installation).routes)
     assert len(routes) >= 12
     for method, path in routes:
         answer = stranger.request(method, path, content=b"{broken")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from conftest import execution
 
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskKey, TaskRun
@@ -82,7 +81,7 @@ def test_one_bad_sample_refuses_the_request(case, caller, installation):
         (b"[]", "body", "object"),
         (b"{}", "samples", "required"),
         (b'{"samples": [], "x": 1}', "x", "not permitted"),
-        (b'{"samples": {}}', "samples", "valid list"),
+        (b'{"samples": {}}', "samples", "valid array"),
     ],
 )
 def test_body_that_is_none_is_refused(caller, content, field, message):
@@ -111,23 +110,17 @@ def test_token_of_a_try_reports_for_that_try_only(caller, installation):
     assert stored(installation) == 1
 
 
-def record() -> dict:
-    from pydantic_core import to_jsonable_python
-
-    return to_jsonable_python(execution(utc_now()))
-
-
-def test_executions_become_history(caller, installation):
+def test_executions_become_history(caller, installation, record):
     """What happened to a try is learned from."""
-    answer = caller("ingest").post("/api/v1/executions", json={"records": [record()]})
+    answer = caller("ingest").post("/api/v1/executions", json={"records": [record]})
     assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
     assert len(installation.require_store().executions()) == 1
 
 
-def test_bad_execution_is_refused(caller, installation):
+def test_bad_execution_is_refused(caller, installation, record):
     """A record that ends before it starts is not history."""
-    bad = record() | {"ended_at": "2020-01-01T00:00:00Z"}
-    answer = caller("ingest").post("/api/v1/executions", json={"records": [record(), bad]})
+    bad = record | {"ended_at": "2020-01-01T00:00:00Z"}
+    answer = caller("ingest").post("/api/v1/executions", json={"records": [record, bad]})
     assert answer.status_code == 422
     assert answer.json()["error"]["field"] == "records[1].ended_at"
     assert installation.require_store().executions() == []

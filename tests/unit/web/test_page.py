@@ -5,6 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from fastapi import FastAPI
+
+from aiops_provider.web import create_app
 
 
 class _Outline(HTMLParser):
@@ -91,16 +94,13 @@ def test_odd_reload_is_refused(caller, refresh):
     assert caller("read").get("/", params={"refresh": refresh}).status_code == 422
 
 
-def test_page_works_below_a_mount(installation, caller, lively):
+def test_page_works_below_a_mount(installation, caller, lively, call):
     """Mounted in a host's server under a prefix, the page has no link that leads out of it."""
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
-
-    from aiops_provider.web import create_app
-
     host = FastAPI()
     host.mount("/aiops", create_app(installation))
-    client = TestClient(host, headers=caller("read").headers)
+    client = call(host)
+    stranger_status = client.get("/aiops/api/v1/plan").status_code
+    client.headers = caller("read").headers
     assert "The plan sends it to brazil." in client.get("/aiops/").text
     assert client.get("/aiops/api/v1/plan").json()["version"] == 1
-    assert TestClient(host).get("/aiops/api/v1/plan").status_code == 401
+    assert stranger_status == 401
