@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, ClassVar
@@ -36,7 +37,11 @@ class LazyApplication:
         send: Callable[[_Message], Awaitable[None]],
     ) -> None:
         """Serve one request."""
-        await self._built()(scope, receive, send)
+        application = self._application
+        if application is None:
+            # Imports and the store take a second: Airflow's own requests must not wait for them.
+            application = await asyncio.to_thread(self._built)
+        await application(scope, receive, send)
 
     def _built(self) -> _Application:
         with self._lock:
