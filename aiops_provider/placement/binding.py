@@ -91,6 +91,8 @@ class BindingSearch:
             if found.values is None or not self._remember_broken(question, found):
                 return found
             if deadline - time.perf_counter() < _SHORTEST_ROUND * found.solve_s:
+                if relaxed:
+                    return replace(found, values=None, objective=math.inf)
                 return self._fitted(question, found)
 
     def _remember_broken(self, question: Question, found: Solution) -> bool:

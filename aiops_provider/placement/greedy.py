@@ -97,7 +97,9 @@ def _choose(
         return
     # Nothing takes it all: either one pool that must have it alone, or several that may share it.
     several = [i for i in own if not problem.options[i].holds_whole]
-    alone = max((i for i in own if problem.options[i].holds_whole), key=lambda i: fitting[i], default=None)
+    alone = max(
+        (i for i in own if problem.options[i].holds_whole), key=lambda i: fitting[i], default=None
+    )
     if alone is not None and fitting[alone] > sum(fitting[i] for i in several):
         if fitting[alone] > _WORTH_PLACING:
             yield alone, fitting[alone]

@@ -16,13 +16,10 @@ from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
-from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadProfile
-from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
-from aiops_provider.errors import DataError
-
-# Nothing is known about when such a task starts: once a day, at any hour alike. An hourly task is
-# then underestimated and a weekly one overestimated until their first starts are seen.
-DEFAULT_STARTS_PER_DAY = 1.0
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.units import HOURS_PER_WEEK
+from aiops_provider.domain.workload import TaskKey
+from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.
 # At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
@@ -32,15 +29,13 @@ JOINING_PEAK_SHARE = 0.5
 # by this factor at most: else a small important one would wait for a large unimportant one.
 IMPORTANCE_STEP = 4.0
 
-_Series = tuple[float, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """A workload with its load, in machines where clusters are known, else in what is scarce."""
 
     profile: WorkloadProfile
-    load: _Series
+    load: Series
     limit: float
 
     @property
@@ -80,7 +75,7 @@ def multiplex(
         DataError: If a profile has a cadence that is not one of a week.
     """
     by_kind: dict[tuple[object, ...], list[_Draft]] = {}
-    measured = [_measure(profile, clusters) for profile in _latest(profiles)]
+    measured = [_measure(profile, clusters) for profile in latest_profiles(profiles)]
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
         kind = (*_kind(workload.profile, clusters), _importance(workload))
         _join(workload, by_kind.setdefault(kind, []))
@@ -98,9 +93,7 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
     members = sorted(profiles, key=lambda profile: profile.task)
     first = members[0]
     runs = [concurrent_runs(profile) for profile in members]
-    cores = [
-        _scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)
-    ]
+    cores = [_scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)]
     memory = [
         _scaled(r, p.request.memory_gib * p.instances) for r, p in zip(runs, members, strict=True)
     ]
@@ -132,75 +125,9 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
     )
 
 
-def concurrent_runs(profile: WorkloadProfile) -> _Series:
-    """
-    Expected number of runs in progress by hour of the week: starts × duration, spread over hours.
-
-    Starts are taken as uniform within their hour. The figure is an expectation: a task that runs
-    six minutes a day is 0.004 runs in every hour, though while it runs it is one.
-
-    Returns:
-        168 entries, or one if all hours are alike.
-
-    Raises:
-        DataError: If the profile's cadence has neither 168 entries nor none.
-    """
-    starts = profile.starts_by_hour_of_week or (DEFAULT_STARTS_PER_DAY / 24.0,)
-    if len(starts) not in (1, HOURS_PER_WEEK):
-        raise DataError(
-            f"{profile.task} has {len(starts)} entries",
-            field="starts_by_hour_of_week",
-            mend=f"Give {HOURS_PER_WEEK} (Monday 00 UTC first), or none if it is unknown.",
-        )
-    hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
-    if len(set(starts)) == 1:
-        return (starts[0] * hours,)
-    weeks, rest = divmod(hours, HOURS_PER_WEEK)
-    # Whole weeks of a run fill every hour once.
-    busy = [weeks * math.fsum(starts)] * HOURS_PER_WEEK
-    occupied = _hours_occupied(rest)
-    for hour, count in enumerate(starts):
-        if count:
-            for later, share in enumerate(occupied):
-                busy[(hour + later) % HOURS_PER_WEEK] += count * share
-    return tuple(busy)
-
-
-def expected_duration_s(duration: Quantity) -> float:
-    """
-    Mean of a duration that is known by three quantiles, in seconds.
-
-    Linear between the quantiles; the lower half counts as its upper end and the tail above p95 as
-    its lower end, two errors that lean against each other.
-
-    >>> from aiops_provider.domain.profile import Source
-    >>> expected_duration_s(Quantity(p50=10, p80=20, p95=40, source=Source.PRIOR))
-    16.0
-    """
-    return (
-        0.50 * duration.p50
-        + 0.30 * (duration.p50 + duration.p80) / 2
-        + 0.15 * (duration.p80 + duration.p95) / 2
-        + 0.05 * duration.p95
-    )
-
-
-def _hours_occupied(hours: float) -> list[float]:
-    """Expected share of each hour that a run holds, from the hour it starts in; sums to *hours*."""
-
-    def before(edge: float) -> float:
-        # Mean over start moments u in [0, 1) of max(0, edge - u).
-        if edge <= 0:
-            return 0.0
-        return edge * edge / 2 if edge < 1 else edge - 0.5
-
-    last = math.ceil(hours) + 1
-    held = [before(k) - before(k - hours) for k in range(last + 1)]
-    return [later - earlier for earlier, later in zip(held, held[1:], strict=False)]
-
-
-def _latest(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile]:
-    by_task: dict[object, WorkloadProfile] = {}
+def latest_profiles(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile]:
+    """Of several profiles of one task the latest, in order of the tasks."""
+    by_task: dict[TaskKey, WorkloadProfile] = {}
     for profile in profiles:
         known = by_task.get(profile.task)
         newer = known is None or (profile.predicted_at, repr(profile)) > (
@@ -209,7 +136,7 @@ def _latest(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile]:
         )
         if newer:
             by_task[profile.task] = profile
-    return list(by_task.values())
+    return [by_task[task] for task in sorted(by_task)]
 
 
 def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[object, ...]:
@@ -277,11 +204,11 @@ def _add(workload: _Measured, draft: _Draft) -> None:
     draft.largest = max(draft.largest, workload.peak)
 
 
-def _scaled(series: _Series, factor: float) -> _Series:
+def _scaled(series: Series, factor: float) -> Series:
     return tuple(value * factor for value in series)
 
 
-def _sum(all_series: Sequence[_Series]) -> _Series:
+def _sum(all_series: Sequence[Series]) -> Series:
     slots = max(len(series) for series in all_series)
     total = tuple(
         math.fsum(series[slot if len(series) > 1 else 0] for series in all_series)
@@ -305,7 +232,7 @@ def _largest_request(members: Sequence[WorkloadProfile]) -> ResourceRequest:
 def _data_gib_per_hour(profile: WorkloadProfile) -> float:
     if profile.data_region is None or not profile.input_gib:
         return 0.0
-    starts = profile.starts_by_hour_of_week or (DEFAULT_STARTS_PER_DAY / 24.0,)
+    starts = starts_by_hour(profile)
     return profile.input_gib * math.fsum(starts) / len(starts)
 
 

@@ -214,9 +214,7 @@ def _by_group(options: Sequence[Option], groups: int) -> tuple[tuple[int, ...], 
     return tuple(tuple(indices) for indices in own)
 
 
-def _binding_limits(
-    groups: Sequence[WorkloadGroup], options: Sequence[Option]
-) -> Iterable[Limit]:
+def _binding_limits(groups: Sequence[WorkloadGroup], options: Sequence[Option]) -> Iterable[Limit]:
     by_pool: dict[tuple[str, str], list[int]] = {}
     for index, option in enumerate(options):
         by_pool.setdefault((option.cluster.name, option.pool.name), []).append(index)

@@ -18,6 +18,8 @@ def remarks(
     objective: Objective,
     shares: Sequence[float],
     unplaced: Mapping[str, float],
+    *,
+    feasible: bool = True,
 ) -> tuple[str, ...]:
     """
     Sentences about grouping, unknown prices, egress, deadlines and what found no place.
@@ -27,11 +29,13 @@ def remarks(
         objective: What for.
         shares: Share of each option.
         unplaced: Share of each group that found no place.
+        feasible: Whether the SLA level is kept.
     """
     lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
     lines += _unknown_egress(problem, shares)
     lines += _missed_deadlines(problem.groups)
-    lines += _homeless(problem, objective, unplaced)
+    chosen = feasible and not objective.maximize_sla
+    lines += _homeless(problem, objective, unplaced, chosen=chosen)
     return tuple(lines)
 
 
@@ -84,13 +88,17 @@ def _missed_deadlines(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
 
 
 def _homeless(
-    problem: PlacementProblem, objective: Objective, unplaced: Mapping[str, float]
+    problem: PlacementProblem,
+    objective: Objective,
+    unplaced: Mapping[str, float],
+    *,
+    chosen: bool,
 ) -> Iterator[str]:
     own = {g.name: bool(o) for g, o in zip(problem.groups, problem.options_of, strict=True)}
     listed = {name: share for name, share in unplaced.items() if share >= _WORTH_TELLING}
     for name, share in list(listed.items())[:_LISTED]:
         if own[name]:
-            yield f"{share:.1%} of {name} has no place {_left_out(objective)}."
+            yield f"{share:.1%} of {name} has no place {_left_out(objective, chosen=chosen)}."
         else:
             reasons = problem.refusals[name]
             why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
@@ -99,9 +107,9 @@ def _homeless(
         yield f"{len(listed) - _LISTED} more groups are not wholly placed."
 
 
-def _left_out(objective: Objective) -> str:
-    if not objective.maximize_sla:
-        return f"in the plan, which must place {objective.sla:.4%} of the SLA weight"
+def _left_out(objective: Objective, *, chosen: bool) -> str:
+    if chosen:
+        return f"because it is cheapest to leave out, and {objective.sla:.6g} of the SLA is enough"
     if objective.budget_usd_per_hour is None:
         return "within capacity"
     return "within capacity and budget"

@@ -180,7 +180,7 @@ def _quiet_highs() -> Any:
     """HiGHS without its banner, which would stand in the middle of our JSON output."""
     import highspy
 
-    class QuietHighs(highspy.Highs):
+    class QuietHighs(highspy.Highs):  # type: ignore[misc]  # highspy has no types
         def __init__(self) -> None:
             # The constructor of Highs turns on callbacks, and that is what prints the banner.
             highspy.Highs.__base__.__init__(self)

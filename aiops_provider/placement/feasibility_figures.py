@@ -1,0 +1,144 @@
+"""Whether the figures that a plan states about itself are true: cost, budget, SLA, bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation
+
+
+def false_costs(
+    plan: PlacementPlan,
+    placed: Sequence[PlacedShare],
+    egress: Mapping[str, Mapping[str, float]],
+) -> Iterator[Violation]:
+    """Costs that are not what shares and prices make, and spend above the budget."""
+    for line in placed:
+        yield from _stated_cost(line, egress)
+    total = sum((Fraction(given.cost_usd_per_hour) for given in plan.assignments), Fraction(0))
+    if abs(total - Fraction(plan.cost_usd_per_hour)) > TOLERANCE * max(Fraction(1), abs(total)):
+        yield Violation(
+            kind="cost",
+            subject="plan",
+            limit=float(total),
+            value=plan.cost_usd_per_hour,
+            sentence=f"The assignments cost {float(total):g} USD an hour, "
+            f"the plan says {plan.cost_usd_per_hour:g}.",
+        )
+    budget = plan.objective.budget_usd_per_hour
+    if budget is not None and total > Fraction(budget) * (1 + TOLERANCE):
+        yield Violation(
+            kind="budget",
+            subject="plan",
+            limit=budget,
+            value=float(total),
+            sentence=f"The plan costs {float(total):g} USD an hour; the budget is {budget:g}.",
+        )
+
+
+def _stated_cost(
+    line: PlacedShare, egress: Mapping[str, Mapping[str, float]]
+) -> Iterator[Violation]:
+    stated = Fraction(line.given.cost_usd_per_hour)
+    machines: Fraction = _mean_machines(line) * Fraction(line.given.share)
+    price = line.pool.price_usd_per_hour
+    if price is None:
+        if machines > 0 and stated <= 0:
+            yield Violation(
+                kind="cost",
+                subject=line.group.name,
+                limit="more than 0",
+                value=float(stated),
+                sentence=f"The price of {line.where} is unknown, but the plan counts it as nothing.",
+            )
+        return
+    expected = machines * Fraction(price) + _egress(line, egress)
+    if abs(expected - stated) > TOLERANCE * max(Fraction(1, 1000), expected):
+        yield Violation(
+            kind="cost",
+            subject=line.group.name,
+            limit=float(expected),
+            value=float(stated),
+            sentence=f"{line.group.name} on {line.where} costs {float(expected):g} USD an hour, "
+            f"the plan says {float(stated):g}.",
+        )
+
+
+def _mean_machines(line: PlacedShare) -> Fraction:
+    group, machine = line.group, line.pool.machine
+    series = [(group.cores_by_slot, Fraction(machine.cores))]
+    series.append((group.memory_gib_by_slot, Fraction(machine.memory_gib)))
+    if group.request.accelerators and line.offered:
+        series.append((group.accelerators_by_slot, Fraction(line.offered)))
+    slots = max(len(values) for values, _ in series)
+    total = Fraction(0)
+    for slot in range(slots):
+        needed: list[Fraction] = [
+            Fraction(values[slot % len(values)]) / offer for values, offer in series
+        ]
+        total += max(needed)
+    return total / slots
+
+
+def _egress(line: PlacedShare, egress: Mapping[str, Mapping[str, float]]) -> Fraction:
+    source, target = line.group.data_region, line.cluster.region
+    if source is None or source == target:
+        return Fraction(0)
+    price = egress.get(source, {}).get(target, 0.0)
+    return Fraction(price) * Fraction(line.group.data_gib_per_hour) * Fraction(line.given.share)
+
+
+def false_promises(plan: PlacementPlan) -> Iterator[Violation]:
+    """An SLA that is not what is placed or not what was asked for, and an impossible bound."""
+    weight = sum((Fraction(group.sla_weight) for group in plan.groups), Fraction(0))
+    weights = {group.name: Fraction(group.sla_weight) for group in plan.groups}
+    placed = sum(
+        (Fraction(g.share) * weights.get(g.group, Fraction(0)) for g in plan.assignments),
+        Fraction(0),
+    )
+    attained = placed / weight if weight else Fraction(1)
+    if abs(attained - Fraction(plan.sla_attainment)) > 10 * TOLERANCE:
+        yield Violation(
+            kind="sla",
+            subject="plan",
+            limit=float(attained),
+            value=plan.sla_attainment,
+            sentence=f"The plan places {float(attained):.4%} of the SLA weight, "
+            f"it says {plan.sla_attainment:.4%}.",
+        )
+    level = plan.objective.sla
+    if not plan.objective.maximize_sla and attained < Fraction(level) - 10 * TOLERANCE:
+        yield Violation(
+            kind="sla",
+            subject="plan",
+            limit=level,
+            value=float(attained),
+            sentence=f"The plan places {float(attained):.4%} of the SLA weight; "
+            f"{level:.4%} were asked for.",
+        )
+    yield from _bound(plan, attained)
+
+
+def _bound(plan: PlacementPlan, attained: Fraction) -> Iterator[Violation]:
+    most = plan.objective.maximize_sla
+    value = float(attained) if most else plan.cost_usd_per_hour
+    better = value - plan.bound if most else plan.bound - value
+    scale = max(1.0, abs(plan.bound))
+    if better > 10 * float(TOLERANCE) * scale:
+        yield Violation(
+            kind="bound",
+            subject="plan",
+            limit=plan.bound,
+            value=value,
+            sentence=f"The plan is worth {value:g}, better than its proven bound {plan.bound:g}.",
+        )
+    if abs(value - plan.objective_value) > 10 * float(TOLERANCE) * scale:
+        yield Violation(
+            kind="bound",
+            subject="plan",
+            limit=value,
+            value=plan.objective_value,
+            sentence=f"The plan is worth {value:g}, it says {plan.objective_value:g}.",
+        )
