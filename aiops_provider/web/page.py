@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "seconds": _seconds,
         "percent": _percent,
         "cause": _cause,
+        "p_value": _p_value,
     }
     environment.tests["ongoing"] = is_open
     return environment
@@ -120,6 +121,16 @@ def _seconds(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{_figure(value * 100, 1)} %"
+
+
+def _p_value(value: float) -> str:
+    """
+    A probability; the small ones in powers of ten.
+
+    >>> _p_value(0.2), _p_value(1e-9)
+    ('0.2', '1e-09')
+    """
+    return f"{value:.2g}"
 
 
 def _cause(cause: Any) -> str:
