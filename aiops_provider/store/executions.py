@@ -12,7 +12,14 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.store.execution_merge import merge_executions
 from aiops_provider.store.payload import decode, encode
-from aiops_provider.store.statements import chunks, insert_into, is_one_of, run_of, run_values
+from aiops_provider.store.statements import (
+    chunks,
+    count_inserted,
+    insert_into,
+    is_one_of,
+    run_of,
+    run_values,
+)
 from aiops_provider.store.tables import RUN_COLUMNS, execution
 
 
@@ -77,7 +84,7 @@ def _insert(connection: Connection, records: Sequence[ExecutionRecord]) -> int:
         return 0
     statement = insert_into(connection, execution).on_conflict_do_nothing()
     rows = [run_values(item.run) | _values(item) for item in records]
-    return connection.execute(statement, rows).rowcount
+    return count_inserted(connection, statement, rows)
 
 
 def _values(item: ExecutionRecord) -> dict[str, Any]:

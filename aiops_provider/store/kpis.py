@@ -30,7 +30,7 @@ from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import KpiRejectedError
 from aiops_provider.store.columns import microseconds
 from aiops_provider.store.payload import encode
-from aiops_provider.store.statements import chunks, insert_into
+from aiops_provider.store.statements import chunks, count_inserted, insert_into
 from aiops_provider.store.tables import sample, series
 
 # Any number that nobody else in the database uses; "aiops" in ASCII, and 1 for ingest.
@@ -159,7 +159,7 @@ def _known_series(connection: Connection, digests: Sequence[bytes]) -> dict[byte
 
 def _insert_samples(connection: Connection, rows: list[dict[str, Any]]) -> int:
     statement = insert_into(connection, sample).on_conflict_do_nothing()
-    return connection.execute(statement, rows).rowcount
+    return count_inserted(connection, statement, rows)
 
 
 def after(connection: Connection, cursor: int, limit: int) -> tuple[list[KpiSample], int]:

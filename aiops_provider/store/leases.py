@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Interval, func, literal, or_
 
 from aiops_provider.domain.units import utc_now
 from aiops_provider.store.columns import UtcDateTime
-from aiops_provider.store.statements import insert_into
+from aiops_provider.store.statements import count_inserted, insert_into
 from aiops_provider.store.tables import lease
 
 
@@ -38,7 +38,7 @@ def acquire(connection: Connection, name: str, holder: str, ttl_s: float) -> boo
         set_={"holder": statement.excluded.holder, "expires_at": statement.excluded.expires_at},
         where=or_(lease.c.holder == statement.excluded.holder, lease.c.expires_at <= now),
     )
-    return connection.execute(statement).rowcount == 1
+    return count_inserted(connection, statement) == 1
 
 
 def _now_and_until(connection: Connection, ttl_s: float) -> tuple[Any, Any]:

@@ -12,7 +12,14 @@ from aiops_provider.domain.plan import Mode, Placement, PlacementState, Route
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import StoreError
 from aiops_provider.store.payload import decode, encode
-from aiops_provider.store.statements import chunks, insert_into, is_one_of, run_of, run_values
+from aiops_provider.store.statements import (
+    chunks,
+    count_inserted,
+    insert_into,
+    is_one_of,
+    run_of,
+    run_values,
+)
 from aiops_provider.store.tables import RUN_COLUMNS, placement
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ def record(connection: Connection, placements: Sequence[Placement]) -> None:
     if not placements:
         return
     statement = insert_into(connection, placement).on_conflict_do_nothing()
-    inserted = connection.execute(statement, [_values(item) for item in placements]).rowcount
+    inserted = count_inserted(connection, statement, [_values(item) for item in placements])
     if inserted < len(placements):
         _refuse_taken_epochs(connection, placements)
 

