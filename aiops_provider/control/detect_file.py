@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _rows(path: Path) -> Iterator[Row]:
 def _usual_step(samples: Sequence[KpiSample]) -> timedelta:
     """The median distance of the moments at which anything was observed; zero for one moment."""
     moments = sorted({sample.observed_at for sample in samples})
-    steps = sorted(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    steps = sorted(later - earlier for earlier, later in pairwise(moments))
     return steps[len(steps) // 2] if steps else timedelta(0)
 
 
