@@ -31,13 +31,14 @@ from aiops_provider.errors import ConfigurationError, DescriptionError
 from aiops_provider.profiling.cron import CronError, parse_cron
 from aiops_provider.settings.explain import did_you_mean
 from aiops_provider.settings.problem import Location, field_name
-from aiops_provider.settings.yaml_source import YamlSource, read_yaml
+from aiops_provider.settings.yaml_source import YamlSource, read_yaml, read_yaml_items
 
 _KINDS: dict[str, type[BaseModel]] = {
     model.model_fields["kind"].default: model
     for model in (Etl, FeatureEngineering, Training, Serving, Generic)
 }
 _MOST_CHARACTERS = 60
+_START = "Write `task: namespace/name`, `kind: …` and what is known about the task."
 
 
 def read_task_file(path: Path) -> tuple[TaskKey, TaskDescription]:
@@ -56,17 +57,57 @@ def read_task_file(path: Path) -> tuple[TaskKey, TaskDescription]:
     try:
         source = read_yaml(path)
     except ConfigurationError as error:
-        # Read as YAML like a configuration; only what is said about its content differs.
-        empty = error.problem.endswith("not settings")
-        raise DescriptionError(
-            error.problem.replace("not settings", "not a task description"),
-            field=error.field,
-            file=error.file,
-            line=error.line,
-            mend="Write `task: namespace/name`, `kind: …` and what is known about the task."
-            if empty
-            else error.mend,
-        ) from error
+        raise _about_tasks(error) from error
+    return _read(source)
+
+
+def read_task_list(path: Path) -> list[tuple[TaskKey, TaskDescription]]:
+    """
+    Read and check a file with a list of such mappings.
+
+    Args:
+        path: YAML; a single mapping counts as a list of one.
+
+    Returns:
+        Each task, once, and what is said about it, in the order of the file.
+
+    Raises:
+        DescriptionError: The first problem, with file, line, field, value and mend.
+    """
+    try:
+        sources = read_yaml_items(path)
+    except ConfigurationError as error:
+        raise _about_tasks(error) from error
+    found: dict[TaskKey, TaskDescription] = {}
+    for source in sources:
+        task, description = _read(source)
+        if task in found:
+            raise _problem(
+                source,
+                ("task",),
+                "this task is described twice",
+                value=str(task),
+                mend="Keep one of the two descriptions.",
+            )
+        found[task] = description
+    if not found:
+        raise DescriptionError("describes no task", file=str(path), mend=_START)
+    return list(found.items())
+
+
+def _about_tasks(error: ConfigurationError) -> DescriptionError:
+    """Read as YAML like a configuration; only what is said about its content differs."""
+    empty = error.problem.endswith("not settings")
+    return DescriptionError(
+        error.problem.replace("not settings", "not a task description"),
+        field=error.field,
+        file=error.file,
+        line=error.line,
+        mend=_START if empty else error.mend,
+    )
+
+
+def _read(source: YamlSource) -> tuple[TaskKey, TaskDescription]:
     said = dict(source.data)
     task = _task(said.pop("task", None), source)
     if said.get("kind") not in _KINDS:

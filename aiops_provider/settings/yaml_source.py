@@ -33,7 +33,7 @@ class YamlSource:
 
     def line_of(self, location: Location) -> int | None:
         """Line of that setting, or of the nearest section around it that is in the file."""
-        for length in range(len(location), 0, -1):
+        for length in range(len(location), -1, -1):
             if location[:length] in self.lines:
                 return self.lines[location[:length]]
         return None
@@ -46,8 +46,42 @@ def read_yaml(path: Path) -> YamlSource:
     Raises:
         ConfigurationError: It cannot be read, is not YAML, or is not a mapping.
     """
+    return parse_yaml(_text_of(path), str(path))
+
+
+def read_yaml_items(path: Path) -> list[YamlSource]:
+    """
+    Read a file that holds a list of mappings; a single mapping counts as a list of one.
+
+    Returns:
+        One source for each item; its locations start at the item, its lines at the file.
+
+    Raises:
+        ConfigurationError: It cannot be read, is not YAML, or holds something else.
+    """
+    file = str(path)
+    data, lines = _parsed(_text_of(path), file)
+    if isinstance(data, dict):
+        return [YamlSource(file=file, data=data, lines=lines)]
+    items = []
+    for position, item in enumerate(data if isinstance(data, list) else [data]):
+        if not isinstance(item, dict):
+            raise ConfigurationError(
+                f"the file holds a {type(item).__name__}, not settings",
+                file=file,
+                line=lines.get((position,), 1),
+                mend="Write a list of mappings.",
+            )
+        inside: dict[Location, int] = {
+            at[1:]: line for at, line in lines.items() if at[0] == position
+        }
+        items.append(YamlSource(file=file, data=item, lines=inside))
+    return items
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
             "the file does not exist", file=str(path), mend="Create it or name another one."
@@ -64,7 +98,6 @@ def read_yaml(path: Path) -> YamlSource:
             file=str(path),
             mend="Mend its permissions.",
         ) from error
-    return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, file: str) -> YamlSource:
@@ -78,6 +111,19 @@ def parse_yaml(text: str, file: str) -> YamlSource:
     Raises:
         ConfigurationError: It is not YAML, not a mapping, or names a key twice.
     """
+    data, lines = _parsed(text, file)
+    if not isinstance(data, dict):
+        raise ConfigurationError(
+            f"the file holds a {type(data).__name__}, not settings",
+            file=file,
+            line=1,
+            mend="Write `key: value` lines, such as `mode: observe`.",
+        )
+    return YamlSource(file=file, data=data, lines=lines)
+
+
+def _parsed(text: str, file: str) -> tuple[Any, dict[Location, int]]:
+    """What the text holds, empty as an empty mapping, and the line of each key or item."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = dict(_walk(root, file)) if root is not None else {}
@@ -95,16 +141,7 @@ def parse_yaml(text: str, file: str) -> YamlSource:
         raise ConfigurationError(
             f"this is not valid YAML: {str(error).splitlines()[0]}", file=file, mend="Mend it."
         ) from error
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise ConfigurationError(
-            f"the file holds a {type(data).__name__}, not settings",
-            file=file,
-            line=1,
-            mend="Write `key: value` lines, such as `mode: observe`.",
-        )
-    return YamlSource(file=file, data=data, lines=lines)
+    return ({} if data is None else data), lines
 
 
 def _walk(root: yaml.Node, file: str) -> Iterator[tuple[Location, int]]:

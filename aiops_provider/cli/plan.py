@@ -1,0 +1,126 @@
+"""``aiops plan``: where workloads should run, and how good that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiops_provider.cli.options import ConfigOption, open_installation, read_settings
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table, working
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from aiops_provider.domain.plan import PlacementPlan, WorkloadGroup
+
+_SHOWN_TASKS = 3
+_SOLVING = "Looking for the best plan …"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("plan")(plan)
+
+
+def plan(
+    *,
+    workloads: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TASKS.yaml",
+            help="Plan these instead: a list of descriptions, each with `task: namespace/name`.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what limits the plan and what would help.")
+    ] = False,
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Plan where the workloads should run, or show the plan in force."""
+    from aiops_provider.control.plan_file import plan_file, plan_in_force
+    from aiops_provider.domain.units import utc_now
+
+    if workloads is not None:
+        settings = read_settings(config)
+        with working(_SOLVING):
+            shown = plan_file(workloads, settings, utc_now())
+    else:
+        installation = open_installation(config)
+        with working(_SOLVING):
+            shown = plan_in_force(installation, utc_now())
+    if shown.problem is not None:
+        note(f"The latest attempt to plan failed at {shown.problem}")
+    made = shown.plan
+    if made is None:
+        note("There is no plan: no task is known yet. Run some, or name a file with --workloads.")
+        emit(None, output=output, view=list)
+        return
+    emit(made, output=output, view=lambda: _view(made, explain=explain))
+
+
+def _view(made: PlacementPlan, *, explain: bool) -> Iterator[RenderableType]:
+    groups = {group.name: group for group in made.groups}
+    yield table(
+        _title(made),
+        ["group", "tasks", "cluster", "pool", "share", "cores at peak", "USD/h"],
+        _rows(made, groups),
+        right=("share", "cores at peak", "USD/h"),
+    )
+    yield table("How good it is", ["figure", "value"], _figures(made))
+    if explain:
+        if made.shadow_prices:
+            yield table(
+                "What one more core-hour would be worth",
+                ["cluster", "USD"],
+                sorted(made.shadow_prices.items()),
+                right=("USD",),
+            )
+        yield table("Why", ["explanation"], [[line] for line in made.explanation])
+
+
+def _title(made: PlacementPlan) -> str:
+    name = f"Plan {made.version}" if made.version else "Plan"
+    return f"{name} of {made.created_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _rows(made: PlacementPlan, groups: dict[str, WorkloadGroup]) -> Iterator[list[object]]:
+    for given in sorted(made.assignments, key=lambda a: (a.group, a.cluster, a.pool)):
+        group = groups[given.group]
+        yield [
+            given.group,
+            _tasks(group),
+            given.cluster,
+            given.pool,
+            f"{given.share:.1%}",
+            group.peak_of_sum_cores * given.share,
+            f"{given.cost_usd_per_hour:.4g}",
+        ]
+    for name, share in sorted(made.unplaced.items()):
+        group = groups[name]
+        peak = group.peak_of_sum_cores * share
+        yield [name, _tasks(group), "no place", None, f"{share:.1%}", peak, None]
+
+
+def _tasks(group: WorkloadGroup) -> str:
+    named = ", ".join(map(str, group.tasks[:_SHOWN_TASKS]))
+    more = len(group.tasks) - _SHOWN_TASKS
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _figures(made: PlacementPlan) -> list[list[object]]:
+    goal = made.objective
+    wanted = "most SLA" if goal.maximize_sla else f"least cost at {goal.sla:.2%} of the SLA weight"
+    if goal.budget_usd_per_hour is not None:
+        wanted += f", at most {goal.budget_usd_per_hour:g} USD/h"
+    return [
+        ["wanted", wanted],
+        ["SLA weight placed", f"{made.sla_attainment:.2%}"],
+        ["cost", f"{made.cost_usd_per_hour:.4g} USD/h"],
+        ["status", made.status.value],
+        ["gap to the proven bound", f"{made.gap:.2%}"],
+        ["solver", f"{made.solver}, {made.solve_s:.2f} s"],
+    ]

@@ -1,0 +1,98 @@
+"""``aiops route``: where a task would run now, and where its latest tries ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiops_provider.cli.options import ConfigOption, open_installation
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from aiops_provider.control.route_task import RoutedTask
+    from aiops_provider.domain.plan import Route
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("route")(route)
+
+
+def route(
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK", help="namespace/name: DAG id/task id or flow/deployment."),
+    ],
+    *,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say why every other cluster was passed over.")
+    ] = False,
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Say where a task would run now, or why it ran where it did."""
+    from aiops_provider.control.route_task import route_task
+    from aiops_provider.domain.units import utc_now
+    from aiops_provider.domain.workload import TaskKey
+
+    routed = route_task(open_installation(config), TaskKey.parse(task), utc_now())
+    if not routed.known:
+        note(f"{routed.route.task} has no stored profile; this is what the priors say.")
+    emit(routed, output=output, view=lambda: _view(routed, why=why))
+
+
+def _view(routed: RoutedTask, *, why: bool) -> Iterator[RenderableType]:
+    chosen = routed.route
+    yield table(f"Where {chosen.task} would run now", ["what", "value"], _choice(chosen))
+    if why:
+        rejected = sorted(chosen.reason.rejected.items())
+        yield table("Passed over", ["cluster", "why"], rejected)
+        yield table("Figures behind it", ["figure", "value"], chosen.reason.figures.items())
+    if chosen.alternatives:
+        yield table(
+            "Next best",
+            ["cluster", "pool", "expected USD", "with scarcity USD"],
+            [
+                [each.cluster, each.pool, _usd(each.expected_cost_usd), _usd(each.score_usd)]
+                for each in chosen.alternatives
+            ],
+            right=("expected USD", "with scarcity USD"),
+        )
+    if routed.placements:
+        yield table(
+            "Where its latest tries went",
+            ["run", "placed at (UTC)", "cluster", "mode", "state", "why"],
+            [
+                [
+                    f"{each.run.run_id} try {each.run.try_number}",
+                    f"{each.placed_at:%Y-%m-%d %H:%M:%S}",
+                    each.cluster,
+                    each.mode.value if each.applied else f"{each.mode.value}, not applied",
+                    each.state.value,
+                    each.route.reason.sentence,
+                ]
+                for each in routed.placements
+            ],
+        )
+
+
+def _choice(chosen: Route) -> list[list[object]]:
+    request = chosen.request
+    asked = f"{request.cores:g} cores, {request.memory_gib:g} GiB"
+    if request.accelerators:
+        asked += f", {request.accelerators} x {request.accelerator or 'any GPU'}"
+    return [
+        ["cluster", f"{chosen.cluster} (pool {chosen.pool})"],
+        ["request", asked],
+        ["expected cost", _usd(chosen.expected_cost_usd, "price unknown")],
+        ["reason", f"{chosen.reason.sentence} [{chosen.reason.code.value}]"],
+        ["plan", str(chosen.plan_version) if chosen.plan_version else "none"],
+    ]
+
+
+def _usd(amount: float | None, unknown: str = "unknown") -> str:
+    return unknown if amount is None else f"{amount:.4g} USD"

@@ -1,0 +1,77 @@
+"""What ``aiops plan`` does: a plan of described tasks, or the plan of the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiops_provider.control.replan import checked_plan, planning_problem, replan
+from aiops_provider.control.task_file import read_task_list
+from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.profiling.profiler import Profiler
+
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+    from aiops_provider.settings.schema import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPlan:
+    """
+    A plan and how it came about.
+
+    Attributes:
+        plan: ``None`` when there is none and none could be made.
+        problem: Why the latest attempt made no plan; ``None`` when it did.
+    """
+
+    plan: PlacementPlan | None
+    problem: str | None = None
+
+
+def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
+    """
+    Plan described tasks on the configured clusters, from what is said about them alone.
+
+    Nothing is stored and no store is needed.
+
+    Args:
+        workloads: YAML, a list of task descriptions, each with ``task: namespace/name``.
+        settings: Clusters, objective and limits of the planning.
+        now: Time stamp of the plan.
+
+    Raises:
+        DescriptionError: The file cannot be used.
+        PlanError: No plan was found in time.
+    """
+    profiler = Profiler(
+        failure_cost_factor=settings.profiling.failure_cost_factor,
+        half_life_days=settings.profiling.history_half_life_days,
+        minimum_runs=settings.profiling.minimum_runs,
+    )
+    profiles = [
+        profiler.predict(task, description, now=now)
+        for task, description in read_task_list(workloads)
+    ]
+    return ShownPlan(plan=checked_plan(settings, settings.cluster_specs, profiles, now=now))
+
+
+def plan_in_force(installation: Installation, now: datetime) -> ShownPlan:
+    """
+    The plan of the installation, made now if there is none yet.
+
+    Args:
+        installation: With a store.
+        now: Time stamp of a plan that is made.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    store = installation.require_store()
+    plan = store.plan_in_force() or replan(installation, now, "asked for on the command line")
+    problem: Mapping[str, str] | None = planning_problem(store)
+    told = f"{problem['at']} ({problem['reason']}): {problem['problem']}" if problem else None
+    return ShownPlan(plan=plan, problem=told)

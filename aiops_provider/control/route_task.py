@@ -1,0 +1,74 @@
+"""What ``aiops route`` does: where a task would go now, and where its latest tries went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aiops_provider.control.learn import stored_description
+from aiops_provider.control.refresh import load_snapshot
+from aiops_provider.domain.cluster import HealthState
+from aiops_provider.domain.plan import Placement, Route
+from aiops_provider.domain.workload import TaskKey
+from aiops_provider.placement.router import Router
+from aiops_provider.profiling.profiler import Profiler
+
+if TYPE_CHECKING:
+    from aiops_provider.control.installation import Installation
+
+_SHOWN_PLACEMENTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedTask:
+    """
+    Where a task would go, and where it went.
+
+    Attributes:
+        route: By plan, quarantines and health as stored; load is known to the schedulers only.
+        known: Whether a profile was stored; otherwise it was predicted here.
+        placements: Of its latest tries, the newest first.
+    """
+
+    route: Route
+    known: bool
+    placements: tuple[Placement, ...]
+
+
+def route_task(installation: Installation, task: TaskKey, now: datetime) -> RoutedTask:
+    """
+    Say where a task would run now; nothing is changed or started.
+
+    Args:
+        installation: With a store.
+        task: Which; one that was never seen is judged by the priors.
+        now: Decides which quarantines are in force.
+
+    Raises:
+        InfeasibleError: No cluster may or can hold it.
+        StoreError: The store does not answer.
+    """
+    store = installation.require_store()
+    snapshot = load_snapshot(store, installation.clusters, store.version(), now)
+    unreachable = {
+        name: health.detail or "it does not answer"
+        for name, health in store.health().items()
+        if health.state is HealthState.UNREACHABLE
+    }
+    profile = snapshot.book.get(task)
+    known = profile is not None
+    if profile is None:
+        settings = installation.settings.profiling
+        profiler = Profiler(
+            failure_cost_factor=settings.failure_cost_factor,
+            half_life_days=settings.history_half_life_days,
+            minimum_runs=settings.minimum_runs,
+        )
+        profile = profiler.predict(task, stored_description(installation, task), now=now)
+    router = Router(replace(snapshot.router, unreachable=unreachable))
+    return RoutedTask(
+        route=router.route(profile, now=now),
+        known=known,
+        placements=tuple(store.placements(task=task, limit=_SHOWN_PLACEMENTS)),
+    )

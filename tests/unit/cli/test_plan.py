@@ -1,0 +1,178 @@
+"""``aiops plan`` and ``aiops route``: what they say, with and without a store's knowledge."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aiops_provider.domain.alarm import Response, ResponseAction
+from aiops_provider.domain.plan import Mode, Placement
+from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.placement.router import Router, RouterSnapshot
+from aiops_provider.profiling.profiler import Profiler
+from aiops_provider.settings.load import load_settings
+from aiops_provider.store import Store
+
+CONFIG = """\
+store: sqlite:///{folder}/aiops.db
+clusters:
+  - name: cheap
+    kind: local
+    provider: here
+    region: r
+    pools: [{{name: p, machine: {{cores: 16, memory_gib: 64}}, max_instances: 4, price_usd_per_hour: 0.1}}]
+  - name: dear
+    kind: local
+    provider: there
+    region: r
+    pools: [{{name: p, machine: {{cores: 16, memory_gib: 64}}, max_instances: 4, price_usd_per_hour: 1.0}}]
+"""
+TASKS = """\
+- task: medical/train
+  kind: training
+  memory_gib: 8
+- task: medical/serve
+  kind: generic
+  cluster: dear
+"""
+TRAIN = TaskKey("medical", "train")
+
+
+@pytest.fixture
+def folder(aiops, tmp_path) -> Path:
+    (tmp_path / "aiops.yaml").write_text(CONFIG.format(folder=tmp_path))
+    (tmp_path / "tasks.yaml").write_text(TASKS)
+    return tmp_path
+
+
+@pytest.fixture
+def store(folder):
+    with closing(Store.open(f"sqlite:///{folder}/aiops.db")) as opened:
+        opened.upgrade()
+        yield opened
+
+
+def test_file_is_planned_without_a_store(aiops, folder):
+    """Described tasks get a plan that honours pins; nothing is stored."""
+    data = aiops("plan", "--workloads", "tasks.yaml", "--output", "json").data
+    by_group = {given["group"]: given["cluster"] for given in data["assignments"]}
+    places = {
+        task["name"]: by_group[group["name"]] for group in data["groups"] for task in group["tasks"]
+    }
+    assert places == {"train": "cheap", "serve": "dear"}
+    assert not (folder / "aiops.db").exists()
+
+
+def test_table_names_tasks_clusters_and_gap(aiops, folder):
+    """People see which task goes where, what it costs and how good the plan is."""
+    answer = aiops("plan", "--workloads", "tasks.yaml", "--explain")
+    assert answer.status == 0
+    for words in ("medical/train", "cheap", "dear", "USD/h", "gap to the proven bound", "Why"):
+        assert words in answer.out
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("- task: a/b\n  kind: etl\n- kind: etl\n", 3, "task: is missing"),
+        ("- task: a/b\n  kind: etl\n  joins: -1\n", 3, "joins"),
+        ("- task: a/b\n  kind: etl\n- task: a/b\n  kind: etl\n", 3, "described twice"),
+        ("- task: a/b\n  kind: etl\n- nonsense\n", 3, "not a task description"),
+    ],
+)
+def test_bad_file_is_refused_with_its_line(aiops, folder, text, line, words):
+    """What is wrong in the file is named with its line, and nothing is planned."""
+    (folder / "bad.yaml").write_text(text)
+    answer = aiops("plan", "--workloads", "bad.yaml")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"bad.yaml:{line}: " in answer.err
+    assert words in answer.err
+
+
+def test_empty_list_is_refused(aiops, folder):
+    """A file that describes nothing is no plan of nothing."""
+    (folder / "bad.yaml").write_text("[]\n")
+    answer = aiops("plan", "--workloads", "bad.yaml")
+    assert answer.status == 2
+    assert "describes no task" in answer.err
+
+
+def test_empty_store_has_no_plan(aiops, store):
+    """Before the first task there is no plan, and the answer says what to do."""
+    answer = aiops("plan")
+    assert (answer.status, answer.out) == (0, "")
+    assert "--workloads" in answer.err
+    assert aiops("plan", "--output", "json").data is None
+
+
+def test_stored_profiles_are_planned_once(aiops, store):
+    """The first call makes the plan, the second shows the same one."""
+    store.save_profiles([Profiler().predict(TRAIN, now=utc_now())])
+    first = aiops("plan", "--output", "json").data
+    assert first["version"] == 1
+    assert aiops("plan", "--output", "json").data == first
+    assert "Plan 1 of" in aiops("plan").out
+
+
+def test_route_of_an_unknown_task(aiops, store):
+    """A task that was never seen is routed by the priors, and that is said."""
+    answer = aiops("route", "medical/train", "--output", "json")
+    assert answer.data["route"]["cluster"] == "cheap"
+    assert answer.data["known"] is False
+    assert "no stored profile" in answer.err
+
+
+def test_route_follows_quarantine_and_says_why(aiops, store):
+    """A quarantined cluster is passed over with the reason of the quarantine."""
+    now = utc_now()
+    store.save_profiles([Profiler().predict(TRAIN, now=now)])
+    store.save_response(
+        Response(
+            id="q",
+            super_alarm="s",
+            action=ResponseAction.QUARANTINE,
+            reason="row counts fell",
+            starts_at=now - timedelta(minutes=1),
+            expires_at=now + timedelta(hours=1),
+            clusters=("cheap",),
+        )
+    )
+    answer = aiops("route", "medical/train", "--why")
+    assert answer.status == 0
+    assert "dear (pool p)" in answer.out
+    assert "quarantined: row counts fell" in answer.out
+
+
+def test_route_shows_the_latest_placements(aiops, store, folder):
+    """Where the latest tries went stands below, with the reason of then."""
+    clusters = load_settings(environ={"AIOPS_CONFIG": str(folder / "aiops.yaml")}).cluster_specs
+    profile = Profiler().predict(TRAIN, now=utc_now())
+    route = Router(RouterSnapshot(clusters=clusters)).route(profile)
+    placement = Placement(
+        run=TaskRun(TRAIN, "manual__7"),
+        epoch=1,
+        route=route,
+        mode=Mode.OBSERVE,
+        applied=False,
+        cluster="dear",
+        placed_at=datetime(2026, 3, 2, 12, 0, tzinfo=UTC),
+    )
+    store.record_placements([placement])
+    out = aiops("route", "medical/train").out
+    for words in ("manual__7 try 1", "2026-03-02 12:00:00", "observe, not applied"):
+        assert words in out
+
+
+def test_route_that_is_impossible_is_refused(aiops, store):
+    """A pin to a cluster that does not exist names field, value and mend."""
+    profile = Profiler().predict(TRAIN, now=utc_now())
+    store.save_profiles([replace(profile, pinned_cluster="nowhere")])
+    answer = aiops("route", "medical/train")
+    assert (answer.status, answer.out) == (2, "")
+    assert "cluster: medical/train is pinned" in answer.err
+    assert "'nowhere'" in answer.err

@@ -1,0 +1,180 @@
+"""A plan is made from stored profiles, judged, and put in force only when that is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.replan import planning_problem, replan, unavailable_clusters
+from aiops_provider.domain.alarm import Response, ResponseAction
+from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.domain.workload import TaskKey
+from aiops_provider.profiling.profiler import Profiler
+from aiops_provider.settings.schema import Settings
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def cluster(name: str, price: float, cores: int = 16) -> dict[str, Any]:
+    machine = {"cores": cores, "memory_gib": 64}
+    pool = {"name": "p", "machine": machine, "max_instances": 4, "price_usd_per_hour": price}
+    return {"name": name, "kind": "local", "provider": name, "region": "r", "pools": [pool]}
+
+
+def opened(folder: Any, **settings: Any) -> Installation:
+    given = {
+        "store": f"sqlite:///{folder}/aiops.db",
+        "clusters": [cluster("cheap", 0.1), cluster("dear", 1.0)],
+        **settings,
+    }
+    return Installation.open(Settings.model_validate(given))
+
+
+@pytest.fixture
+def installation(tmp_path) -> Iterator[Installation]:
+    made = opened(tmp_path)
+    made.require_store().upgrade()
+    yield made
+    made.close()
+
+
+def add_tasks(installation: Installation, *names: str) -> None:
+    profiler = Profiler()
+    installation.require_store().save_profiles(
+        [profiler.predict(TaskKey("dag", name), now=NOW) for name in names]
+    )
+
+
+def used(plan: PlacementPlan | None) -> set[str]:
+    assert plan is not None
+    return {given.cluster for given in plan.assignments}
+
+
+def quarantine(name: str) -> Response:
+    return Response(
+        id=f"q-{name}",
+        super_alarm="s",
+        action=ResponseAction.QUARANTINE,
+        reason="bad data",
+        starts_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        clusters=(name,),
+    )
+
+
+def lost(name: str) -> ClusterHealth:
+    return ClusterHealth(cluster=name, state=HealthState.UNREACHABLE, observed_at=NOW)
+
+
+def test_nothing_to_plan(installation):
+    """Without a known task there is no plan."""
+    assert replan(installation, NOW, "period") is None
+
+
+def test_first_plan_is_put_in_force(installation):
+    """The first plan takes over at once and uses the cheaper cluster."""
+    add_tasks(installation, "a", "b")
+    plan = replan(installation, NOW, "period")
+    assert used(plan) == {"cheap"}
+    assert plan == installation.require_store().plan_in_force()
+    assert plan.version == 1
+
+
+def test_plan_that_gains_nothing_is_not_switched_to(installation):
+    """The same again keeps the version, so that no task moves for nothing."""
+    add_tasks(installation, "a", "b")
+    first = replan(installation, NOW, "period")
+    assert replan(installation, NOW + timedelta(hours=1), "period") == first
+
+
+def test_new_task_makes_a_new_plan(installation):
+    """A task that the plan in force does not know is reason enough."""
+    add_tasks(installation, "a")
+    replan(installation, NOW, "period")
+    add_tasks(installation, "b")
+    plan = replan(installation, NOW, "period")
+    assert {task.name for group in plan.groups for task in group.tasks} == {"a", "b"}
+    assert plan.version == 2
+
+
+@pytest.mark.parametrize("trouble", ["quarantined", "unreachable"])
+def test_cluster_in_trouble_is_left_and_come_back_to(installation, trouble):
+    """A plan leaves a cluster that must not be used, and comes back to it when it may be."""
+    store = installation.require_store()
+    add_tasks(installation, "a")
+    assert used(replan(installation, NOW, "period")) == {"cheap"}
+    if trouble == "quarantined":
+        store.save_response(quarantine("cheap"))
+    else:
+        store.record_health([lost("cheap")])
+    assert used(replan(installation, NOW, "trouble")) == {"dear"}
+    if trouble == "quarantined":
+        store.release_response("q-cheap", NOW)
+    else:
+        well = replace(lost("cheap"), state=HealthState.HEALTHY, observed_at=NOW)
+        store.record_health([well])
+    assert used(replan(installation, NOW + timedelta(minutes=1), "well again")) == {"cheap"}
+
+
+def test_all_clusters_in_trouble_are_never_all_unavailable(installation):
+    """Quarantined clusters come back before unreachable ones; all lost count as none lost."""
+    store = installation.require_store()
+    store.save_response(quarantine("cheap"))
+    store.record_health([lost("dear")])
+    clusters = installation.clusters
+    assert unavailable_clusters(store, clusters, NOW) == {"dear"}
+    store.record_health([lost("cheap")])
+    assert unavailable_clusters(store, clusters, NOW) == frozenset()
+
+
+def test_dry_run_and_lapsed_quarantines_count_for_nothing(installation):
+    """A response that routers need not honour does not move the plan either."""
+    store = installation.require_store()
+    store.save_response(replace(quarantine("cheap"), dry_run=True))
+    store.save_response(quarantine("dear"))
+    later = NOW + timedelta(hours=2)
+    assert unavailable_clusters(store, installation.clusters, later) == frozenset()
+    assert unavailable_clusters(store, installation.clusters, NOW) == {"dear"}
+
+
+def test_unsound_plan_is_refused(installation, monkeypatch, caplog):
+    """A plan that breaks a promise is logged and remembered, and the old one stays."""
+    from aiops_provider.placement import workloads
+
+    add_tasks(installation, "a")
+    old = replan(installation, NOW, "period")
+    made = workloads.plan_workloads
+
+    def broken(*args: Any, **kwargs: Any) -> PlacementPlan:
+        plan = made(*args, **kwargs)
+        first, *others = plan.assignments
+        return replace(plan, assignments=(replace(first, cluster="nowhere"), *others))
+
+    monkeypatch.setattr(workloads, "plan_workloads", broken)
+    add_tasks(installation, "b")
+    assert replan(installation, NOW, "period") == old
+    assert "nowhere" in caplog.text
+    problem = planning_problem(installation.require_store())
+    assert "nowhere" in problem["problem"]
+    monkeypatch.setattr(workloads, "plan_workloads", made)
+    assert replan(installation, NOW, "period").version == old.version + 1
+    assert planning_problem(installation.require_store()) is None
+
+
+def test_unreachable_sla_level_keeps_the_old_plan(tmp_path):
+    """A plan that misses the SLA level asked for never takes over, and the conflict is told."""
+    small = [cluster("cheap", 0.1, cores=16)]
+    objective = {"minimize": "cost", "sla": 0.99, "budget_usd_per_hour": 1e-9}
+    installation = opened(tmp_path, clusters=small, objective=objective)
+    store = installation.require_store()
+    store.upgrade()
+    add_tasks(installation, "a")
+    assert replan(installation, NOW, "period") is None
+    assert "budget" in planning_problem(store)["problem"]
+    installation.close()
