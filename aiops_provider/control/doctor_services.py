@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 
 from aiops_provider.control.finding import Finding, failed, fine, warned
 from aiops_provider.control.installation import Installation
+from aiops_provider.control.pools import JobClient, kind_takes_jobs, open_job_client
 from aiops_provider.control.tokens import Scope, issue_token
-from aiops_provider.domain.cluster import ClusterSpec, HealthState
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, StoreError
 
@@ -16,6 +18,8 @@ from aiops_provider.errors import AiopsError, StoreError
 _CLOCK_WARNING_S = 5.0
 _SERVER_TIMEOUT_S = 3.0
 _STALE_S = 120.0
+_STARTING_S = 15.0
+_PROBE_PAUSE_S = 0.1
 
 
 def check_clocks(installation: Installation) -> Iterator[Finding]:
@@ -40,8 +44,10 @@ def check_clocks(installation: Installation) -> Iterator[Finding]:
 
 def check_clusters(installation: Installation) -> Iterator[Finding]:
     """Look at each cluster: can its kind be used here, and does it answer?"""
+    store = installation.require_store()
     try:
-        seen = installation.require_store().health()
+        store.check()  # reading from an SQLite file that is not there would make one
+        seen = store.health()
     except StoreError:
         seen = {}
     for spec in installation.clusters:
@@ -55,8 +61,6 @@ def check_clusters(installation: Installation) -> Iterator[Finding]:
 
 
 def _probed(installation: Installation, spec: ClusterSpec) -> Finding:
-    from aiops_provider.control.pools import kind_takes_jobs, open_job_client
-
     if not kind_takes_jobs(spec.kind):
         return fine(_name(spec), f"{spec.kind}: the host talks to it; nothing has probed it lately")
     timeout_s = installation.settings.routing.probe_timeout_s
@@ -64,12 +68,23 @@ def _probed(installation: Installation, spec: ClusterSpec) -> Finding:
         client = open_job_client(spec)
         client.start()
         try:
-            health = client.probe(timeout_s)
+            health = _settled(client, timeout_s)
         finally:
             client.close(1.0)
     except AiopsError as error:
         return failed(_name(spec), str(error), "Mend its settings, or start it.")
-    return _judged(spec, health.state, health.detail or f"{_offer(spec)}; answers")
+    return _judged(spec, health.state, f"{_offer(spec)}; {health.detail or health.state.value}")
+
+
+def _settled(client: JobClient, timeout_s: float) -> ClusterHealth:
+    """Probe until the cluster has made up its mind: one that has just been opened says unknown."""
+    deadline = time.monotonic() + _STARTING_S
+    while True:
+        health = client.probe(timeout_s)
+        if health.state is not HealthState.UNKNOWN or time.monotonic() > deadline:
+            return health
+        time.sleep(_PROBE_PAUSE_S)
+        client.poll()
 
 
 def _judged(spec: ClusterSpec, state: HealthState, detail: str) -> Finding:
