@@ -1,0 +1,150 @@
+"""Why a task goes where it goes: a stable word, a sentence, and why not to the other clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiops_provider.domain.plan import RouteCode, RouteReason
+from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.placement.places import OBSTACLES, Candidates, Obstacle, Place
+
+_NAMED = 3
+_UNPLANNED = "the plan does not use it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """
+    What the router chose, from what.
+
+    Attributes:
+        profile: Of the task.
+        best: The chosen place.
+        level: What stands in its way.
+        ranks: All places by what stands in their way.
+        candidates: All places in order of preference, and what can never hold the task.
+        avoid: Clusters that failed or refused it, with why.
+        shares: The plan's shares by place; empty if the plan does not know the task.
+        plan_version: Of the plan in force, or ``None``.
+        scarce: Whether the plan has a scarcity price for any cluster.
+        fill: Share of the place that is booked with this task.
+    """
+
+    profile: WorkloadProfile
+    best: Place
+    level: Obstacle
+    ranks: Sequence[Sequence[Place]]
+    candidates: Candidates
+    avoid: Mapping[str, str]
+    shares: Mapping[tuple[str, str], float]
+    plan_version: int | None
+    scarce: bool
+    fill: float
+
+
+def explain_choice(choice: Choice, *, hours: float) -> RouteReason:
+    """
+    Put a choice into words.
+
+    Args:
+        choice: As made.
+        hours: Expected duration of the run.
+    """
+    code, sentence = _why(choice)
+    best = choice.best
+    if best.cost_usd_per_hour is None:
+        price = "its price is unknown"
+    else:
+        price = f"{best.cost_usd_per_hour * hours:.3g} USD expected"
+    return RouteReason(
+        code=code,
+        sentence=f"{sentence}; {price}",
+        rejected=_rejected(choice),
+        figures={
+            "score_usd": best.score_usd_per_hour * hours,
+            "plan_share": choice.shares.get(best.key, 0.0),
+            "occupancy": choice.fill,
+            "expected_duration_s": hours * 3600.0,
+        },
+    )
+
+
+def _why(choice: Choice) -> tuple[RouteCode, str]:
+    name = choice.best.name
+    if choice.profile.pinned_cluster == name:
+        return RouteCode.PINNED, f"the task is pinned to {name}{_in_spite_of(choice)}"
+    if choice.level >= Obstacle.AVOIDED:
+        return RouteCode.FALLBACK, f"no better place is left than {name}{_in_spite_of(choice)}"
+    if choice.candidates.clusters == 1:
+        only = f"{name} is the only cluster that may and can hold it"
+        return RouteCode.ONLY_CHOICE, f"{only}{_in_spite_of(choice)}"
+    passed = _stood_in_for(choice)
+    if passed:
+        reasons = ", ".join(f"{other} ({why})" for other, why in passed[:_NAMED])
+        return RouteCode.FAIL_OVER, f"{name} stands in for {reasons}{_in_spite_of(choice)}"
+    return _by_preference(choice)
+
+
+def _by_preference(choice: Choice) -> tuple[RouteCode, str]:
+    name, spite = choice.best.name, _in_spite_of(choice)
+    share = choice.shares.get(choice.best.key, 0.0)
+    if share > 0:
+        return RouteCode.PLAN, f"plan {choice.plan_version} gives {name} {share:.0%} of it{spite}"
+    if choice.level is Obstacle.FULL:
+        return RouteCode.CHEAPEST, f"{name} is the least overbooked of all{spite}"
+    room = " with room" if choice.ranks[Obstacle.FULL] else ""
+    count = len(choice.candidates.places)
+    if choice.plan_version is not None and choice.scarce:
+        sentence = f"{name} is the cheapest of {count}{room} at what the plan's capacity is worth"
+        return RouteCode.SHADOW_PRICE, sentence
+    return RouteCode.CHEAPEST, f"{name} is the best of {count} places{room} by price and distance"
+
+
+def _in_spite_of(choice: Choice) -> str:
+    if choice.level is Obstacle.NONE:
+        return ""
+    return f" although {_blocked(choice.best, choice.level, choice.avoid)}"
+
+
+def _stood_in_for(choice: Choice) -> list[tuple[str, str]]:
+    """Clusters that would have come before the chosen one, had nothing stood in their way."""
+    if not any(choice.ranks[Obstacle.AVOIDED :]):
+        return []
+    best_planned = choice.best.key in choice.shares
+    position = {place.key: number for number, place in enumerate(choice.candidates.places)}
+    found: dict[str, str] = {}
+    for level in (Obstacle.AVOIDED, Obstacle.QUARANTINED, Obstacle.UNREACHABLE):
+        for place in choice.ranks[level]:
+            planned = place.key in choice.shares
+            before = position[place.key] < position[choice.best.key]
+            preferred = planned if planned or best_planned else before
+            if preferred and place.name != choice.best.name:
+                found.setdefault(place.name, _blocked(place, level, choice.avoid))
+    return list(found.items())
+
+
+def _blocked(place: Place, level: Obstacle, avoid: Mapping[str, str]) -> str:
+    if level is Obstacle.FULL:
+        return "full"
+    if level is Obstacle.AVOIDED:
+        return avoid[place.name]
+    return place.why
+
+
+def _rejected(choice: Choice) -> dict[str, str]:
+    reasons = dict(choice.candidates.refused)
+    taken = choice.best.name
+    for place in choice.ranks[Obstacle.NONE]:
+        if place.name not in reasons:
+            reasons[place.name] = place.passed_over
+    if choice.best.key in choice.shares:
+        for place in choice.ranks[Obstacle.NONE]:
+            share = choice.shares.get(place.key, 0.0)
+            reasons[place.name] = f"the plan gives it {share:.0%}" if share else _UNPLANNED
+    for level in OBSTACLES:
+        if level is not Obstacle.NONE:
+            for place in choice.ranks[level]:
+                reasons.setdefault(place.name, _blocked(place, level, choice.avoid))
+    reasons.pop(taken, None)
+    return reasons
