@@ -59,7 +59,8 @@ def replan(installation: Installation, now: datetime, reason: str) -> PlacementP
     except (PlanError, DataError) as error:
         problem = str(error)
     if new is not None and new.status is PlanStatus.INFEASIBLE:
-        new, problem = None, " ".join(new.explanation) or "No plan reaches the SLA level."
+        problem = " ".join(new.explanation) or "No plan reaches the SLA level."
+        new = None
     if new is None:
         log.error("No new plan (%s), the one in force stays: %s", reason, problem)
         store.set_state(_PROBLEM, {"at": now.isoformat(), "reason": reason, "problem": problem})
