@@ -25,7 +25,20 @@ _HOMES = {
     "report": "aiops_provider.telemetry.report",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = [
+    "Cadence",
+    "Dataset",
+    "Etl",
+    "FeatureEngineering",
+    "Generic",
+    "Locality",
+    "ModelCandidate",
+    "Serving",
+    "Sla",
+    "Training",
+    "__version__",
+    "report",
+]
 
 if TYPE_CHECKING:
     from aiops_provider.domain.workload import (

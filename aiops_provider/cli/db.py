@@ -12,7 +12,7 @@ from aiops_provider.cli.output import OutputFormat, OutputOption, emit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiops_provider.store import Store
+    from aiops_provider.control.installation import Installation
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def upgrade(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Create the tables, or bring them to the schema that this version needs."""
-    store = _store(config)
+    store = _installation(config).require_store()
     before, after = store.upgrade()
     emit(
         {"store": store.url_redacted, "from": before, "to": after},
@@ -39,7 +39,7 @@ def upgrade(config: ConfigOption = None, output: OutputOption = OutputFormat.TAB
 
 def check(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Exit with 0 if the store answers and has the schema that this version needs."""
-    store = _store(config)
+    store = _installation(config).require_store()
     store.check()
     emit(
         {"store": store.url_redacted, "revision": store.revision(), "ok": True},
@@ -50,7 +50,7 @@ def check(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
 
 def revision(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Print the schema that the store has and the one that this version needs."""
-    store = _store(config)
+    store = _installation(config).require_store()
     found = store.revision()
     emit(
         {"store": store.url_redacted, "revision": found, "head": store.head()},
@@ -59,7 +59,7 @@ def revision(config: ConfigOption = None, output: OutputOption = OutputFormat.TA
     )
 
 
-def _store(config: Path | None) -> Store:
+def _installation(config: Path | None) -> Installation:
     from aiops_provider.control.installation import Installation
 
-    return Installation.open(read_settings(config)).require_store()
+    return Installation.open(read_settings(config))

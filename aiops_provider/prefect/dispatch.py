@@ -15,6 +15,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiops_provider.control.decide import Decision, TaskRequest
 from aiops_provider.control.layer import Layer
@@ -235,7 +236,8 @@ async def _followed(
 
     running = asyncio.create_task(target.run(order, started))
     try:
-        await asyncio.wait({running, begun}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {running, begun}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if begun.done():
             await submitted.report_identifier(begun.result())
         return await running

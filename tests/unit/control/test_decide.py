@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiops_provider.placement.router import RouterSnapshot
 
 from aiops_provider.control.decide import Decider, Snapshot, TaskRequest
 from aiops_provider.control.installation import Installation
@@ -12,6 +11,7 @@ from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, RouteCode
 from aiops_provider.domain.workload import Generic, TaskKey, TaskRun
+from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.settings.schema import Settings
 
