@@ -18,8 +18,9 @@ PROGRESS = frozenset({"batch", "step", "epoch"})
 # Several observations of one execution differ in these. They say what was looked at.
 INSIDE_EXECUTION = frozenset({"kpi", "feature", "column"}) | PROGRESS
 
-# Names of an occasion, not of something that can be at fault.
+# Names of an occasion or of a symptom, not of something that can be at fault.
 OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
+NEVER_AT_FAULT = OCCASION | {"kpi"}
 
 TASK_FAILED = "task_failed"
 
@@ -28,16 +29,14 @@ _KINDS = {
     **dict.fromkeys(WORK, CauseKind.TASK),
     **dict.fromkeys(DATA, CauseKind.DATA),
 }
-_PREFERENCE = {
-    name: place for place, name in enumerate((*INFRASTRUCTURE, *WORK, *DATA, *SOFTWARE, "kpi"))
-}
+_PREFERENCE = {name: place for place, name in enumerate((*INFRASTRUCTURE, *WORK, *DATA, *SOFTWARE))}
 
 
 def kind_of(names: Iterable[str]) -> CauseKind:
     """
     What is at fault when these attributes together tell alarmed from healthy.
 
-    >>> kind_of(["provider", "kpi"]), kind_of(["task", "provider"]), kind_of(["os"])
+    >>> kind_of(["provider", "version"]), kind_of(["task", "provider"]), kind_of(["os"])
     (<CauseKind.CLUSTER: 'cluster'>, <CauseKind.UNKNOWN: 'unknown'>, <CauseKind.UNKNOWN: 'unknown'>)
     """
     kinds = {_KINDS[name] for name in names if name in _KINDS}

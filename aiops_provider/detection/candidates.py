@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from aiops_provider.detection.attributes import OCCASION, preference
+from aiops_provider.detection.attributes import NEVER_AT_FAULT, preference
 from aiops_provider.detection.contingency import Contingency, Mask, Observations
 
 # Of a label with a million values only the most frequent alarmed ones can be the cause of much.
@@ -61,7 +61,7 @@ def _singles(observations: Observations) -> list[Candidate]:
     counts: dict[str, Counter[str]] = {}
     for row in alarmed:
         for name, value in row.items():
-            if name not in OCCASION:
+            if name not in NEVER_AT_FAULT:
                 counts.setdefault(name, Counter())[value] += 1
     by_mask: dict[bytes, Candidate] = {}
     # The most telling name comes first and gives the candidate its name.

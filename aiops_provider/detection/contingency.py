@@ -11,7 +11,7 @@ everywhere from hiding the fault of a cluster. A property that only some KPIs of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class Contingency:
         healthy_without: Healthy ones that lack it.
         p_value: One-sided Fisher exact test, for both views together, not corrected further.
         least_p: Smallest p-value that these margins could have given.
+        power: Explanatory power: 1 tells alarmed from healthy exactly, 0 says nothing; the mean
+            of both views.
     """
 
     alarmed_with: float
@@ -41,6 +43,7 @@ class Contingency:
     healthy_without: float
     p_value: float
     least_p: float
+    power: float
 
     @property
     def support(self) -> float:
@@ -58,19 +61,6 @@ class Contingency:
         alarmed = self.alarmed_with + self.alarmed_without
         total = alarmed + self.healthy_with + self.healthy_without
         return self.precision * total / max(alarmed, 1e-12)
-
-    @property
-    def power(self) -> float:
-        """
-        Explanatory power: support less the share of healthy executions with the property.
-
-        1 tells alarmed from healthy exactly, 0 says nothing. One healthy execution that has the
-        property as often as all do is added, so that few healthy ones are no proof.
-        """
-        with_it = self.alarmed_with + self.healthy_with
-        healthy = self.healthy_with + self.healthy_without
-        total = with_it + self.alarmed_without + self.healthy_without
-        return self.support - (self.healthy_with + with_it / max(total, 1e-12)) / (healthy + 1.0)
 
 
 class Observations:
@@ -128,32 +118,35 @@ class Observations:
         views = [(with_share, without_share)]
         if not (inside & outside).any():
             views.append((float((alarmed > 0).sum()), float((other_alarmed > 0).sum())))
-        tables = [_table(view, counts, len(views)) for view in views]
-        best = max(tables, key=lambda table: table.power)
-        p_value = min(table.p_value for table in tables)
-        return Contingency(
-            alarmed_with=best.alarmed_with,
-            healthy_with=best.healthy_with,
-            alarmed_without=best.alarmed_without,
-            healthy_without=best.healthy_without,
-            p_value=p_value,
-            least_p=min(table.least_p for table in tables),
+        tables = [_table(view, counts) for view in views]
+        # Two views that see the same are one test; two that differ are corrected for.
+        tests = len({(table.p_value, table.least_p) for table in tables})
+        return replace(
+            max(tables, key=lambda table: table.power),
+            power=sum(table.power for table in tables) / len(tables),
+            p_value=min(1.0, tests * min(table.p_value for table in tables)),
+            least_p=min(1.0, tests * min(table.least_p for table in tables)),
         )
 
     def _count(self, mask: Mask) -> NDArray[np.float64]:
         return np.bincount(self._unit[mask], minlength=self._units).astype(np.float64)
 
 
-def _table(alarmed: tuple[float, float], counts: tuple[int, int], views: int) -> Contingency:
+def _table(alarmed: tuple[float, float], counts: tuple[int, int]) -> Contingency:
     a, c = (round(number) for number in alarmed)
     with_it, without = counts
+    support = alarmed[0] / max(sum(alarmed), 1e-12)
+    healthy, healthy_with = with_it + without - sum(alarmed), with_it - alarmed[0]
+    # One healthy execution that has the property as often as all do is added: few are no proof.
+    false_share = (healthy_with + with_it / (with_it + without)) / (healthy + 1.0)
     return Contingency(
         alarmed_with=alarmed[0],
         healthy_with=with_it - alarmed[0],
         alarmed_without=alarmed[1],
         healthy_without=without - alarmed[1],
-        p_value=min(1.0, views * fisher_greater(a, with_it - a, c, without - c)),
-        least_p=min(1.0, views * _least_p(a + c, with_it, without)),
+        p_value=fisher_greater(a, with_it - a, c, without - c),
+        least_p=_least_p(a + c, with_it, without),
+        power=support - false_share,
     )
 
 

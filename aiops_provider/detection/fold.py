@@ -7,20 +7,25 @@ explained again, until nothing significant is left. So two causes at once become
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, work_of
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failing_tasks import failing_tasks
-from aiops_provider.detection.root_cause import rank_root_causes
+from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
 
 # A super-alarm needs witnesses: so many different tasks (or partitions), or so many places.
 MINIMUM_WITNESSES = 2
-# Without a known cause it needs more: so many, and most of what ran must be in alarm.
+# Without a known cause it needs more: so many, and most of what ran must be in alarm …
 UNKNOWN_WITNESSES = 3
 UNKNOWN_SHARE = 0.5
+# … or so many KPIs of one execution, which chance does not bring together.
+UNKNOWN_KPIS = 5
+# A cause that may hide another one spoils most of what has it.
+_LIKELY = 0.8
 # No installation has more causes at one time that a person could act on.
 _CAUSES = 20
 
@@ -75,7 +80,7 @@ def fold_alarms(
     for _ in range(_CAUSES):
         if not left:
             break
-        found = _rank(left, healthy)
+        found = _clearest(left, healthy)
         cause = found.best.cause
         if not cause:
             break
@@ -86,9 +91,9 @@ def fold_alarms(
             continue
         folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
         healthy = [row for row in healthy if not has(row.attributes, cause)]
-    unexplained = [*left, *lone]
-    if unexplained and _most_is_alarmed(unexplained, healthy):
-        folds.append(Fold(rows=tuple(unexplained), root_cause=_rank(unexplained, healthy)))
+    unexplained = _worth_telling([*left, *lone], healthy)
+    if unexplained:
+        folds.append(Fold(rows=unexplained, root_cause=_rank(unexplained, healthy)))
     return folds
 
 
@@ -103,6 +108,28 @@ def _rank(alarmed: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
     )
 
 
+def _clearest(alarmed: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
+    """
+    The ranking whose best cause is known, looking past one other cause if need be.
+
+    Two causes of equal size hide each other: what the one spoils speaks against the other. So what
+    a likely cause explains is left aside for once; if another cause is clear then, it is told
+    first, and the likely one is judged without it.
+    """
+    found = _rank(alarmed, healthy)
+    if found.best.cause:
+        return found
+    likely = [one.cause for one in found.hypotheses if one.cause and one.precision >= _LIKELY]
+    for cause in likely:
+        rest = [row for row in alarmed if not has(row.attributes, cause)]
+        if not rest:
+            continue
+        again = _rank(rest, [row for row in healthy if not has(row.attributes, cause)])
+        if again.best.cause and again.best.p_value <= MAXIMUM_P / len(likely):
+            return again
+    return found
+
+
 def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> RootCause:
     """The ranking without the observations that other causes explain, where it agrees."""
     again = _rank(covered, healthy)
@@ -110,13 +137,21 @@ def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> 
 
 
 def _witnesses(rows: Sequence[Row]) -> int:
+    """Distinct tasks or distinct places, whichever are more; 0 of nothing."""
     works = {work_of(row.attributes) for row in rows}
     places = {tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows}
     return max(len(works), len(places))
 
 
-def _most_is_alarmed(rows: Sequence[Row], healthy: Sequence[Row]) -> bool:
-    alarmed = {execution_of(row.attributes) for row in rows}
-    fine = {execution_of(row.attributes) for row in healthy} - alarmed
-    share = len(alarmed) / (len(alarmed) + len(fine))
-    return _witnesses(rows) >= UNKNOWN_WITNESSES and share >= UNKNOWN_SHARE
+def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
+    """Of the rows that nothing explains, those that are too many to be chance."""
+    by_execution: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_execution[execution_of(row.attributes)].append(row)
+    fine = {execution_of(row.attributes) for row in healthy} - by_execution.keys()
+    share = len(by_execution) / max(len(by_execution) + len(fine), 1)
+    if _witnesses(rows) >= UNKNOWN_WITNESSES and share >= UNKNOWN_SHARE:
+        return tuple(rows)
+    return tuple(
+        row for group in by_execution.values() if len(group) >= UNKNOWN_KPIS for row in group
+    )

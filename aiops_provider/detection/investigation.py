@@ -77,18 +77,26 @@ class Investigation:
         Returns:
             Responses that are new, changed or lifted.
         """
-        policy = ResponsePolicy(
-            clusters=self._clusters,
-            lasts=self._config.quarantine,
-            hold_after_clusters=self._hold_after,
-            unavailable=unavailable,
-            dry_run=self._config.dry_run,
-        )
-        return [
-            response
-            for super_alarm in list(self.super_alarms.open_ones.values())
-            for response in self._respond(super_alarm, policy, now)
-        ]
+        found: list[Response] = []
+        for super_alarm in list(self.super_alarms.open_ones.values()):
+            policy = ResponsePolicy(
+                clusters=self._clusters,
+                lasts=self._config.quarantine,
+                hold_after_clusters=self._hold_after,
+                unavailable={**unavailable, **self._quarantined(super_alarm.id, now)},
+                dry_run=self._config.dry_run,
+            )
+            found.extend(self._respond(super_alarm, policy, now))
+        return found
+
+    def _quarantined(self, but: str, now: datetime) -> dict[str, str]:
+        """Clusters that other open super-alarms keep out of use."""
+        return {
+            cluster: f"quarantined for {key}"
+            for key, one in self.super_alarms.open_ones.items()
+            if key != but and one.response is not None and one.response.active(now)
+            for cluster in one.response.clusters
+        }
 
     def forget(self, open_alarms: Iterable[str], now: datetime) -> None:
         """Drop observations that explain nothing any more."""

@@ -101,7 +101,7 @@ def decide_response(
         case _:
             return replace(
                 nothing,
-                reason=f"{named(best.cause)} is at fault: neither a cluster nor a task would help.",
+                reason=f"{named(best.cause)} is at fault, which moving or holding tasks would not mend.",
             )
 
 

@@ -16,8 +16,9 @@ from aiops_provider.detection.contingency import Observations
 from aiops_provider.detection.wording import counter_evidence, next_check
 from aiops_provider.domain.alarm import CauseKind, Hypothesis, RootCause
 
-# A cause is known when chance would have made one as good in one of a hundred such incidents.
-MAXIMUM_P = 0.01
+# A cause is told when chance would have made one as good in at most one of twenty such incidents.
+# Acting on it asks for more, see response.py.
+MAXIMUM_P = 0.05
 
 _HYPOTHESES = 8
 # Powers that differ by less are equal: one more healthy observation would change their order.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -95,35 +95,38 @@ class SuperAlarms:
             alarms: Alarms by id as they are now: the open ones, and any others in *folds*.
             now: The present moment.
         """
+        claimed: set[str] = set()
         # The largest group chooses first, so that a small one cannot take its name.
         for fold in sorted(folds, key=lambda fold: -len(fold.alarms)):
             members = {key: alarms[key] for key in sorted(fold.alarms) if key in alarms}
             if members:
-                self._grow(fold, members, now)
+                claimed.add(self._grow(fold, members, claimed, now))
         for told in list(self._told.values()):
             self._refresh(told, alarms, now)
 
-    def _grow(self, fold: Fold, members: dict[str, Alarm], now: datetime) -> None:
-        told = self._match(fold, members)
+    def _grow(self, fold: Fold, members: dict[str, Alarm], claimed: set[str], now: datetime) -> str:
+        told = self._match(fold, members, claimed)
         for other in list(self._told.values()):
             if other is not told:
                 self._move(other, told, members, now)
         told.members |= members
         told.clusters |= fold.clusters
         told.super_alarm = replace(told.super_alarm, root_cause=fold.root_cause)
+        return told.super_alarm.id
 
-    def _match(self, fold: Fold, members: Mapping[str, Alarm]) -> _Told:
-        shared = [(len(members.keys() & told.members.keys()), told) for told in self._told.values()]
+    def _match(self, fold: Fold, members: Mapping[str, Alarm], claimed: set[str]) -> _Told:
+        free = [told for key, told in self._told.items() if key not in claimed]
+        shared = [(len(members.keys() & told.members.keys()), told) for told in free]
         most = max((count for count, _ in shared), default=0)
         if most:
             # Of several that overlap as much, the one that was told first.
             best = [told for count, told in shared if count == most]
             return min(best, key=lambda told: told.super_alarm.opened_at)
         cause = fold.root_cause.best.cause
-        for told in self._told.values():
+        for told in free:
             if cause and told.super_alarm.root_cause.best.cause == cause:
                 return told
-        opened = _opened(fold, members)
+        opened = _opened(fold, members, taken=self._told.keys())
         self._told[opened.super_alarm.id] = opened
         return opened
 
@@ -162,11 +165,15 @@ class SuperAlarms:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _opened(fold: Fold, members: Mapping[str, Alarm]) -> _Told:
-    first = min(members.values(), key=lambda alarm: (alarm.observed_at, alarm.id))
+def _opened(fold: Fold, members: Mapping[str, Alarm], taken: Collection[str]) -> _Told:
+    ordered = sorted(members.values(), key=lambda alarm: (alarm.observed_at, alarm.id))
+    # Named after its first alarm, so that every process gives it the same name, unless that alarm
+    # gave its name to another super-alarm that it belonged to before.
+    names = [f"super-{sha256(alarm.id.encode()).hexdigest()[:12]}" for alarm in ordered]
+    first = ordered[0]
     return _Told(
         SuperAlarm(
-            id=f"super-{sha256(first.id.encode()).hexdigest()[:12]}",
+            id=next((name for name in names if name not in taken), f"{names[0]}-2"),
             summary="",
             opened_at=first.observed_at,
             severity=first.severity,

@@ -13,8 +13,8 @@ def named(cause: Mapping[str, str] | Iterable[Condition]) -> str:
     """
     A cause in words.
 
-    >>> named({"provider": "aws", "kpi": "row_count"})
-    'provider aws and kpi row_count'
+    >>> named({"provider": "aws", "feature": "age"})
+    'provider aws and feature age'
     """
     pairs = cause.items() if isinstance(cause, Mapping) else cause
     return " and ".join(f"{name} {value}" for name, value in pairs)
