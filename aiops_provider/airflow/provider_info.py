@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "executors": ["aiops_provider.airflow.executor.AiopsExecutor"],
-        "cli": [],  # our own command is `aiops`; without this, Airflow warns at every start
+        "cli": ["aiops_provider.airflow.provider_info.get_cli_commands"],
         "config": {
             "aiops": {
                 "description": "The AIOps layer; everything else stands in aiops.yaml.",
@@ -47,3 +47,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
+
+
+def get_cli_commands() -> list[Any]:
+    """None: our command is `aiops`. Without this, Airflow loads the executor to ask, and warns."""
+    return []
