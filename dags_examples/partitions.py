@@ -32,7 +32,7 @@ def partitions() -> None:
         found = steps.kpis(rows, steps.FrozenModel.load(data_folder()))
         for (kpi, feature), value in found.items():
             dimensions = {"feature": feature} if feature else {}
-            report(kpi, value, hospital=hospital, **dimensions)
+            report(kpi, value, **dimensions)
         steps.deliver(run_id, hospital, {"row_count": len(rows)})
         return len(rows)
 

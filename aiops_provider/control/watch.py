@@ -102,6 +102,8 @@ def watch_config(detection: DetectionSettings) -> WatchConfig:
         false_discovery_rate=detection.false_discovery_rate,
         minimum_history=detection.minimum_history,
         period=timedelta(seconds=detection.period_s),
+        # Default 60 s each: who looks more often also tells an incident from what ran just before.
+        lead=timedelta(seconds=detection.period_s),
         quarantine=timedelta(seconds=detection.quarantine_s),
         hold_after_clusters=detection.hold_after_clusters,
         dry_run=detection.dry_run,

@@ -88,7 +88,6 @@ def kpi_history(
                 "dag": TASK.namespace,
                 "task": TASK.name,
                 "partition": str(index),
-                "hospital": hospital,
             }
             found = kpis(hospitals.rows(hospital, period), model)
             for (kpi, feature), value in found.items():

@@ -120,7 +120,6 @@ def test_history_is_sent_in_batches():
         "dag": "partitions",
         "task": "check",
         "partition": "0",
-        "hospital": "hospital-01",
     }
     assert datetime.fromisoformat(first["observed_at"]) == NOW - timedelta(days=1)
 
