@@ -70,10 +70,11 @@ def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
 
     ``task_failed`` is 0 or 1, ``duration_s`` in seconds and ``peak_memory_gib`` in GiB. The latter
     two only of runs that ended well: a run that failed early is no short run. A run that was killed
-    from outside failed at nothing and yields none. Each has a key of its own per try, so that
-    reports by worker and host of one try count once.
+    from outside, or was lost with its cluster, failed at nothing and yields none: a lost cluster is
+    left out and taken back by its health, and must not be quarantined on top of that. Each has a key
+    of its own per try, so that reports by worker and host of one try count once.
     """
-    if record.outcome is Outcome.KILLED:
+    if not record.outcome.is_task_evidence:
         return []
     good = record.outcome is Outcome.SUCCESS
     values = {TASK_FAILED: 0.0 if good else 1.0}
