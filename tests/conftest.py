@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiops_provider.store import Store
 
 _START_TIMEOUT_S = 60.0
+_ROOM_BYTES = 1024**3
 _NOBODY = 65534  # PostgreSQL refuses to run as root
 _TEST_SETTINGS = {
     "listen_addresses": "",
@@ -53,12 +54,26 @@ class PostgresServer:
 
     def new_database(self, template: str = "template0") -> str:
         """Create a database; its name."""
+        name = f"test_{next(self._numbers)}"
+        self._command(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is still connected."""
+        self._command(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _command(self, sql: str) -> None:
         import psycopg
 
-        name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return name
+            connection.execute(sql.encode())
+
+
+def _fast_folder() -> str | None:
+    """Memory where there is enough: copying databases is what these tests mostly do."""
+    memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a folder of our own in it
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return str(memory) if roomy and os.access(memory, os.W_OK) else None
 
 
 def _binaries() -> Path:
@@ -136,7 +151,7 @@ def _answers(server: PostgresServer) -> bool:
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL, shared by the tests of this process."""
     # Not tmp_path: that lies in a folder only root may enter, and is too long for a socket.
-    folder = Path(tempfile.mkdtemp(prefix="aiops-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="aiops-pg-", dir=_fast_folder()))
     try:
         process = _start(folder)
         try:
@@ -177,9 +192,19 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    return postgres_server.url(postgres_server.new_database())
+    name = postgres_server.new_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A PostgreSQL database with the tables of the store and nothing in them."""
+    name = postgres_server.new_database(postgres_template)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -198,8 +223,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         file = tmp_path / "aiops.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
         return f"sqlite:///{file}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.url(server.new_database(request.getfixturevalue("postgres_template")))
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    return url
 
 
 @pytest.fixture
