@@ -22,6 +22,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.control.lease import KeptLease
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskKey
 
 if TYPE_CHECKING:
     from aiops_provider.control.watch import WatchState
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 
 LEASE_NAME = "cycle"
 
-# As long as there is no plan, new profiles are worth a try this often.
-_FIRST_PLAN_PERIOD_S = 30.0
+# A DAG's first run brings one new task after the other; they are planned for together.
+_NEW_TASKS_PERIOD_S = 30.0
 _PURGE_PERIOD_S = 86_400.0
 
 
@@ -82,6 +83,8 @@ class Cycle:
         self._store = installation.require_store()
         self._due: dict[str, datetime] = {}
         self._trouble: frozenset[str] | None = None
+        self._tasks_seen: frozenset[TaskKey] = frozenset()
+        self._version_seen: int | None = None
         self._watch_state: WatchState | None = None
         self.steps = (
             Step(name="learn", run=self._learn),
@@ -102,19 +105,35 @@ class Cycle:
         refresh(self._installation, now)
 
     def _plan(self, now: datetime) -> None:
-        trouble, before = self._clusters_in_trouble(now), self._trouble
-        self._trouble = trouble
-        changed = before is not None and trouble != before
-        if not changed and not self._is_due("plan", now):
+        reason = self._reason_to_plan(now)
+        if not reason:
             return
         from aiops_provider.control.replan import replan
 
         planning = self._installation.settings.planning
         # Noted before the work: what fails now must not be tried again in every round.
         self._next("plan", now, planning.period_s)
-        reason = "period" if not changed else f"clusters changed: {_change(before, trouble)}"
-        if replan(self._installation, now, reason) is None and self._store.plan_in_force() is None:
-            self._next("plan", now, min(planning.period_s, _FIRST_PLAN_PERIOD_S))
+        self._next("new tasks", now, min(planning.period_s, _NEW_TASKS_PERIOD_S))
+        replan(self._installation, now, reason)
+
+    def _reason_to_plan(self, now: datetime) -> str:
+        trouble, before = self._clusters_in_trouble(now), self._trouble
+        self._trouble = trouble
+        new = self._new_tasks() if self._is_due("new tasks", now) else frozenset()
+        self._tasks_seen |= new
+        if before is not None and trouble != before:
+            return f"clusters changed: {_change(before, trouble)}"
+        if self._is_due("plan", now):
+            return "period"
+        return f"{len(new)} new tasks" if new else ""
+
+    def _new_tasks(self) -> frozenset[TaskKey]:
+        """Tasks that no plan of this process was made with; cheap while the store stands still."""
+        version = self._store.version()
+        if version == self._version_seen:
+            return frozenset()
+        self._version_seen = version
+        return frozenset(profile.task for profile in self._store.profiles()) - self._tasks_seen
 
     def _watch(self, now: datetime) -> None:
         if not self._is_due("watch", now):

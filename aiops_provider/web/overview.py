@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiops_provider.control.installation import Installation
+from aiops_provider.control.replan import planning_problem
 from aiops_provider.domain.alarm import AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord
@@ -76,6 +77,7 @@ class Overview:
         super_alarms: Newest first, the open ones before the others.
         plan: The plan in force.
         plan_members: Tasks of each group of the plan.
+        planning_problem: Why the latest attempt made no plan: ``at``, ``reason``, ``problem``.
         routes: Newest first.
         profiles: By task.
     """
@@ -86,6 +88,7 @@ class Overview:
     super_alarms: tuple[SuperAlarm, ...]
     plan: PlacementPlan | None
     plan_members: Mapping[str, tuple[TaskKey, ...]]
+    planning_problem: Mapping[str, str] | None
     routes: tuple[RouteRow, ...]
     profiles: tuple[ProfileRow, ...]
 
@@ -134,6 +137,7 @@ def read_overview(installation: Installation, now: datetime) -> Overview:
         ),
         plan=plan,
         plan_members={group.name: group.tasks for group in plan.groups} if plan else {},
+        planning_problem=planning_problem(store),
         routes=tuple(
             RouteRow(placement=placement, execution=by_run.get(placement.run))
             for placement in store.placements(limit=MAX_ROUTES)

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from pydantic_core import to_jsonable_python
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.kpi import KpiSample
@@ -48,6 +50,7 @@ def environment(folder: Path) -> dict[str, str]:
         "XDG_DATA_HOME": str(folder / "data"),
         "PYTHONPATH": os.pathsep.join(sys.path),
         "AIOPS__CYCLE_PERIOD_S": "0.5",
+        "AIOPS__PLANNING__PERIOD_S": "1",
     }
 
 
@@ -161,10 +164,28 @@ def test_server_stops_when_told(server):
     assert stop(server.process) == 0
 
 
-def test_cycle_runs_beside_the_server_and_ends_with_it(tmp_path):
-    """The process that plans and learns is gone when the server is, even if that was killed."""
-    import psutil
+def test_what_workers_report_becomes_a_plan(tmp_path):
+    """With the cycle beside it, a server learns, plans and shows the plan by itself."""
+    aiops(tmp_path, "db", "upgrade")
+    running = start(tmp_path, "--cycle")
+    try:
+        sender, reader = running.headers("ingest"), running.headers("read")
+        sent = {"records": [to_jsonable_python(record(datetime.now(UTC)))]}
+        answer = httpx.post(f"{running.url}/api/v1/executions", json=sent, headers=sender)
+        assert answer.status_code == 202, answer.text
+        deadline = time.monotonic() + _PATIENCE_S
+        while (plan := httpx.get(f"{running.url}/api/v1/plan", headers=reader).json()) is None:
+            assert time.monotonic() < deadline, "no plan was made"
+            time.sleep(0.2)
+        assert plan["groups"][0]["tasks"] == [{"namespace": "medical", "name": "train"}]
+        assert [share["cluster"] for share in plan["assignments"]] == ["local"]
+        assert "medical/train" in httpx.get(running.url, headers=reader).text
+    finally:
+        assert stop(running.process) == 0
 
+
+def test_cycle_ends_with_a_server_that_was_killed(tmp_path):
+    """No process is left behind."""
     aiops(tmp_path, "db", "upgrade")
     running = start(tmp_path, "--cycle")
     try:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,14 @@ from aiops_provider.control.cycle import LEASE_NAME, Cycle, Step, run_cycle
 from aiops_provider.control.installation import Installation
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.profile import (
+    ComputeType,
+    Quantity,
+    ResourceRequest,
+    Source,
+    WorkloadProfile,
+)
+from aiops_provider.domain.workload import TaskKey
 from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -26,7 +33,6 @@ class Engines:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.failing: set[str] = set()
-        self.plan: object | None = object()
         self.called = threading.Event()
 
     def note(self, name: str, detail: str = "") -> None:
@@ -46,13 +52,9 @@ class Engines:
 def engines(monkeypatch) -> Engines:
     made = Engines()
 
-    def replan(_installation: Any, _now: datetime, reason: str) -> object | None:
-        made.note("plan", reason)
-        return made.plan
-
     learn, plan, watch = (ModuleType(name) for name in ("learn", "replan", "watch"))
     learn.refresh = lambda installation, now: made.note("learn")
-    plan.replan = replan
+    plan.replan = lambda installation, now, reason: made.note("plan", reason)
     watch.WatchState = dict
     watch.watch_once = lambda installation, state, now: made.note("watch")
     for module in (learn, plan, watch):
@@ -86,6 +88,14 @@ def quarantine(at: datetime) -> Response:
     )  # fmt: skip
 
 
+def profile(name: str) -> WorkloadProfile:
+    figure = Quantity(p50=1, p80=1, p95=1, source=Source.PRIOR)
+    return WorkloadProfile(
+        task=TaskKey("dag", name), compute_type=ComputeType.CPU, cores=figure, memory_gib=figure,
+        duration_s=figure, request=ResourceRequest(cores=1, memory_gib=1), predicted_at=NOW,
+    )  # fmt: skip
+
+
 def test_each_step_is_done_at_its_own_time(installation, engines):
     """Learning every round, watching and planning each on its period."""
     cycle = Cycle(installation)
@@ -99,13 +109,16 @@ def test_each_step_is_done_at_its_own_time(installation, engines):
     assert engines.names() == ["learn", "plan", "watch"]
 
 
-def test_first_plan_is_tried_more_often(installation, engines):
-    """A new installation does not wait an hour for its first plan."""
-    engines.plan = None
-    cycle = Cycle(installation)
-    for seconds in (0, 10, 31):
+def test_new_tasks_are_planned_for_soon_and_together(installation, engines):
+    """A DAG's first run does not wait an hour for a plan, nor cause one plan per task."""
+    store, cycle = installation.require_store(), Cycle(installation)
+    cycle.run_once(NOW)
+    for seconds, name in [(2, "a"), (4, "b"), (31, None), (65, None), (70, "c"), (75, None)]:
+        if name is not None:
+            store.save_profiles([profile(name)])
         cycle.run_once(after(seconds))
-    assert [name for name in engines.names() if name == "plan"] == ["plan", "plan"]
+    reasons = [detail for name, detail in engines.calls if name == "plan"]
+    assert reasons == ["period", "2 new tasks", "1 new tasks"]
 
 
 def test_quarantine_and_its_end_cause_a_new_plan(installation, engines):

@@ -64,6 +64,15 @@ def test_page_shows_plan_routes_profiles_and_incidents(caller, lively):
         assert expected in text, expected
 
 
+def test_failed_planning_is_told(caller, lively):
+    """When the old plan stays because no new one could be made, the page says why."""
+    problem = {"at": "now", "reason": "period", "problem": "no cluster holds <train>"}
+    lively.require_store().set_state("plan:problem", problem)
+    text = caller("read").get("/").text
+    assert "The latest attempt made no plan" in text
+    assert "no cluster holds &lt;train&gt;" in text
+
+
 def test_page_is_well_formed_and_loads_nothing(caller, lively):
     """No script, no style sheet, no picture from elsewhere; every element is closed."""
     parsed = outline(caller("read").get("/").text)
