@@ -23,6 +23,8 @@ from aiops_provider.placement.solver import Solution, solve
 _BROKEN = 2e-7
 _ADDED_AT_ONCE = 12
 _HOURS_PER_DAY = 24
+# Written down before anything is known; more would cost more than the rounds they save.
+_FIRST_ROWS = 500
 # Another round takes about as long as the last; with less than this share of it left it is no use.
 _SHORTEST_ROUND = 0.3
 _FITTING_S = 5.0
@@ -43,13 +45,10 @@ class BindingSearch:
     def __init__(self, problem: PlacementProblem) -> None:
         self.problem = problem
         self._slots: dict[int, set[int]] = {}
+        everything = [1.0] * len(problem.options)
+        each = max(1, min(_HOURS_PER_DAY, _FIRST_ROWS // max(1, len(problem.limits))))
         for number, limit in enumerate(problem.limits):
-            everything = limit.usage([1.0] * len(problem.options))
-            self._slots[number] = {
-                max(same_hour, key=lambda slot: (everything[slot], -slot))
-                for hour in range(_HOURS_PER_DAY)
-                if (same_hour := [s for s in everything if s % _HOURS_PER_DAY == hour])
-            }
+            self._slots[number] = _busiest_hours(limit.usage(everything), each)
 
     def ask(
         self,
@@ -119,6 +118,14 @@ class BindingSearch:
         kept = replace(question, modes_of=found.values)
         fitted = self.ask(kept, time_limit_s=_FITTING_S)
         return replace(fitted, bound=found.bound, infeasible=False)
+
+
+def _busiest_hours(usage: dict[int, float], count: int) -> set[int]:
+    """The busiest slot of each hour of the day, for as many hours as wanted."""
+    best: dict[int, int] = {}
+    for slot in _busiest(usage, len(usage)):
+        best.setdefault(slot % _HOURS_PER_DAY, slot)
+    return set(list(best.values())[:count])
 
 
 def _busiest(usage: dict[int, float], count: int) -> list[int]:

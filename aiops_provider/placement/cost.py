@@ -81,8 +81,19 @@ def egress_usd_per_gib(
     return egress.get(source, {}).get(cluster.region)
 
 
+def mean_and_peak_machines(group: WorkloadGroup, pool: Pool) -> tuple[float, float]:
+    """Machines of the pool that the whole group occupies, over the slots."""
+    occupied = machines_by_slot(group, pool)
+    return math.fsum(occupied) / len(occupied), max(occupied)
+
+
 def group_cost_usd_per_hour(
-    group: WorkloadGroup, cluster: ClusterSpec, pool: Pool, egress: EgressPrices
+    group: WorkloadGroup,
+    cluster: ClusterSpec,
+    pool: Pool,
+    egress: EgressPrices,
+    *,
+    mean_machines: float | None = None,
 ) -> float:
     """
     Mean spend if the whole group ran there; egress counts only where its price was given.
@@ -92,9 +103,11 @@ def group_cost_usd_per_hour(
         cluster: The pool's cluster.
         pool: Where.
         egress: Prices as given.
+        mean_machines: As of :func:`mean_and_peak_machines` where it is known already.
     """
-    occupied = machines_by_slot(group, pool)
-    machines = math.fsum(occupied) / len(occupied) * planning_price(pool)
+    if mean_machines is None:
+        mean_machines, _ = mean_and_peak_machines(group, pool)
+    machines = mean_machines * planning_price(pool)
     moved = egress_usd_per_gib(egress, group.data_region, cluster) or 0.0
     return machines + moved * group.data_gib_per_hour
 

@@ -18,7 +18,7 @@ from aiops_provider.placement.cost import (
     EgressPrices,
     egress_usd_per_gib,
     group_cost_usd_per_hour,
-    machines_by_slot,
+    mean_and_peak_machines,
 )
 from aiops_provider.placement.eligibility import (
     accelerators_offered,
@@ -146,13 +146,14 @@ def make_problem(
     usable = tuple(c for c in ordered_clusters if c.name not in unavailable)
     options: list[Option] = []
     refusals: dict[str, dict[str, str]] = {}
+    sizes = _Sizes()
     for index, group in enumerate(ordered_groups):
         refusals[group.name] = _refusals(
             group, ordered_clusters, unavailable=unavailable, freed=group.name in freed
         )
         for cluster in usable:
             if cluster.name not in refusals[group.name]:
-                options += _options(index, group, cluster, egress or {})
+                options += _options(index, group, cluster, egress or {}, sizes)
     options_of = _by_group(options, len(ordered_groups))
     return PlacementProblem(
         groups=ordered_groups,
@@ -190,21 +191,36 @@ def _refusals(
     return reasons
 
 
+class _Sizes:
+    """Machines that groups occupy; pools of like machines share the answer."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[float, float]] = {}
+
+    def mean_and_peak(self, index: int, group: WorkloadGroup, pool: Pool) -> tuple[float, float]:
+        machine = pool.machine
+        offered = accelerators_offered(machine, group.request.accelerator)
+        key = (index, machine.cores, machine.memory_gib, offered)
+        if key not in self._known:
+            self._known[key] = mean_and_peak_machines(group, pool)
+        return self._known[key]
+
+
 def _options(
-    index: int, group: WorkloadGroup, cluster: ClusterSpec, egress: EgressPrices
-) -> list[Option]:
-    pools = sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name)
-    return [
-        Option(
+    index: int, group: WorkloadGroup, cluster: ClusterSpec, egress: EgressPrices, sizes: _Sizes
+) -> Iterable[Option]:
+    for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
+        mean, peak = sizes.mean_and_peak(index, group, pool)
+        yield Option(
             group=index,
             cluster=cluster,
             pool=pool,
-            cost_usd_per_hour=group_cost_usd_per_hour(group, cluster, pool, egress),
-            holds_whole=max(machines_by_slot(group, pool)) <= 1.0,
+            cost_usd_per_hour=group_cost_usd_per_hour(
+                group, cluster, pool, egress, mean_machines=mean
+            ),
+            holds_whole=peak <= 1.0,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,
         )
-        for pool in pools
-    ]
 
 
 def _by_group(options: Sequence[Option], groups: int) -> tuple[tuple[int, ...], ...]:
@@ -218,6 +234,9 @@ def _binding_limits(groups: Sequence[WorkloadGroup], options: Sequence[Option]) 
     by_pool: dict[tuple[str, str], list[int]] = {}
     for index, option in enumerate(options):
         by_pool.setdefault((option.cluster.name, option.pool.name), []).append(index)
+    slots = _distinct_slots(groups)
+    # Pools that the same groups compete for see the same total.
+    totals: dict[tuple[str, tuple[int, ...]], dict[int, float]] = {}
     for (cluster, pool_name), indices in sorted(by_pool.items()):
         pool = options[indices[0]].pool
         demands = {index: demand_of(groups[options[index].group], pool) for index in indices}
@@ -225,8 +244,13 @@ def _binding_limits(groups: Sequence[WorkloadGroup], options: Sequence[Option]) 
             series = tuple(
                 (index, demand[resource]) for index, demand in demands.items() if resource in demand
             )
-            slots = _tight_slots([values for _, values in series], amount)
-            if slots:
+            key = (resource, tuple(options[index].group for index, _ in series))
+            if key not in totals:
+                totals[key] = {
+                    slot: math.fsum(at(values, slot) for _, values in series) for slot in slots
+                }
+            tight = tuple(slot for slot, total in totals[key].items() if total > amount)
+            if tight:
                 yield Limit(
                     cluster=cluster,
                     pool=pool_name,
@@ -234,8 +258,22 @@ def _binding_limits(groups: Sequence[WorkloadGroup], options: Sequence[Option]) 
                     amount=amount,
                     per_machine=per_machine,
                     demand=series,
-                    slots=slots,
+                    slots=tight,
                 )
+
+
+def _distinct_slots(groups: Sequence[WorkloadGroup]) -> list[int]:
+    """Of slots in which every group needs the same, such as the same hour of two days, the first."""
+    series = [
+        values
+        for group in groups
+        for values in (group.cores_by_slot, group.memory_gib_by_slot, group.accelerators_by_slot)
+        if len(values) > 1
+    ]
+    seen: dict[tuple[float, ...], int] = {}
+    for slot in range(len(series[0]) if series else 1):
+        seen.setdefault(tuple(values[slot] for values in series), slot)
+    return list(seen.values())
 
 
 def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
@@ -254,16 +292,6 @@ def _accelerator(group: WorkloadGroup, pool: Pool) -> str:
         return group.request.accelerator
     offered = accelerators_offered(pool.machine, None)
     return min(model for model, count in pool.machine.accelerators.items() if count == offered)
-
-
-def _tight_slots(series: Sequence[Sequence[float]], amount: float) -> tuple[int, ...]:
-    """Slots in which all groups together would need more than there is."""
-    if math.fsum(max(values) for values in series) <= amount:
-        return ()
-    slots = max(len(values) for values in series)
-    return tuple(
-        slot for slot in range(slots) if math.fsum(at(values, slot) for values in series) > amount
-    )
 
 
 def at(series: Sequence[float], slot: int) -> float:

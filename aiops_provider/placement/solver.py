@@ -148,10 +148,12 @@ def _run_highs(model: Model, limit_s: float, gap: float, relaxed: bool) -> _Foun
         return _Found(
             bound=-math.inf if continuous else float(info.mip_dual_bound), infeasible=infeasible
         )
+    # Each look at these attributes copies the whole vector.
+    columns, row_duals = list(solution.col_value), list(solution.row_dual)
     for variable in variables:
-        variable.varValue = solution.col_value[variable.index]
+        variable.varValue = columns[variable.index]
     objective = float(info.objective_function_value)
-    duals = (abs(float(solution.row_dual[row.index])) for _, row in model.capacity)
+    duals = (abs(float(row_duals[row.index])) for _, row in model.capacity)
     return _Found(
         values=_values(model),
         objective=objective,
