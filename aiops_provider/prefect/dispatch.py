@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import anyio
+
 from aiops_provider.control.decide import Decision, TaskRequest
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.execution import Outcome
@@ -33,6 +35,7 @@ from aiops_provider.prefect.targets.target import Ending, Order, Target
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_LAST_WORDS_S = 10.0
 
 
 @dataclass(slots=True)
@@ -86,6 +89,12 @@ class Dispatcher:
                     ending = await self._tried(submitted, journey, decision)
                     if ending is not None:
                         return ending
+            except asyncio.CancelledError:
+                # The worker ends, and takes what runs along. Engines before Prefect 3.8 end
+                # without a word then, and nobody else would tell the server.
+                with anyio.move_on_after(_LAST_WORDS_S, shield=True):
+                    await submitted.crash("The worker was ended, and the flow run with it.")
+                raise
             finally:
                 self._layer.decider.ledger.release(journey.run)
                 self._admission.moved()
