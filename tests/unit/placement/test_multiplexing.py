@@ -1,0 +1,119 @@
+"""Workloads are grouped where their peaks do not coincide, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.profile import (
+    ComputeType,
+    Quantity,
+    ResourceRequest,
+    Source,
+    WorkloadProfile,
+)
+from aiops_provider.domain.workload import TaskKey
+from aiops_provider.errors import DataError
+from aiops_provider.placement.demand import concurrent_runs
+from aiops_provider.placement.multiplexing import multiplex
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def exactly(value: float) -> Quantity:
+    return Quantity(p50=value, p80=value, p95=value, source=Source.PRIOR)
+
+
+def workload(name: str, hour: int | None = None, *, hours: float = 1.0, **changes):
+    starts = [0.0] * 168
+    if hour is not None:
+        for day in range(7):
+            starts[day * 24 + hour] = 1.0
+    profile = WorkloadProfile(
+        task=TaskKey("dag", name),
+        compute_type=ComputeType.CPU,
+        cores=exactly(2),
+        memory_gib=exactly(4),
+        duration_s=exactly(hours * 3600),
+        request=ResourceRequest(cores=2, memory_gib=4),
+        predicted_at=NOW,
+        starts_by_hour_of_week=tuple(starts) if hour is not None else (),
+    )
+    return replace(profile, **changes)
+
+
+def test_workloads_at_different_hours_share_a_group():
+    """The peak of the sum is the peak of one of them."""
+    (group,) = multiplex([workload("night", 2), workload("day", 14)])
+    assert (TaskKey("dag", "day"), TaskKey("dag", "night")) == group.tasks
+    assert math.isclose(2 * group.peak_of_sum_cores, group.sum_of_peaks_cores)
+
+
+def test_workloads_at_the_same_hour_stay_apart():
+    """Together they would need as much as apart."""
+    assert 2 == len(multiplex([workload("a", 2), workload("b", 2)]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"allowed_regions": ("eu-central-1",)},
+        {"allowed_providers": ("aws",)},
+        {"data_region": "sa-east-1"},
+        {"pinned_cluster": "onprem"},
+        {"request": ResourceRequest(cores=2, memory_gib=4, accelerator="T4", accelerators=1)},
+    ],
+)
+def test_limits_that_differ_keep_workloads_apart(changes):
+    """A group may go wherever each of its members may go."""
+    assert 2 == len(multiplex([workload("a", 2), workload("b", 14, **changes)]))
+
+
+def test_the_order_of_the_profiles_does_not_matter():
+    """The same workloads give the same groups with the same names."""
+    profiles = [workload(f"t{hour}", hour) for hour in range(12)]
+    assert multiplex(profiles) == multiplex(profiles[::-1])
+
+
+def test_a_small_workload_is_not_bound_to_the_machines_of_a_large_one():
+    """Where the same pools cannot hold both they are not grouped."""
+    pools = tuple(
+        Pool(
+            name=f"p{cores}",
+            machine=Capacity(cores=cores, memory_gib=64),
+            max_instances=1,
+            price_usd_per_hour=1.0,
+        )
+        for cores in (4, 32)
+    )
+    cluster = ClusterSpec(name="c", kind="local", provider="aws", region="r", pools=pools)
+    large = workload("large", 14, request=ResourceRequest(cores=16, memory_gib=4))
+    assert 2 == len(multiplex([workload("small", 2), large], clusters=[cluster]))
+
+
+def test_of_two_profiles_of_one_task_the_latest_counts():
+    """A task is in exactly one group."""
+    newer = workload("a", 3, predicted_at=NOW.replace(year=2027), sla_weight=7.0)
+    (group,) = multiplex([newer, workload("a", 2)])
+    assert 7.0 == group.sla_weight
+
+
+def test_an_unknown_cadence_is_one_start_a_day_at_any_hour():
+    """A run of an hour a day is a twenty-fourth of a run in every hour."""
+    assert math.isclose(1 / 24, *concurrent_runs(workload("a")))
+
+
+@pytest.mark.parametrize("hours", [0.1, 1.0, 5.5, 30.0, 500.0])
+def test_no_running_time_is_lost_when_it_is_spread_over_hours(hours):
+    """The sum over the week is starts times duration, however long a run takes."""
+    assert math.isclose(7 * hours, math.fsum(concurrent_runs(workload("a", 23, hours=hours))))
+
+
+def test_a_cadence_that_is_not_of_a_week_is_refused():
+    """The message names the field and how many entries it needs."""
+    with pytest.raises(DataError, match=r"starts_by_hour_of_week.*24 entries.*168"):
+        multiplex([workload("a", starts_by_hour_of_week=(1.0, 2.0) * 12)])
