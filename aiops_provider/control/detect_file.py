@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aiops_provider.control.row_file import Row, read_rows
-from aiops_provider.control.watch import rules_of, watch_config
+from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import Alarm, Response, ResponseAction, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
@@ -69,7 +69,7 @@ def detect_file(
     # A file has its own clock: a period is at least the usual distance of its samples.
     period = max(timedelta(seconds=detection.period_s), _usual_step(samples))
     config = replace(watch_config(detection), period=period, merge_gap=15 * period, lead=period)
-    watch = Watch(config, rules_of(detection), clusters=clusters)
+    watch = Watch(config, read_rules(detection.rules_file), clusters=clusters)
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     judged = 0

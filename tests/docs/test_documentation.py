@@ -9,10 +9,13 @@ import pytest
 import yaml
 from typer.main import get_command
 
+import aiops_provider
 from aiops_provider.cli.commands import COMMANDS, build_app
+from aiops_provider.cli.demo.acts import incident, lost_cluster, observe, placed
 from aiops_provider.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = Path(aiops_provider.__file__).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -91,3 +94,22 @@ def test_the_configuration_page_is_what_the_settings_say():
     namespace = runpy.run_path(str(script))
     page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert namespace["render"]() == page
+
+
+def test_the_readme_announces_the_acts_as_the_demo_does():
+    """Titles of acts in the README are those in the code."""
+    titles = [observe.TITLE, placed.TITLE, lost_cluster.TITLE, incident.TITLE]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [f"Act {number}. {title}" for number, title in enumerate(titles)] == re.findall(
+        r"^(Act \d\. .*)$", readme, re.MULTILINE
+    )
+
+
+def test_the_readme_shows_expectations_that_the_demo_has():
+    """What the README says the demo prints is what its code can print."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^  met     ([^:(]+?)(?: in run [a-z-]+)?(?: \(|:)", readme, re.MULTILINE)
+    code = "".join(path.read_text() for path in (PACKAGE / "cli" / "demo").rglob("*.py"))
+    assert shown
+    for words in shown:
+        assert words.removeprefix("aws-sa-east-1 ") in code
