@@ -22,6 +22,7 @@ from aiops_provider.cli.demo.outcome import ActResult, DemoOptions, DemoReport, 
 from aiops_provider.cli.demo.partitions import FrozenModel, Hospitals, freeze_model
 from aiops_provider.cli.demo.scene import Scene
 from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import AiopsError
 
 DAG_IDS = (observe.DAG_ID, placed.DAG_ID, lost_cluster.DAG_ID, incident.BROKEN_TASK.namespace)
 
@@ -117,7 +118,7 @@ def _told(
     scene: Scene, name: str, title: str, expectations: Iterable[Expectation], began: float
 ) -> ActResult:
     checked = []
-    for one in expectations:
+    for one in _guarded(expectations):
         scene.narrator.expectation(one)
         checked.append(one)
     duration_s = round(time.monotonic() - began, 1)
@@ -125,11 +126,21 @@ def _told(
     return ActResult(act=name, title=title, expectations=tuple(checked), duration_s=duration_s)
 
 
+def _guarded(expectations: Iterable[Expectation]) -> Iterator[Expectation]:
+    """An act that breaks off has not done what it says; the report tells it like anything else."""
+    try:
+        yield from expectations
+    except AiopsError as error:
+        yield Expectation(
+            what="the act comes to its end", expected="it does", observed=str(error), met=False
+        )
+
+
 def _load_history(scene: Scene, model: FrozenModel, now: datetime) -> Expectation:
     with scene.narrator.waiting("history is loaded"), scene.stage.timed("history is loaded"):
         stranger = httpx.post(
-        f"{scene.layer.base_url}api/v1/kpis", json={"samples": []}, timeout=60.0
-    )
+            f"{scene.layer.base_url}api/v1/kpis", json={"samples": []}, timeout=60.0
+        )
         periods = past_periods(now)
         clusters = scene.installation.clusters
         records = load(scene.layer, "api/v1/executions", "records", run_history(clusters, periods))
