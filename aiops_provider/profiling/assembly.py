@@ -102,9 +102,11 @@ def _request(
     memory: Quantity, cores: Quantity, estimates: Sequence[Estimate], failure_cost_factor: float
 ) -> ResourceRequest:
     disk = _first(e.local_disk_gib for e in estimates)
+    own = next((e.memory_gib for e in estimates if e.own_runs and e.memory_gib), None)
     return request_for(
         memory,
         cores,
+        shape=own,
         failure_cost_factor=failure_cost_factor,
         killed_at_gib=max((e.killed_at_gib for e in estimates), default=0.0),
         killed_first_gib=max((e.killed_first_gib for e in estimates), default=0.0),

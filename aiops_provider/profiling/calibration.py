@@ -8,8 +8,8 @@ from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity
-from aiops_provider.domain.workload import TaskDescription, TaskKey
-from aiops_provider.profiling.described import with_input_size
+from aiops_provider.domain.workload import TaskDescription, TaskKey, input_size
+from aiops_provider.profiling.described import with_input_size, without_input_size
 from aiops_provider.profiling.estimate import Estimate, Predictor
 from aiops_provider.profiling.evidence import (
     Reading,
@@ -32,9 +32,9 @@ class Calibration:
     """
     Errors of a predictor, had it been asked before each of the newest good runs.
 
-    It is asked again with the size that the run's input had, and without any history of the task:
-    the errors then do not depend on the size of the input to come, so that a larger input never
-    makes a predictor count less.
+    It is asked again with the size that the run's input had, and without any history of the task.
+    Nothing here depends on the size of the input to come, so that a larger input never makes a
+    predictor count less: where a description names a size, runs of unknown size tell nothing.
 
     Args:
         predictor: Which one; what it raises is not caught here.
@@ -53,12 +53,23 @@ class Calibration:
         history: Sequence[ExecutionRecord],
         now: datetime,
     ) -> None:
-        good = [r for r in history if r.outcome is Outcome.SUCCESS][-_NEWEST_RUNS:]
+        sized = any(input_size(description))
+        good = [
+            r
+            for r in history
+            if r.outcome is Outcome.SUCCESS and (r.input_gib or r.input_rows or not sized)
+        ][-_NEWEST_RUNS:]
+
+        def ask(asked: TaskDescription | None) -> Estimate | None:
+            return predictor.predict(task, asked, (), now=now)
+
         self._answers: Mapping[tuple[float | None, int | None], Estimate | None] = {
-            size: predictor.predict(task, with_input_size(description, *size), (), now=now)
+            size: ask(with_input_size(description, *size))
             for size in {(r.input_gib, r.input_rows) for r in good}
         }
         self._readings = {figure: read(good) for figure, read in _READINGS.items()} if good else {}
+        # Without runs there is nothing to be weighed against.
+        self._unsized = ask(without_input_size(description)) if history else None
 
     def errors(self, figure: str) -> tuple[float, ...]:
         """``ln(actual / predicted p50)`` of each run in which the figure was measured."""
@@ -75,7 +86,10 @@ class Calibration:
             for reading in self._readings.get(figure, ())
             if (answer := self._answer(figure, reading)) is not None
         ]
-        return math.fsum(spreads) / len(spreads) if spreads else log_spread(otherwise)
+        if spreads:
+            return math.fsum(spreads) / len(spreads)
+        unsized: Quantity | None = getattr(self._unsized, figure, None)
+        return log_spread(unsized or otherwise)
 
     def _answer(self, figure: str, reading: Reading) -> Quantity | None:
         record = reading.record

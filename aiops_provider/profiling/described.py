@@ -112,6 +112,24 @@ def with_input_size(
             return description
 
 
+def without_input_size(description: TaskDescription | None) -> TaskDescription | None:
+    """The same description with the size of the input unknown."""
+    unknown: dict[str, None] = {"volume_gib": None, "rows": None}
+    match description:
+        case Etl() | FeatureEngineering():
+            return description.model_copy(
+                update={"source": description.source.model_copy(update=unknown)}
+            )
+        case Training():
+            return description.model_copy(
+                update={"dataset": description.dataset.model_copy(update=unknown)}
+            )
+        case Generic():
+            return description.model_copy(update={"input_gib": None, "input_rows": None})
+        case _:
+            return description
+
+
 def _sizes(
     gib_field: str,
     described_gib: float | None,

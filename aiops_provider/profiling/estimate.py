@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -11,11 +11,16 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.profile import ComputeType, Quantity, StorageNeed
 from aiops_provider.domain.workload import TaskDescription, TaskKey
 
-# Beyond these an answer is an explosion, not an estimate: the largest machine on sale has 24 TiB
-# (AWS u-24tb1) and 1,920 vCPU (u7inh); a run of more than a year is no run.
-LARGEST_MEMORY_GIB = 24 * 1024.0
+# Beyond these an answer is an explosion, not an estimate: the largest machine on sale has 32 TiB and
+# 1,920 vCPU (AWS u7inh-32tb); a run of more than a year is no run.
+LARGEST_MEMORY_GIB = 32 * 1024.0
 MOST_CORES = 2048.0
 LONGEST_DURATION_S = 366 * 86400.0
+LIMITS = {
+    "memory_gib": LARGEST_MEMORY_GIB,
+    "cores": MOST_CORES,
+    "duration_s": LONGEST_DURATION_S,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +73,32 @@ class Estimate:
     @property
     def explosion(self) -> str | None:
         """Which figure is beyond any machine, as a sentence; ``None`` if all are sane."""
-        limits = (
-            ("memory_gib", self.memory_gib, LARGEST_MEMORY_GIB),
-            ("cores", self.cores, MOST_CORES),
-            ("duration_s", self.duration_s, LONGEST_DURATION_S),
-        )
-        for figure, quantity, limit in limits:
+        for figure, limit in LIMITS.items():
+            quantity: Quantity | None = getattr(self, figure)
             if quantity is not None and not quantity.p95 <= limit:
                 return f"{figure} p95 is {quantity.p95:g}, more than {limit:g}"
         return None
+
+    def within_limits(self) -> Estimate:
+        """
+        The same with every figure at most what is on sale.
+
+        For predictors that extrapolate by a formula they trust: far out, the answer is then "the
+        largest there is" rather than none at all.
+        """
+        cut = {
+            figure: replace(
+                quantity,
+                p50=min(quantity.p50, limit),
+                p80=min(quantity.p80, limit),
+                p95=min(quantity.p95, limit),
+            )
+            for figure, limit in LIMITS.items()
+            if (quantity := getattr(self, figure)) is not None and quantity.p95 > limit
+        }
+        killed_at = min(self.killed_at_gib, LARGEST_MEMORY_GIB)
+        killed_first = min(self.killed_first_gib, LARGEST_MEMORY_GIB)
+        return replace(self, killed_at_gib=killed_at, killed_first_gib=killed_first, **cut)
 
 
 class Predictor(Protocol):

@@ -13,6 +13,7 @@ from aiops_provider.profiling.quantiles import SMALLEST
 # (recommender flags oom-bump-up-ratio and oom-min-bump-up-bytes). It takes the larger; we take
 # both, for a second kill costs a whole run and 100 MiB too much costs next to nothing.
 _KILL_FACTOR = 1.2
+_LARGEST_KILL_FACTOR = 2.0
 _KILL_STEP_GIB = 100 / 1024
 # So many good runs must follow before a kill is only one observation among others.
 _RUNS_TO_OUTLIVE_A_KILL = 10
@@ -43,8 +44,8 @@ def size_after_kill(killed_at_gib: float, killed_first_gib: float) -> float:
     Memory to ask for after a run was killed for it.
 
     1.2 times as much plus 100 MiB. When the last step was not enough either, the next one multiplies
-    by as much as all steps so far together: a row of kills says that the need was underestimated by
-    a factor, not by a margin.
+    by as much as all steps so far together, at most by two, as is usual where nothing is known: a row
+    of kills says that the need was underestimated by a factor, not by a margin.
 
     Args:
         killed_at_gib: What the last run was killed at.
@@ -53,7 +54,7 @@ def size_after_kill(killed_at_gib: float, killed_first_gib: float) -> float:
     >>> round(size_after_kill(1.0, 1.0), 3)
     1.298
     """
-    factor = max(_KILL_FACTOR, killed_at_gib / killed_first_gib)
+    factor = min(_LARGEST_KILL_FACTOR, max(_KILL_FACTOR, killed_at_gib / killed_first_gib))
     return killed_at_gib * factor + _KILL_STEP_GIB
 
 

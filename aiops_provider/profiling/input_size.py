@@ -36,28 +36,33 @@ class SizeEffect:
         constant: Part that does not depend on the size, >= 0.
         slope: Growth per unit of size, >= 0.
         smallest: Smallest size seen.
+        usual: Median size seen.
         largest: Largest size seen.
-        proven: Whether the history shows it; else it is assumed, for growth only.
+        proven: Whether the history shows it; else it is assumed, for growth beyond the largest.
     """
 
     constant: float
     slope: float
     smallest: float
+    usual: float
     largest: float
     proven: bool
 
-    def factor(self, *, seen: float, wanted: float) -> float:
+    def factor(self, *, seen: float | None, wanted: float) -> float:
         """
         By how much a figure seen at one size changes at another.
 
+        Whatever the size to come, the factors of any two runs keep their ratio: their order, and
+        with it what lower bounds mean, must not depend on it.
+
         Args:
-            seen: Size of the run that was seen, > 0.
+            seen: Size of the run that was seen, > 0; ``None``: unknown, taken to be the usual one.
             wanted: Size of the run to come, > 0.
         """
-        if not self.proven and wanted <= seen:
-            return 1.0
+        if not self.proven:
+            return max(1.0, self._at(wanted) / self._at(self.largest))
         wanted = max(wanted, self.smallest * _BELOW)
-        return self._at(wanted) / self._at(seen)
+        return self._at(wanted) / self._at(seen or self.usual)
 
     def bend(self, wanted: float) -> float:
         """Factor for the upper quantiles beyond the largest input seen, >= 1."""
@@ -77,7 +82,8 @@ def size_effect(
     up to 29 % of wild points do not move (Sen, JASA 1968). Slope and constant are kept >= 0:
     no task needs less for more input. It is used when it takes away enough of the deviation.
     Otherwise, unless sizes have varied widely without effect, growth in proportion to the size is
-    *assumed* above a constant part, and nothing is assumed about smaller inputs.
+    *assumed* beyond the largest seen, above a constant part; within what was seen, and below, the
+    runs stand as they are.
 
     Args:
         points: (size, figure) of each run, newest last, both > 0.
@@ -100,13 +106,13 @@ def size_effect(
     if enough and range_seen >= _SMALLEST_RANGE:
         constant, slope = _theil_sen(points)
         if slope > 0 and _gain(points, constant, slope) >= _NEEDED_GAIN:
-            return SizeEffect(constant, slope, smallest, largest, proven=True)
+            return SizeEffect(constant, slope, smallest, median(sizes), largest, proven=True)
     if enough and range_seen >= _WIDE_RANGE:
         return None
     typical = median(figure for _, figure in points)
     constant = min(constant_if_unknown, typical)
     slope = max(0.0, typical - constant) / median(sizes)
-    return SizeEffect(constant, slope, smallest, largest, proven=False)
+    return SizeEffect(constant, slope, smallest, median(sizes), largest, proven=False)
 
 
 def _theil_sen(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

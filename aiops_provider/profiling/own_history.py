@@ -89,7 +89,7 @@ class OwnHistory:
             own_runs=effective_count(list(weights.values())),
             killed_at_gib=kills.at_gib,
             killed_first_gib=kills.first_gib,
-        )
+        ).within_limits()
 
     def _weights(self, runs: Sequence[ExecutionRecord]) -> dict[TaskRun, float]:
         newest = runs[-1].ended_at.timestamp()
@@ -144,8 +144,7 @@ class _Scope:
     def factor(self, effect: SizeEffect | None, record: ExecutionRecord) -> float:
         if effect is None or not self.sizes.wanted:
             return 1.0
-        size = self.sizes.of(record)
-        return effect.factor(seen=size, wanted=self.sizes.wanted) if size else 1.0
+        return effect.factor(seen=self.sizes.of(record), wanted=self.sizes.wanted)
 
     def quantity(
         self, readings: Sequence[Reading], *, what: str, effect: SizeEffect | None = None
@@ -161,7 +160,7 @@ class _Scope:
         bend = effect.bend(self.sizes.wanted) if effect and self.sizes.wanted else 1.0
         return Quantity(
             p50=p50,
-            p80=p80 * math.sqrt(bend),
+            p80=p80 * bend,
             p95=p95 * bend,
             source=Source.OWN_HISTORY,
             sample_count=len(readings),

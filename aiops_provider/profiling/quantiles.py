@@ -16,7 +16,7 @@ from aiops_provider.domain.profile import Quantity
 
 # Standard normal quantiles at the three levels that every quantity has.
 LEVELS = (0.5, 0.8, 0.95)
-_Z50, _Z80, _Z95 = (NormalDist().inv_cdf(level) for level in LEVELS)
+Z50, Z80, Z95 = (NormalDist().inv_cdf(level) for level in LEVELS)
 # A figure of zero has no logarithm: a MiB, a hundredth of a core, a hundredth of a second.
 SMALLEST = 0.001
 # Scale of the run-to-run variation of ln(peak memory) before any was seen. Over 91 process types
@@ -173,9 +173,9 @@ def quantile_at(quantity: Quantity, z: float) -> float:
     2.0
     """
     p50, p80, p95 = (max(p, SMALLEST) for p in (quantity.p50, quantity.p80, quantity.p95))
-    if z <= _Z80:
-        return p50 * math.pow(p80 / p50, (z - _Z50) / (_Z80 - _Z50))
-    return p80 * math.pow(p95 / p80, (z - _Z80) / (_Z95 - _Z80))
+    if z <= Z80:
+        return p50 * math.pow(p80 / p50, (z - Z50) / (Z80 - Z50))
+    return p80 * math.pow(p95 / p80, (z - Z80) / (Z95 - Z80))
 
 
 def z_of(quantity: Quantity, value: float) -> float:
@@ -186,7 +186,7 @@ def z_of(quantity: Quantity, value: float) -> float:
         In [-8, 8]; 8 when the quantity has no spread and the value is above it.
     """
     p50, p80, p95 = (max(p, SMALLEST) for p in (quantity.p50, quantity.p80, quantity.p95))
-    low, high, z_low, z_high = (p50, p80, _Z50, _Z80) if value <= p80 else (p80, p95, _Z80, _Z95)
+    low, high, z_low, z_high = (p50, p80, Z50, Z80) if value <= p80 else (p80, p95, Z80, Z95)
     distance = math.log(max(value, SMALLEST) / low)
     slope = math.log(high / low) / (z_high - z_low)
     if abs(distance) > 8 * slope:
@@ -217,4 +217,4 @@ def log_spread(quantity: Quantity) -> float:
     >>> round(log_spread(Quantity(p50=1.0, p80=2.0, p95=4.0, source=Source.PRIOR)), 2)
     0.84
     """
-    return math.log(max(quantity.p95, SMALLEST) / max(quantity.p50, SMALLEST)) / _Z95
+    return math.log(max(quantity.p95, SMALLEST) / max(quantity.p50, SMALLEST)) / Z95

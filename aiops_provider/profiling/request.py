@@ -6,8 +6,16 @@ import math
 from dataclasses import replace
 
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
+from aiops_provider.profiling.estimate import LARGEST_MEMORY_GIB
 from aiops_provider.profiling.evidence import size_after_kill
-from aiops_provider.profiling.quantiles import exceeded, quantile_at, z_exceeded_with, z_of
+from aiops_provider.profiling.quantiles import (
+    Z80,
+    Z95,
+    exceeded,
+    quantile_at,
+    z_exceeded_with,
+    z_of,
+)
 
 # Clusters bill and schedule in such steps (AWS Fargate: 0.25 vCPU); finer ones only look exact.
 MEMORY_STEP_GIB = 1 / 16
@@ -19,16 +27,16 @@ SMALLEST_CORES = 0.25
 # that a task does not.
 SMALLEST_UNSEEN_MEMORY_GIB = 0.4
 # Beyond 1 in 740 runs the shape of the tail is guesswork and only waste is certain.
-_HIGHEST_Z = 3.0
-_STEP_Z = 0.05
+_HIGHEST_Z, _STEP_Z = 3.0, 0.05
 # Too few cores only slow a task down, so that the cores of four runs in five are enough.
-_CORES_Z = 0.8416
+CORES_Z = Z80
 
 
 def request_for(
     memory_gib: Quantity,
     cores: Quantity,
     *,
+    shape: Quantity | None = None,
     failure_cost_factor: float = 10.0,
     killed_at_gib: float = 0.0,
     killed_first_gib: float = 0.0,
@@ -49,9 +57,12 @@ def request_for(
     Args:
         memory_gib: Peak memory of a run.
         cores: Mean cores of a run; p80 is asked for, since too few only make it slower.
+        shape: Whose width decides the quantile; default: *memory_gib*. Give the one of own runs
+            where there are any: their width does not change with the size of the input to come,
+            so that a larger input never gets less.
         failure_cost_factor: ``k``, > 0.
-        killed_at_gib: A run was killed at this much: ask for more, at least
-            ``size_after_kill`` and the same quantile of the need *given* that it is larger.
+        killed_at_gib: A run was killed at this much: ask for at least ``size_after_kill``. The
+            quantiles are taken to know of the kill already.
         killed_first_gib: First kill of the row; default: *killed_at_gib*.
         accelerator: Passed on.
         accelerators: Passed on.
@@ -65,12 +76,16 @@ def request_for(
         size, quantile, reason = memory_gib.p50, None, memory_gib.reason
     else:
         size, quantile, reason = _memory(
-            memory_gib, failure_cost_factor, killed_at_gib, killed_first_gib or killed_at_gib
+            memory_gib,
+            shape or memory_gib,
+            failure_cost_factor,
+            killed_at_gib,
+            killed_first_gib or killed_at_gib,
         )
     if cores.source is Source.PINNED:
         asked_cores = cores.p50
     else:
-        asked_cores = round_up(max(quantile_at(cores, _CORES_Z), SMALLEST_CORES), CORES_STEP)
+        asked_cores = round_up(max(quantile_at(cores, CORES_Z), SMALLEST_CORES), CORES_STEP)
     return ResourceRequest(
         cores=asked_cores,
         memory_gib=size,
@@ -107,31 +122,35 @@ def enlarged(
 
 
 def _memory(
-    quantity: Quantity, factor: float, killed_at_gib: float, killed_first_gib: float
+    quantity: Quantity,
+    shape: Quantity,
+    factor: float,
+    killed_at_gib: float,
+    killed_first_gib: float,
 ) -> tuple[float, float, str]:
-    z = cheapest_z(quantity, factor)
-    size = quantile_at(quantity, z)
-    share = exceeded(z)
+    z = cheapest_z(shape, factor)
+    # Above the p95 the tail is that of the shape, see ``quantile_at``.
+    tail = quantile_at(shape, z) / quantile_at(shape, Z95) if z > Z95 else 1.0
+    size = quantile_at(quantity, min(z, Z95)) * tail
+    quantile = 1 - exceeded(z)
     reason = (
-        f"the {100 * (1 - share):.4g} % quantile of its peak memory: a killed run is taken to cost "
+        f"the {100 * quantile:.4g} % quantile of its peak memory: a killed run is taken to cost "
         f"{factor:g} runs"
     )
     floor = SMALLEST_UNSEEN_MEMORY_GIB if quantity.sample_count == 0 else SMALLEST_MEMORY_GIB
     if size < floor:
         size, reason = floor, f"no less than {floor:g} GiB is asked for"
-    if killed_at_gib:
-        needed, why = _above_kill(quantity, share, killed_at_gib, killed_first_gib)
-        if needed > size:
-            size, reason = needed, why
-    return round_up(size, MEMORY_STEP_GIB), 1 - share, reason
+    if killed_at_gib and (step := size_after_kill(killed_at_gib, killed_first_gib)) > size:
+        size, reason = step, _after_kill(killed_at_gib)
+    return min(round_up(size, MEMORY_STEP_GIB), LARGEST_MEMORY_GIB), quantile, reason
 
 
-def cheapest_z(quantity: Quantity, failure_cost_factor: float) -> float:
+def cheapest_z(shape: Quantity, failure_cost_factor: float) -> float:
     """
     Standard normal quantile at which ``r * (1 + k * P(need > r))`` is lowest.
 
     Args:
-        quantity: The need.
+        shape: The need; only its width matters.
         failure_cost_factor: ``k``, > 0.
 
     Returns:
@@ -142,9 +161,13 @@ def cheapest_z(quantity: Quantity, failure_cost_factor: float) -> float:
     candidates = [min(lowest + step * _STEP_Z, _HIGHEST_Z) for step in range(steps + 1)]
 
     def cost(z: float) -> float:
-        return quantile_at(quantity, z) * (1 + failure_cost_factor * exceeded(z))
+        return quantile_at(shape, z) * (1 + failure_cost_factor * exceeded(z))
 
     return min(candidates, key=cost)
+
+
+def _after_kill(killed_at_gib: float) -> str:
+    return f"a run was killed for memory at {killed_at_gib:.4g} GiB, so the next one gets more"
 
 
 def _above_kill(
@@ -154,9 +177,8 @@ def _above_kill(
     beyond = share * exceeded(z_of(quantity, killed_at_gib))
     conditional = quantile_at(quantity, z_exceeded_with(beyond)) if beyond > 1e-9 else 0.0
     step = size_after_kill(killed_at_gib, killed_first_gib)
-    reason = f"a run was killed for memory at {killed_at_gib:.4g} GiB, so the next one gets more"
     # The tail may be fitted to little: a jump beyond twice what failed is left to the next kill.
-    return max(step, min(conditional, 2 * killed_at_gib)), reason
+    return max(step, min(conditional, 2 * killed_at_gib)), _after_kill(killed_at_gib)
 
 
 def round_up(value: float, step: float) -> float:

@@ -48,17 +48,23 @@ class AnalyticPrior:
         now: datetime,  # noqa: ARG002 – a closed form does not age
     ) -> Estimate | None:
         """Estimate from the description."""
-        match description:
-            case Etl():
-                return etl_prior(description)
-            case FeatureEngineering():
-                return feature_engineering_prior(description)
-            case Training():
-                return training_prior(description)
-            case Serving():
-                return serving_prior(description)
-            case Generic():
-                return generic_prior(description)
-            case _:
-                operator = history[-1].operator if history else None
-                return generic_prior(Generic(operator=operator))
+        return _closed_form(description, history).within_limits()
+
+
+def _closed_form(
+    description: TaskDescription | None, history: Sequence[ExecutionRecord]
+) -> Estimate:
+    match description:
+        case Etl():
+            return etl_prior(description)
+        case FeatureEngineering():
+            return feature_engineering_prior(description)
+        case Training():
+            return training_prior(description)
+        case Serving():
+            return serving_prior(description)
+        case Generic():
+            return generic_prior(description)
+        case _:
+            operator = history[-1].operator if history else None
+            return generic_prior(Generic(operator=operator))

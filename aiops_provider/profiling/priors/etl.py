@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiops_provider.domain.profile import ComputeType, StorageNeed
 from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset, Etl, FeatureEngineering
-from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
+from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.priors.data_size import (
     NUMBER_BYTES,
     held_gib,
@@ -16,7 +16,6 @@ from aiops_provider.profiling.priors.data_size import (
     size_is_known,
 )
 from aiops_provider.profiling.priors.spread import (
-    MACHINE_MEMORY_GIB,
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
     Spread,
@@ -124,11 +123,11 @@ def _estimate(
     storage: tuple[StorageNeed, ...],
     what: str,
 ) -> Estimate:
-    memory = (PROCESS_MEMORY_GIB + working_set).at_most(MACHINE_MEMORY_GIB)
+    memory = PROCESS_MEMORY_GIB + working_set
     volume = on_disk_gib(source)
     busy = 1.0 if waits else max(1.0, min(_MOST_CORES, volume.p50 / _GIB_PER_CORE))
     cores = _WAITING_CORES if waits else Spread(busy, busy, 2 * busy)
-    duration = (PROCESS_START_S + core_seconds * (1 / busy)).at_most(LONGEST_DURATION_S)
+    duration = PROCESS_START_S + core_seconds * (1 / busy)
     known = size_is_known(source)
     moved_gbit = volume.p50 * _GIGABIT_PER_GIB
     return Estimate(

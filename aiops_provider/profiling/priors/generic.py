@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiops_provider.domain.profile import ComputeType
 from aiops_provider.domain.workload import Dataset, Generic
-from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
+from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.priors.data_size import (
     held_gib,
     in_memory_gib,
@@ -14,7 +14,6 @@ from aiops_provider.profiling.priors.data_size import (
     size_is_known,
 )
 from aiops_provider.profiling.priors.spread import (
-    MACHINE_MEMORY_GIB,
     NOTHING,
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
@@ -98,9 +97,9 @@ def generic_prior(description: Generic) -> Estimate:
         what = f"prior for {description.operator or 'a task'} reading {size_in_words(dataset)}"
     return Estimate(
         compute_type=ComputeType.CPU,
-        memory_gib=(PROCESS_MEMORY_GIB + data).at_most(MACHINE_MEMORY_GIB).quantity(what),
+        memory_gib=(PROCESS_MEMORY_GIB + data).quantity(what),
         cores=manner.cores.quantity(what),
-        duration_s=(PROCESS_START_S + work).at_most(LONGEST_DURATION_S).quantity(what),
+        duration_s=(PROCESS_START_S + work).quantity(what),
     )
 
 

@@ -73,5 +73,3 @@ NOTHING = exactly(0.0)
 PROCESS_MEMORY_GIB = Spread(0.3, 0.4, 0.5)
 # Forking, importing and connecting before the first byte is read. An engineering assumption.
 PROCESS_START_S = between(2.0, 15.0)
-# Nothing that is sold is larger; beyond it data is split over several runs or machines.
-MACHINE_MEMORY_GIB = 512.0

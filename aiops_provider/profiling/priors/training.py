@@ -9,7 +9,7 @@ from typing import Any
 from aiops_provider.domain.profile import ComputeType
 from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset, ModelCandidate, Training
-from aiops_provider.profiling.estimate import LONGEST_DURATION_S, Estimate
+from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.priors.data_size import (
     NUMBER_BYTES,
     columns,
@@ -23,7 +23,6 @@ from aiops_provider.profiling.priors.deep_learning import (
     deep_network_need,
 )
 from aiops_provider.profiling.priors.spread import (
-    MACHINE_MEMORY_GIB,
     NOTHING,
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
@@ -93,11 +92,9 @@ def training_prior(training: Training) -> Estimate:
         f"prior for {' + '.join(need.what for need in needs)} on {size_in_words(training.dataset)}"
     )
     duration = PROCESS_START_S + core_seconds * (1 / cores) + accelerated
-    # Whoever would wait longer than a year takes more machines, which nobody described.
-    duration = duration.at_most(LONGEST_DURATION_S)
     return Estimate(
         compute_type=ComputeType.GPU if accelerators else ComputeType.CPU,
-        memory_gib=memory.at_most(MACHINE_MEMORY_GIB * max(1, accelerators)).quantity(what),
+        memory_gib=memory.quantity(what),
         cores=Spread(cores, cores, 2 * cores).quantity(what),
         duration_s=duration.quantity(what),
         accelerators=accelerators,

@@ -62,11 +62,11 @@ def test_the_newest_eight_runs_count(calibrate, run):
 
 
 def test_the_predictor_is_not_shown_the_runs(task, now, run):
-    """It would otherwise know the answer; each size is asked for once."""
+    """It would otherwise know the answer; each size is asked for once, and the unknown one."""
     predictor = Proportional()
     runs = [run(n, gib=1.0) for n in (3, 2, 1)]
     Calibration(predictor, task=task, description=Generic(input_gib=5), history=runs, now=now)
-    assert predictor.asked == [(1.0, ())]
+    assert predictor.asked == [(1.0, ()), (None, ())]
 
 
 def test_the_claim_is_that_of_the_interval(calibrate, run):

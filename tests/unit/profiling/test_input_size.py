@@ -42,12 +42,22 @@ def test_falling_need_is_no_effect():
 
 @pytest.mark.parametrize("points", [line(2), line(2, 2, 2, 2, 2), line(2, 2.1, 2.2, 2.3)])
 def test_growth_is_assumed_until_proven(points):
-    """Few runs, or inputs of nearly one size: more input is taken to need more, less not less."""
+    """Few runs, or inputs of nearly one size: only more input than ever is taken to need more."""
     effect = size_effect(points, constant_if_unknown=0.1)
     assert effect is not None
     assert not effect.proven
-    assert effect.factor(seen=2, wanted=4) == pytest.approx(2.0, rel=0.1)
-    assert effect.factor(seen=2, wanted=1) == 1.0
+    assert effect.factor(seen=2, wanted=4) == pytest.approx(4 / effect.largest, rel=0.1)
+    assert effect.factor(seen=2, wanted=2) == effect.factor(seen=None, wanted=1) == 1.0
+
+
+def test_factors_keep_their_ratio():
+    """The order of two runs does not depend on the size to come, sizes unknown included."""
+    effect = size_effect(line(1, 2, 4, 8), constant_if_unknown=0.1)
+    assert effect is not None
+    near, far = (
+        [effect.factor(seen=seen, wanted=wanted) for seen in (1, 4, None)] for wanted in (0.1, 100)
+    )
+    assert [f / near[0] for f in near] == pytest.approx([f / far[0] for f in far])
 
 
 def test_small_inputs_need_no_less_than_half_the_smallest_seen():

