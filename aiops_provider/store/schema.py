@@ -9,6 +9,7 @@ same time, and one that fails leaves nothing behind.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -19,7 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from aiops_provider.errors import StoreNotMigratedError
+from aiops_provider.errors import StoreNotMigratedError, StoreUnreachableError
 from aiops_provider.store.database import Database
 from aiops_provider.store.failures import MIGRATE
 from aiops_provider.store.tables import TABLE_PREFIX, VERSION_TABLE
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 # "aiops" in ASCII, and 2 for upgrade; 1 is ingest.
 _UPGRADE_LOCK = 0x61696F7073_02
 _UPGRADE_PATIENCE_S = 600
+_SWITCH_PATIENCE_MS = 500
 
 # Alembic keeps the migration that is running in module globals.
 _one_at_a_time = Lock()
@@ -108,11 +110,17 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """
     file = sqlite_file(database.url)
     if file is not None:
-        with database.translating():
+        try:
             file.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time:
-        before = database.write(_upgrade)
-    check(database)
+        except OSError as error:
+            raise StoreUnreachableError(
+                f"The store {database.url_redacted} does not answer: {error}. Check its path"
+            ) from error
+    before = revision(database)
+    if before != head():  # looked at first: even an empty transaction that writes disturbs readers
+        with _one_at_a_time:
+            before = database.write(_upgrade)
+        check(database)
     if file is not None:
         _prefer_write_ahead_log(database)
     return before, head()
@@ -132,15 +140,27 @@ def _upgrade(connection: Connection) -> str | None:
 
 
 def _prefer_write_ahead_log(database: Database) -> None:
-    """Outside a transaction, as SQLite demands; a second user of the file just leaves it as it is."""
     with database.translating(), database.engine.connect() as connection:
         names = inspect(connection).get_table_names()
         if any(not name.startswith(TABLE_PREFIX) for name in names):
             return
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    if mode != "wal" and not _switched(database):
+        logger.info(
+            "%s stays in journal mode %s until the next upgrade", database.url_redacted, mode
+        )
+
+
+def _switched(database: Database) -> bool:
+    # Outside a transaction, as SQLite demands, hence past SQLAlchemy.
     raw = database.engine.raw_connection()
     try:
-        mode = raw.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            logger.info("%s stays in journal mode %s", database.url_redacted, mode)
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_SWITCH_PATIENCE_MS}")
+        (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        logger.debug("no write-ahead log: %s", error)  # somebody uses the file right now
+        return False
     finally:
         raw.close()
+    return bool(mode == "wal")
