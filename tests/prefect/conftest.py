@@ -258,20 +258,22 @@ class Site:
 def site(
     server: Server,
     home: Path,
-    settings: Mapping[str, Any] | str,
+    settings: Mapping[str, Any] | str | None,
     environment: Mapping[str, str] | None = None,
+    *,
+    pool: str = "",
 ) -> Iterator[Site]:
-    pool = f"pool-{uuid4().hex[:8]}"
-    server.create_pool(pool)
+    """A worker with these settings, or without any; *pool*: an old one, with whatever waits there."""
+    if not pool:
+        pool = f"pool-{uuid4().hex[:8]}"
+        server.create_pool(pool)
     shutil.copy(Path(__file__).with_name("example_flows.py"), home)
-    text = settings if isinstance(settings, str) else json.dumps(settings)
-    (home / "aiops.yaml").write_text(text)
-    variables = {
-        **server.environment,
-        "AIOPS_CONFIG": str(home / "aiops.yaml"),
-        "AIOPS__STORE": f"sqlite:///{home / 'aiops.db'}",
-        **(environment or {}),
-    }
+    variables = {**server.environment, **(environment or {})}
+    if settings is not None:
+        text = settings if isinstance(settings, str) else json.dumps(settings)
+        (home / "aiops.yaml").write_text(text)
+        variables.setdefault("AIOPS_CONFIG", str(home / "aiops.yaml"))
+        variables.setdefault("AIOPS__STORE", f"sqlite:///{home / 'aiops.db'}")
     command = ["worker", "start", "--pool", pool, "--type", "aiops", "--name", pool]
     with running_program(command, variables, home / "worker.log") as process:
         yield Site(server, home, psutil.Process(process.pid), pool)

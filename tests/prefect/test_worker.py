@@ -12,6 +12,7 @@ import pytest
 
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.workload import TaskKey
+from aiops_provider.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -183,6 +184,37 @@ def test_a_worker_that_ends_leaves_nothing_behind(
     assert len(below) >= 5
     assert [] == left
     assert "CRASHED" == one.server.wait(run, timeout_s=10)["state_type"]
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    open_site: OpenSite, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """What ran with a killed worker dies with it, and is run again by the next worker."""
+    settings = {"mode": "enforce", "clusters": CLUSTERS, "routing": ROUTING, "run_cycle": False,
+                "server": {"url": "http://127.0.0.1:9/aiops"}}  # fmt: skip
+    starts = tmp_path / "starts"
+    with open_site(tmp_path, settings) as one:
+        run = one.start("patient", {"folder": str(tmp_path), "once": True})
+        wait_until(lambda: starts.exists() and starts.read_text().endswith("\n"), "the flow to run")
+        below = one.process.children(recursive=True)
+        one.process.kill()
+        assert [] == psutil.wait_procs(below, timeout=20)[1]
+    with open_site(tmp_path, settings, pool=one.pool) as other:
+        assert "COMPLETED" == other.server.wait(run)["state_type"]
+    assert ["1", "2"] == [line.split()[0] for line in starts.read_text().splitlines()]
+
+
+def test_without_any_settings(open_site: OpenSite, tmp_path: Path, wait_until: WaitUntil) -> None:
+    """With no file at all this machine is the one cluster, remembered in the user's data folder."""
+    data = tmp_path / "data"
+    with open_site(tmp_path, None, {"XDG_DATA_HOME": str(data)}) as one:
+        run = one.start("hello", {"folder": str(tmp_path)})
+        assert "COMPLETED" == one.server.wait(run)["state_type"]
+        store = Store.open(f"sqlite:///{data / 'aiops' / 'aiops.db'}")
+        wait_until(store.executions, "the record", timeout_s=30.0)
+    (record,) = store.executions()
+    assert ("local", Outcome.SUCCESS) == (record.cluster, record.outcome)
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,9 @@ def _commands(scene: PrefectScene) -> tuple[str, ...]:
     )
     return (
         f"export {exports}",
-        "aiops route --why train/linear",
-        "aiops profile train/linear",
-        "aiops plan --show",
+        "aiops route train/linear --why",
+        "aiops plan --explain",
+        "aiops alarms list",
         f"prefect work-pool inspect {WORK_POOL}  # with --keep",
     )
 

@@ -70,10 +70,24 @@ def _measured(scene: PrefectScene, run: PipelineRun) -> Iterator[Expectation]:
 
 
 def _reported(scene: PrefectScene, run: PipelineRun) -> Iterator[Expectation]:
-    names = [one.name for one in scene.samples(run)]
-    for kpi in ("row_count", "batch_precision", "requests_per_s"):
+    # What a flow reports before it ends has arrived when it ends.
+    samples = scene.samples(run)
+    names = [one.name for one in samples]
+    for kpi in ("row_count", "requests_per_s"):
         count = names.count(kpi)
         yield expect(f"reports of {kpi}", expected="1 or more", observed=count, met=count > 0)
+    for candidate in choose_candidates(ROWS):
+        batches = sorted(
+            int(one.dimensions["batch"])
+            for one in samples
+            if one.name == "batch_precision" and one.dimensions.get("candidate") == candidate
+        )
+        yield expect(
+            f"reported batches of {candidate}",
+            expected="every one, once",
+            observed=", ".join(map(str, batches)) or "none",
+            met=bool(batches) and batches == list(range(len(batches))),
+        )
 
 
 def _learned(scene: PrefectScene, run: PipelineRun) -> Iterator[Expectation]:
