@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from aiops_provider.cli.options import ConfigOption, read_settings
+from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from aiops_provider.control.installation import Installation
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def upgrade(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Create the tables, or bring them to the schema that this version needs."""
-    store = _installation(config).require_store()
+    store = open_installation(config, checked=False).require_store()
     before, after = store.upgrade()
     emit(
         {"store": store.url_redacted, "from": before, "to": after},
@@ -39,7 +32,7 @@ def upgrade(config: ConfigOption = None, output: OutputOption = OutputFormat.TAB
 
 def check(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Exit with 0 if the store answers and has the schema that this version needs."""
-    store = _installation(config).require_store()
+    store = open_installation(config, checked=False).require_store()
     store.check()
     emit(
         {"store": store.url_redacted, "revision": store.revision(), "ok": True},
@@ -50,16 +43,10 @@ def check(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
 
 def revision(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Print the schema that the store has and the one that this version needs."""
-    store = _installation(config).require_store()
+    store = open_installation(config, checked=False).require_store()
     found = store.revision()
     emit(
         {"store": store.url_redacted, "revision": found, "head": store.head()},
         output=output,
         view=lambda: [f"{store.url_redacted}: {found or 'no tables'}, needed {store.head()}"],
     )
-
-
-def _installation(config: Path | None) -> Installation:
-    from aiops_provider.control.installation import Installation
-
-    return Installation.open(read_settings(config))

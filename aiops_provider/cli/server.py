@@ -45,7 +45,7 @@ def serve(
 
     from aiops_provider.web import create_app
 
-    installation = open_installation(config)
+    installation = open_installation(config, needs_secret=True)
     server = installation.settings.server
     address, wanted = host or server.host, server.port if port is None else port
     listener = _listen(address, wanted)

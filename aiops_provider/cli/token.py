@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aiops_provider.cli.options import ConfigOption, read_settings
+from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note
 
 
@@ -36,11 +36,10 @@ def create(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Print a token; whoever has it has its rights until it expires."""
-    from aiops_provider.control.installation import Installation
     from aiops_provider.control.tokens import issue_token
 
     rights = " ".join(right.value for right in scope or [_Right.READ])
-    installation = Installation.open(read_settings(config))
+    installation = open_installation(config, checked=False, needs_secret=True)
     token = issue_token(
         installation.token_secret, scope=rights, subject=subject, valid_s=days * 86_400
     )

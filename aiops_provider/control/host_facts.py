@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 # Airflow needs some seconds on an idle machine, and doctors are called for busy ones.
 _TIMEOUT_S = 180.0
@@ -74,6 +75,14 @@ def installed_host(name: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
+
+
+def airflow_is_here(environ: Mapping[str, str]) -> bool:
+    """Whether Airflow is not only installed but also set up in this environment."""
+    if installed_host("airflow") is None:
+        return False
+    named = any(name == "AIRFLOW_HOME" or name.startswith("AIRFLOW__") for name in environ)
+    return named or Path("~/airflow/airflow.cfg").expanduser().is_file()
 
 
 def ask_host(name: str, environ: Mapping[str, str]) -> HostFacts | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,10 @@ class Answer:
 @pytest.fixture
 def aiops(tmp_path, monkeypatch, capsys) -> Callable[..., Answer]:
     """Call a command: ``aiops("db", "check")``."""
-    for name in ("AIOPS_CONFIG", "AIOPS_TOKEN_SECRET"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("AIOPS_", "AIRFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
