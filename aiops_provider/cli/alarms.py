@@ -1,169 +1,169 @@
-"""``aiops alarms``: super-alarms with their causes and responses, and what to do about them."""
+"""``aiops alarms``: what is going wrong now, and what is done about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aiops_provider.cli.detect import super_alarm_view
 from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table
+from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
+from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from aiops_provider.domain.alarm import Alarm, Response, SuperAlarm
+    from aiops_provider.control.alarms import Found
 
-alarms = typer.Typer(
-    help="Show alarms and super-alarms, acknowledge or release them.", no_args_is_help=True
-)
-
-_Id = Annotated[str, typer.Argument(metavar="ID", help="Of a super-alarm.")]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Of an alarm or a super-alarm.")]
 _SHOWN_MEMBERS = 20
+
+commands = typer.Typer(help="Show alarms and super-alarms, acknowledge or release them.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(alarms, name="alarms")
+    app.add_typer(commands, name="alarms")
 
 
-@alarms.command("list")
-def list_(
+@commands.callback(invoke_without_command=True)
+def _default(
+    context: typer.Context, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    if context.invoked_subcommand is None:
+        list_alarms(closed=False, limit=100, config=config, output=output)
+
+
+@commands.command("list")
+def list_alarms(
     *,
-    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    closed: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many of each.")] = 100,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Super-alarms and the responses in force."""
-    from aiops_provider.domain.units import utc_now
-
+    """Super-alarms, alarms that belong to none, and responses in force."""
     store = open_installation(config).require_store()
-    found = store.super_alarms(open_only=not every)
-    responses = store.responses(active_at=utc_now())
-    emit(
-        {"super_alarms": found, "responses": responses},
-        output=output,
-        view=lambda: _overview(found, responses),
-    )
+    super_alarms = store.super_alarms(open_only=not closed, limit=limit)
+    alarms = store.alarms(open_only=not closed, limit=1_000_000)
+    alone = [alarm for alarm in alarms if alarm.super_alarm is None][:limit]
+    responses = store.responses(active_at=None if closed else utc_now(), limit=limit)
+    data = {"super_alarms": super_alarms, "alarms": alone, "responses": responses}
+    emit(data, output=output, view=lambda: _list_view(super_alarms, alone, responses))
 
 
-@alarms.command("show")
+@commands.command()
 def show(
-    id_: _Id, *, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+    wanted: _Id, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
 ) -> None:
-    """One super-alarm with its hypotheses and members."""
-    from aiops_provider.control.triage import find_super_alarm
+    """One alarm or super-alarm, with its hypotheses and members."""
+    from aiops_provider.control.alarms import find
 
-    found, members = find_super_alarm(open_installation(config), id_)
-    emit(
-        {"super_alarm": found, "alarms": members},
-        output=output,
-        view=lambda: _detail(found, members),
-    )
+    found = find(open_installation(config), wanted)
+    emit(_plain(found), output=output, view=lambda: _found_view(found))
 
 
-@alarms.command("ack")
-def acknowledge(
-    id_: _Id, *, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+@commands.command()
+def ack(
+    wanted: _Id, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
 ) -> None:
-    """Say that somebody cares for it."""
-    from aiops_provider.control.triage import acknowledge as acknowledge_
-    from aiops_provider.domain.units import utc_now
-
-    changed = acknowledge_(open_installation(config), id_, utc_now())
-    emit(changed, output=output, view=lambda: [f"{changed.id} is {changed.state.value}"])
+    """Somebody cares for it."""
+    _mark(wanted, AlarmState.ACKNOWLEDGED, config, output)
 
 
-@alarms.command("false-positive")
+@commands.command("false-positive")
 def false_positive(
-    id_: _Id, *, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+    wanted: _Id, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
 ) -> None:
-    """Say that it was nothing: its members are learned as normal, its response is lifted."""
-    from aiops_provider.control.triage import reject
-    from aiops_provider.domain.units import utc_now
-
-    changed = reject(open_installation(config), id_, utc_now())
-    emit(changed, output=output, view=lambda: [f"{changed.id} is {changed.state.value}"])
+    """It was no trouble: its figures are learned as normal, its response is lifted."""
+    _mark(wanted, AlarmState.FALSE_POSITIVE, config, output)
 
 
-@alarms.command("release")
+@commands.command()
 def release(
-    response: Annotated[str, typer.Argument(metavar="RESPONSE", help="Id of a response.")],
-    *,
+    wanted: Annotated[
+        str, typer.Argument(metavar="RESPONSE", help="Of a response or its super-alarm.")
+    ],
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Lift a quarantine or a hold before it lapses."""
-    from aiops_provider.control.triage import release as release_
-    from aiops_provider.domain.units import utc_now
+    """Lift a quarantine or a hold."""
+    from aiops_provider.control.alarms import release as lift
 
-    lifted = release_(open_installation(config), response, utc_now())
-    emit(lifted, output=output, view=lambda: [f"{lifted.id} is lifted"])
+    lifted = lift(open_installation(config), wanted, utc_now())
+    emit(lifted, output=output, view=lambda: [f"{lifted.id} is released."])
 
 
-def _overview(found: list[SuperAlarm], responses: list[Response]) -> Iterator[RenderableType]:
+def _mark(wanted: str, state: AlarmState, config: ConfigOption, output: OutputFormat) -> None:
+    from aiops_provider.control.alarms import mark
+
+    found = mark(open_installation(config), wanted, state, utc_now())
+    text = f"{wanted} is marked {state.value}: {len(found.alarms)} alarms."
+    emit(_plain(found), output=output, view=lambda: [text])
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    return {"super_alarm": found.super_alarm, "alarms": found.alarms}
+
+
+def _list_view(
+    super_alarms: Sequence[SuperAlarm], alone: Sequence[Alarm], responses: Sequence[Response]
+) -> Iterator[RenderableType]:
     yield table(
         "Super-alarms",
-        ["id", "since", "severity", "state", "alarms", "cause", "summary"],
+        ["id", "state", "severity", "alarms", "cause", "summary"],
         [
-            [
+            (
                 one.id,
-                one.opened_at.isoformat(timespec="seconds"),
-                one.severity.value,
                 one.state.value,
+                one.severity.value,
                 len(one.alarms),
-                _cause(one.root_cause.best.cause),
+                ", ".join(f"{k}={v}" for k, v in one.root_cause.best.cause.items()) or "unknown",
                 one.summary,
-            ]
-            for one in found
+            )
+            for one in super_alarms
         ],
-        right=("alarms",),
+        right=["alarms"],
     )
+    yield table("Alarms of no super-alarm", _ALARM_COLUMNS, map(_alarm_row, alone))
     yield table(
-        "Responses in force",
+        "Responses",
         ["id", "action", "of", "until", "reason"],
         [
-            [
-                each.id,
-                each.action.value,
-                ", ".join(each.clusters) or (str(each.task) if each.task else None),
-                each.expires_at.isoformat(timespec="seconds"),
-                each.reason,
-            ]
-            for each in responses
+            (
+                one.id,
+                one.action.value + (" (dry run)" if one.dry_run else ""),
+                ", ".join(one.clusters) or one.task,
+                "released" if one.released_at else f"{one.expires_at:%Y-%m-%d %H:%M} UTC",
+                one.reason,
+            )
+            for one in responses
         ],
     )
 
 
-def _detail(found: SuperAlarm, members: list[Alarm]) -> Iterator[RenderableType]:
-    yield f"{found.severity.value}, {found.state.value}: {found.summary}"
+def _found_view(found: Found) -> Iterator[RenderableType]:
+    if found.super_alarm is not None:
+        yield from super_alarm_view(found.super_alarm)
+    shown = found.alarms[:_SHOWN_MEMBERS]
     yield table(
-        "Hypotheses",
-        ["cause", "explains", "of its own", "lift", "confidence", "against it", "next check"],
-        [
-            [
-                _cause(each.cause),
-                each.support,
-                each.precision,
-                each.lift,
-                each.confidence,
-                each.counter_evidence,
-                each.next_check,
-            ]
-            for each in found.root_cause.hypotheses
-        ],
-        right=("explains", "of its own", "lift", "confidence"),
-    )
-    shown = sorted(members, key=lambda alarm: alarm.p_value)[:_SHOWN_MEMBERS]
-    yield table(
-        f"{len(shown)} of {len(members)} alarms",
-        ["since", "series", "value", "expected", "reason"],
-        [[a.observed_at.isoformat(), str(a.series), a.value, a.expected, a.reason] for a in shown],
-        right=("value", "expected"),
+        f"Alarms ({len(shown)} of {len(found.alarms)})", _ALARM_COLUMNS, map(_alarm_row, shown)
     )
 
 
-def _cause(cause: object) -> str:
-    pairs = dict(cause) if isinstance(cause, dict) else {}
-    return ", ".join(f"{key}={value}" for key, value in pairs.items()) or "unknown"
+_ALARM_COLUMNS = ["id", "state", "severity", "since (UTC)", "series", "score", "reason"]
+
+
+def _alarm_row(alarm: Alarm) -> tuple[object, ...]:
+    return (
+        alarm.id,
+        alarm.state.value,
+        alarm.severity.value,
+        f"{alarm.observed_at:%Y-%m-%d %H:%M:%S}",
+        alarm.series,
+        alarm.score,
+        alarm.reason,
+    )

@@ -1,88 +1,165 @@
-"""``aiops detect``: anomalies in a file of KPIs, folded into super-alarms with their causes."""
+"""``aiops detect``: find anomalies in the KPIs of a file and say what caused them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aiops_provider.cli.options import ConfigOption, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table, working
+from aiops_provider.domain.alarm import Alarm, Hypothesis, Response, SuperAlarm
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from aiops_provider.control.detect_file import Replay
+    from aiops_provider.control.detect_file import Detection
 
 _SHOWN_ALARMS = 20
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("detect")(detect)
+    app.command("detect", help="Find anomalies in KPIs and say what caused them.")(detect)
 
 
 def detect(
-    kpis: Annotated[
+    file: Annotated[
         Path,
         typer.Argument(
-            metavar="KPIS.csv|jsonl|parquet",
-            help="Columns observed_at, name, value and any dimensions.",
+            help="CSV, JSON lines or Parquet with observed_at, name, value and dimension columns."
         ),
     ],
-    *,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Expert rules (YAML) over the shipped ones.")
+        Path | None, typer.Option("--rules", help="Expert rules beside the shipped ones.")
     ] = None,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Replay a stream of KPIs; print what deviated, what caused it and what would be done."""
+    """Replay a file of KPIs; each sample is judged by what came before it only."""
     from aiops_provider.control.detect_file import detect_file
 
-    settings = read_settings(config)
-    detection = settings.detection
-    if rules is not None:
-        detection = detection.model_copy(update={"rules_file": str(rules)})
-    with working(f"Replaying {kpis}"):
-        found = detect_file(kpis, detection, clusters=settings.cluster_specs)
-    emit(found.as_json(), output=output, view=lambda: _view(found))
+    settings = read_settings(config).detection
+    with working(f"replaying {file.name}"):
+        found = detect_file(file, rules_file=str(rules) if rules else None, settings=settings)
+    emit(as_plain(found), output=output, view=lambda: _view(found))
 
 
-def _view(found: Replay) -> Iterator[RenderableType]:
+def as_plain(found: Detection) -> dict[str, Any]:
+    """The result as scripts get it."""
+    return {
+        "samples": found.samples,
+        "alarms": [_plain_alarm(alarm) for alarm in found.alarms],
+        "super_alarms": [_plain_super_alarm(one) for one in found.super_alarms],
+    }
+
+
+def _plain_alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "id": alarm.id,
+        "observed_at": alarm.observed_at,
+        "name": alarm.series.name,
+        "dimensions": {key: value for key, value in alarm.attributes.items() if key != "kpi"},
+        "score": alarm.score,
+        "p_value": alarm.p_value,
+        "super_alarm": alarm.super_alarm,
+    }
+
+
+def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "summary": one.summary,
+        "opened_at": one.opened_at,
+        "closed_at": one.closed_at,
+        "severity": one.severity,
+        "size": len(one.alarms),
+        "cause": dict(one.root_cause.best.cause),
+        "hypotheses": [_plain_hypothesis(h) for h in one.root_cause.hypotheses],
+        "response": _plain_response(one.response),
+    }
+
+
+def _plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
+    return {
+        "cause": dict(hypothesis.cause),
+        "support": hypothesis.support,
+        "lift": hypothesis.lift,
+        "confidence": hypothesis.confidence,
+        "next_check": hypothesis.next_check,
+    }
+
+
+def _plain_response(response: Response | None) -> dict[str, Any] | None:
+    if response is None:
+        return None
+    return {
+        "action": response.action,
+        "clusters": list(response.clusters),
+        "task": str(response.task) if response.task else None,
+        "reason": response.reason,
+    }
+
+
+def _view(found: Detection) -> Iterator[RenderableType]:
     yield (
-        f"{found.samples} samples, {found.judged} judged, {len(found.alarms)} alarms, "
+        f"{found.samples} samples, {found.judged} judged: {len(found.alarms)} alarms, "
         f"{len(found.super_alarms)} super-alarms"
     )
     for one in found.super_alarms:
-        rows = [
-            [
-                ", ".join(f"{key}={value}" for key, value in each.cause.items()) or "unknown",
-                each.support,
-                each.precision,
-                each.confidence,
-                each.next_check,
-            ]
-            for each in one.root_cause.hypotheses
-        ]
+        yield from super_alarm_view(one)
+    alone = [alarm for alarm in found.alarms if alarm.super_alarm is None]
+    if alone:
         yield table(
-            f"{one.severity.value}: {one.summary}",
-            ["cause", "explains", "of its own", "confidence", "next check"],
-            rows,
-            right=("explains", "of its own", "confidence"),
-        )
-        if one.response is not None:
-            yield f"  response: {one.response.action.value} – {one.response.reason}"
-    if found.alarms:
-        worst = sorted(found.alarms, key=lambda alarm: alarm.p_value)[:_SHOWN_ALARMS]
-        yield table(
-            f"The {len(worst)} surest alarms of {len(found.alarms)}",
-            ["since", "series", "value", "expected", "score", "reason"],
+            f"Alarms of no super-alarm (the first {min(len(alone), _SHOWN_ALARMS)} of {len(alone)})",
+            ["observed at", "series", "value", "expected", "score", "state"],
             [
-                [a.observed_at.isoformat(), str(a.series), a.value, a.expected, a.score, a.reason]
-                for a in worst
+                (a.observed_at, a.series, a.value, a.expected, a.score, a.state.value)
+                for a in alone[:_SHOWN_ALARMS]
             ],
-            right=("value", "expected", "score"),
+            right=["value", "expected", "score"],
         )
+
+
+def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
+    """A super-alarm with its hypotheses and what is done about it, for people."""
+    from rich.text import Text
+
+    yield Text(f"\n{one.id}  {one.severity.value}, {one.state.value}", style="bold")
+    yield Text(one.summary)
+    yield Text(f"Affected: {one.impact}")
+    if one.response is not None:
+        what = ", ".join(one.response.clusters) or str(one.response.task or "")
+        dry = " (dry run)" if one.response.dry_run else ""
+        yield Text(f"Response{dry}: {one.response.action.value} {what} – {one.response.reason}")
+    yield table(
+        "Hypotheses",
+        [
+            "cause",
+            "kind",
+            "support",
+            "precision",
+            "lift",
+            "p",
+            "confidence",
+            "against",
+            "next check",
+        ],
+        [
+            (
+                "  " * h.depth + (", ".join(f"{k}={v}" for k, v in h.cause.items()) or "unknown"),
+                h.kind.value,
+                h.support,
+                h.precision,
+                h.lift,
+                f"{h.p_value:.1g}",
+                h.confidence,
+                h.counter_evidence,
+                h.next_check,
+            )
+            for h in one.root_cause.hypotheses
+        ],
+        right=["support", "precision", "lift", "p", "confidence"],
+    )

@@ -1,37 +1,35 @@
-"""What ``aiops detect`` does: replay a file of KPIs through the engine, in the file's own time."""
+"""Replays the KPIs of a file through the same engine that watches an installation."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-from aiops_provider.control.row_file import Row, read_rows
+from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
+from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.watch import Watch
-from aiops_provider.domain.alarm import Alarm, Response, ResponseAction, SuperAlarm
+from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.kpi import KpiSample, split_dimensions
-from aiops_provider.errors import DataError
+from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.settings.schema import DetectionSettings
-
-_OWN_COLUMNS = frozenset({"observed_at", "name", "value", "label", "labels"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Detection:
     """
-    What a replay found.
+    What was found in a stream.
 
     Attributes:
         samples: Samples read.
-        judged: Samples that had enough history to be judged.
-        alarms: All that were raised, in order of their onset.
-        super_alarms: All that were opened, in order of their onset.
+        judged: Samples that had enough history before them to be judged.
+        alarms: In order of onset.
+        super_alarms: In order of onset.
     """
 
     samples: int
@@ -39,47 +37,40 @@ class Replay:
     alarms: tuple[Alarm, ...]
     super_alarms: tuple[SuperAlarm, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """The documented form of ``aiops detect --output json``."""
-        return {
-            "samples": self.samples,
-            "judged": self.judged,
-            "alarms": [_alarm(alarm) for alarm in self.alarms],
-            "super_alarms": [_super_alarm(one) for one in self.super_alarms],
-        }
-
 
 def detect_file(
-    path: Path, detection: DetectionSettings, *, clusters: Sequence[ClusterSpec] = ()
-) -> Replay:
+    file: Path, *, rules_file: str | None = None, settings: DetectionSettings | None = None
+) -> Detection:
     """
-    Replay a file.
+    Replay a file: each sample is judged by what came before it only.
+
+    Responses are decided as in an installation whose clusters are those of the file, and applied
+    to nothing.
 
     Args:
-        path: CSV, JSON lines or Parquet with the columns ``observed_at`` (ISO 8601 with time zone),
-            ``name``, ``value`` and any dimension columns; a column ``label`` is passed over.
-        detection: Limits, periods and the rules file.
-        clusters: For responses; without any, nothing can be quarantined.
+        file: CSV, JSON lines or Parquet.
+        rules_file: Expert rules beside the shipped ones.
+        settings: Limits; default: the usual ones.
 
     Raises:
-        DataError: A row or cell cannot be used; named by file, line and column.
-        RuleError: The rules file cannot be used.
+        DataError: The file cannot be used.
+        RuleError: The rules cannot be used.
     """
-    samples = sorted(read_samples(path), key=lambda sample: sample.observed_at)
-    # A file has its own clock: a period is at least the usual distance of its samples.
-    period = max(timedelta(seconds=detection.period_s), _usual_step(samples))
-    config = replace(watch_config(detection), period=period, merge_gap=15 * period, lead=period)
-    watch = Watch(config, read_rules(detection.rules_file), clusters=clusters)
+    settings = settings or DetectionSettings()
+    rules = read_rules(rules_file or settings.rules_file)
+    samples = sorted(read_kpi_file(file), key=lambda sample: sample.observed_at)
+    config = _fitted(watch_config(settings), samples)
+    watch = Watch(config, rules, clusters=_clusters(samples))
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     judged = 0
-    for end, batch in _periods(samples, period):
+    for batch in _periods(samples, config.period):
         watch.observe(batch)
-        done = watch.evaluate(end)
-        judged += done.judged
-        alarms |= {alarm.id: alarm for alarm in done.alarms}
-        super_alarms |= {one.id: one for one in done.super_alarms}
-    return Replay(
+        found = watch.evaluate(batch[-1].observed_at)
+        judged += found.judged
+        alarms |= {alarm.id: alarm for alarm in found.alarms}
+        super_alarms |= {one.id: one for one in found.super_alarms}
+    return Detection(
         samples=len(samples),
         judged=judged,
         alarms=tuple(sorted(alarms.values(), key=lambda one: (one.observed_at, one.id))),
@@ -87,137 +78,54 @@ def detect_file(
     )
 
 
-def read_samples(path: Path) -> Iterator[KpiSample]:
-    """
-    Samples of a file, in its order.
-
-    Raises:
-        DataError: A row or cell cannot be used.
-    """
-    for row in _rows(path):
-        observed_at = row.moment("observed_at")
-        if observed_at is None:
-            raise row.wrong("observed_at", "is missing", "Every sample needs a moment.")
-        name = row.text("name", "")
-        if not name:
-            raise row.wrong("name", "is missing", "Every sample needs the name of its KPI.")
-        labels = {
-            key: str(value)
-            for key, value in row.values.items()
-            if key not in _OWN_COLUMNS and value is not None
-        }
-        dimensions, context = split_dimensions(labels)
-        yield KpiSample(
-            name=name,
-            observed_at=observed_at,
-            value=_value(row),
-            dimensions=dimensions,
-            context=context,
-        )
+def _fitted(config: WatchConfig, samples: Sequence[KpiSample]) -> WatchConfig:
+    """Limits that suit how often the file's series are observed; nothing is applied."""
+    cadence = _cadence(samples)
+    return replace(
+        config,
+        # One incident may reach some series a sampling period later than others.
+        merge_gap=max(config.merge_gap, 2 * cadence),
+        keep_evidence=max(config.keep_evidence, 3 * cadence),
+        dry_run=True,
+    )
 
 
-def _value(row: Row) -> float:
-    given = row.values.get("value")
-    try:
-        value = math.nan if given is None or isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise row.wrong("value", "is no finite number", "Leave the row out: a gap is no value.")
-    return value
+def _cadence(samples: Sequence[KpiSample]) -> timedelta:
+    """Usual time between two samples of a series."""
+    moments: dict[object, list[datetime]] = defaultdict(list)
+    for sample in samples:
+        moments[sample.series].append(sample.observed_at)
+    gaps = [
+        (later - earlier).total_seconds()
+        for series in moments.values()
+        for earlier, later in pairwise(series)
+        if later > earlier
+    ]
+    return timedelta(seconds=median(gaps)) if gaps else timedelta(0)
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    if path.suffix.lower() != ".parquet":
-        yield from read_rows(path)
-        return
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(
-            "reading Parquet needs pyarrow, which is not installed",
-            file=str(path),
-            mend="pip install pyarrow, or save the file as CSV",
-        ) from error
-    try:
-        records = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(
-            f"this is not valid Parquet: {error}", file=str(path), mend="Write it again."
-        ) from error
-    for number, record in enumerate(records, start=1):
-        moment = record.get("observed_at")
-        if isinstance(moment, datetime):
-            record["observed_at"] = moment.isoformat()
-        yield Row(str(path), number, record)
+def _clusters(samples: Iterable[KpiSample]) -> tuple[ClusterSpec, ...]:
+    """The clusters that a file speaks of; nothing is known of their machines."""
+    found: dict[str, ClusterSpec] = {}
+    for sample in samples:
+        name = sample.context.get("cluster")
+        if name is not None and name not in found:
+            found[name] = ClusterSpec(
+                name=name,
+                kind="unknown",
+                provider=sample.context.get("provider", ""),
+                region=sample.context.get("region", ""),
+                pools=(),
+            )
+    return tuple(found.values())
 
 
-def _usual_step(samples: Sequence[KpiSample]) -> timedelta:
-    """The median distance of the moments at which anything was observed; zero for one moment."""
-    moments = sorted({sample.observed_at for sample in samples})
-    steps = sorted(later - earlier for earlier, later in pairwise(moments))
-    return steps[len(steps) // 2] if steps else timedelta(0)
-
-
-def _periods(
-    samples: Sequence[KpiSample], period: timedelta
-) -> Iterator[tuple[datetime, list[KpiSample]]]:
+def _periods(samples: Sequence[KpiSample], period: timedelta) -> Iterator[list[KpiSample]]:
     batch: list[KpiSample] = []
     for sample in samples:
         if batch and sample.observed_at - batch[0].observed_at >= period:
-            yield batch[0].observed_at + period, batch
+            yield batch
             batch = []
         batch.append(sample)
     if batch:
-        yield batch[0].observed_at + period, batch
-
-
-def _alarm(alarm: Alarm) -> dict[str, Any]:
-    return {
-        "id": alarm.id,
-        "observed_at": alarm.observed_at,
-        "name": alarm.series.name,
-        "dimensions": {key: value for key, value in alarm.attributes.items() if key != "kpi"},
-        "value": alarm.value,
-        "expected": alarm.expected,
-        "score": alarm.score,
-        "p_value": alarm.p_value,
-        "severity": alarm.severity,
-        "reason": alarm.reason,
-        "super_alarm": alarm.super_alarm,
-    }
-
-
-def _super_alarm(one: SuperAlarm) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "summary": one.summary,
-        "opened_at": one.opened_at,
-        "closed_at": one.closed_at,
-        "severity": one.severity,
-        "size": len(one.alarms),
-        "cause": dict(one.root_cause.best.cause),
-        "hypotheses": [
-            {
-                "cause": dict(each.cause),
-                "support": each.support,
-                "lift": each.lift,
-                "confidence": each.confidence,
-                "counter_evidence": each.counter_evidence,
-                "next_check": each.next_check,
-            }
-            for each in one.root_cause.hypotheses
-        ],
-        "response": _response(one.response),
-    }
-
-
-def _response(response: Response | None) -> dict[str, Any] | None:
-    if response is None:
-        return None
-    said: dict[str, Any] = {"action": response.action, "reason": response.reason}
-    if response.action is ResponseAction.QUARANTINE:
-        said["clusters"] = list(response.clusters)
-    if response.task is not None:
-        said["task"] = str(response.task)
-    return said
+        yield batch

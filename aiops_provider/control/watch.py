@@ -1,210 +1,286 @@
 """
-Journey B, after ingest: new samples become alarms, super-alarms, root causes and responses.
+Journey B after ingest: new samples are judged, alarms grouped, explained and answered.
 
-One process of an installation does this at a time, under the cycle's lease. Everything it needs can
-be rebuilt from the store, and the cursor is moved last, so that a crash repeats work instead of
-losing it; ids are derived from what they name, so that repeated work changes nothing.
+The engine lives in memory; what it has concluded lies in the store. The order of writing makes a
+crash harmless at any point: alarms, super-alarms, responses, and last the position up to which
+samples are accounted for. Whoever starts anew reads the same samples again and comes to the same
+ids. Only one process of an installation may do this at a time (the cycle holds a lease for it).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.watch_position import Position
+from aiops_provider.detection.candidates import preload
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.watch import Evaluation, Watch
-from aiops_provider.domain.alarm import Alarm, ResponseAction
+from aiops_provider.domain.alarm import Alarm
 from aiops_provider.domain.cluster import HealthState
-from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
 from aiops_provider.settings.schema import DetectionSettings
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
-    from aiops_provider.detection.rules import RuleSet
     from aiops_provider.store import Store
 
 log = logging.getLogger(__name__)
 
-CURSOR = "detection:cursor"
+# Samples read at once, and reads of one round; the rest waits for the next round.
+_READ = 5_000
+_READS = 40
+_EVERYTHING = 1_000_000
 
-_BATCH = 5_000
-# Samples before the cursor that a restarted process looks through for evidence.
-_LOOK_BACK_SAMPLES = 20_000
+# A sample that is so much older than the last round is a back-fill: learned, never an alarm.
+_BACKFILL = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class WatchState:
     """
-    What one process remembers between two looks; may be lost at any time.
+    What one process keeps between rounds; can be thrown away at any time.
 
     Attributes:
-        watch: The engine, built at the first look.
-        alarms: Recent alarms, so that baselines leave out what they held.
+        watch: The engine, ``None`` before the first round and after a failure.
+        position: Up to where samples are accounted for.
+        past_alarms: Alarms of before this process, which say what of the past was not normal.
+        rules_read: When the rules file was last changed, as read.
     """
 
     watch: Watch | None = None
-    alarms: tuple[Alarm, ...] = ()
+    position: Position = field(default_factory=Position)
+    past_alarms: Sequence[Alarm] = ()
+    rules_read: float | None = None
 
 
 def watch_once(installation: Installation, state: WatchState, now: datetime) -> Evaluation:
     """
-    Look at what is new.
+    Take in what was reported since the last round, and conclude.
 
     Args:
         installation: With a store.
-        state: Of this process.
+        state: Of this process; rebuilt from the store when another process did a round since.
         now: The present moment.
 
     Returns:
-        What changed; it is stored already.
+        What changed.
 
     Raises:
-        StoreError: If the store does not answer; the next look starts where this one did.
-        RuleError: If the rules file cannot be used.
+        StoreError: The store does not answer; the next round starts from what it holds.
     """
     store = installation.require_store()
-    detection = installation.settings.detection
-    config = watch_config(detection)
-    cursor = int(store.get_state(CURSOR) or 0)
-    if state.watch is None:
-        state.watch, state.alarms = _rebuilt(installation, config, cursor, now)
+    saved = Position.read(store)
+    rules_at = _changed_at(installation.settings.detection)
+    if state.watch is None or saved.cursor != state.position.cursor or state.rules_read != rules_at:
+        state.watch = None
+        _rebuild(installation, state, saved, now)
+        state.rules_read = rules_at
     watch = state.watch
-    watch.sync(store.alarms(open_only=True), store.super_alarms(open_only=True))
-    since = now - timedelta(days=detection.history_days)
+    assert watch is not None  # noqa: S101 - just rebuilt
     try:
-        for samples, following in _new_samples(store, cursor):
-            # What was imported from long ago is history, and nobody can act on it any more.
-            fresh = [each for each in samples if each.observed_at >= now - config.keep_evidence]
-            late = [each for each in samples if each.observed_at < now - config.keep_evidence]
-            watch.learn(each for each in late if watch.knows(each.series))
-            _prime(store, watch, fresh, state.alarms, since=since)
-            watch.observe(fresh)
-            cursor = following
-        evaluation = watch.evaluate(now, unavailable=_unavailable(store))
-        _remember(store, evaluation)
-        store.set_state(CURSOR, cursor)
-    except Exception:
-        # The engine may have taken in what the store did not: it is rebuilt at the next look.
+        evaluation = _round(installation, watch, state, now)
+        state.position.write(store, saved)
+    except BaseException:
+        # Memory may be ahead of the store now; the next round starts from the store.
         state.watch = None
         raise
     return evaluation
 
 
-def watch_config(detection: DetectionSettings) -> WatchConfig:
-    """The engine's limits as configured."""
-    return WatchConfig(
-        false_discovery_rate=detection.false_discovery_rate,
-        minimum_history=detection.minimum_history,
-        period=timedelta(seconds=detection.period_s),
-        # Default 60 s each: who looks more often also tells an incident from what ran just before.
-        lead=timedelta(seconds=detection.period_s),
-        quarantine=timedelta(seconds=detection.quarantine_s),
-        hold_after_clusters=detection.hold_after_clusters,
-        dry_run=detection.dry_run,
-    )
-
-
-def rules_of(detection: DetectionSettings) -> RuleSet:
-    """
-    The shipped rules, overridden by the user's.
-
-    Raises:
-        RuleError: If the file cannot be read or used.
-    """
-    rules = default_rules()
-    if detection.rules_file is None:
-        return rules
-    file = Path(detection.rules_file)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RuleError(
-            f"the rules file cannot be read: {error.strerror}",
-            field="detection.rules_file",
-            value=str(file),
-            mend="Name an existing file, or leave the key out",
-        ) from error
-    return rules.overridden_by(load_rules(text, str(file)))
-
-
-def _rebuilt(
-    installation: Installation, config: WatchConfig, cursor: int, now: datetime
-) -> tuple[Watch, tuple[Alarm, ...]]:
+def _round(
+    installation: Installation, watch: Watch, state: WatchState, now: datetime
+) -> Evaluation:
     store = installation.require_store()
-    detection = installation.settings.detection
-    watch = Watch(config, rules_of(detection), clusters=installation.clusters)
-    lately = store.alarms(since=now - config.keep_evidence)
-    alarms = {alarm.id: alarm for alarm in (*lately, *store.alarms(open_only=True))}
-    super_alarms = [
-        (each, store.alarms(super_alarm=each.id)) for each in store.super_alarms(open_only=True)
-    ]
-    seen = (
-        sample
-        for sample in _accounted_for(store, cursor)
-        if sample.observed_at >= now - config.keep_evidence
-    )
-    watch.restore(list(alarms.values()), super_alarms, seen)
-    past = store.alarms(since=now - timedelta(days=detection.history_days))
-    return watch, tuple(past)
+    _sync(store, watch)
+    backfill = (state.position.watched_at or now) - _BACKFILL
+    cursor = state.position.cursor
+    for _ in range(_READS):
+        samples, cursor = store.samples_after(cursor, _READ)
+        if samples:
+            _observe(installation, watch, state, samples, backfill=backfill, now=now)
+        if len(samples) < _READ:
+            break
+    evaluation = watch.evaluate(now, unavailable=_unavailable(store, now))
+    _persist(store, evaluation)
+    state.position = state.position.moved(cursor, now)
+    return evaluation
 
 
-def _new_samples(store: Store, cursor: int) -> Iterator[tuple[list[KpiSample], int]]:
-    while True:
-        samples, following = store.samples_after(cursor, _BATCH)
-        if not samples:
-            return
-        yield samples, following
-        cursor = following
-
-
-def _accounted_for(store: Store, cursor: int) -> Iterator[KpiSample]:
-    """Samples up to the cursor, the latest of them, in order of arrival."""
-    position = max(0, cursor - _LOOK_BACK_SAMPLES)
-    while position < cursor:
-        samples, position = store.samples_after(position, min(_BATCH, cursor - position))
-        if not samples:
-            return
-        yield from samples
+def _observe(
+    installation: Installation,
+    watch: Watch,
+    state: WatchState,
+    samples: Sequence[KpiSample],
+    *,
+    backfill: datetime,
+    now: datetime,
+) -> None:
+    watch.learn(
+        sample for sample in samples if sample.observed_at < backfill and watch.knows(sample.series)
+    )  # of series not known yet the store has them all
+    fresh = [sample for sample in samples if sample.observed_at >= backfill]
+    _prime(installation, watch, fresh, alarms=state.past_alarms, now=now)
+    watch.observe(fresh)
 
 
 def _prime(
-    store: Store,
+    installation: Installation,
     watch: Watch,
-    samples: Sequence[KpiSample],
-    alarms: Sequence[Alarm],
+    samples: Iterable[KpiSample],
     *,
-    since: datetime,
+    alarms: Sequence[Alarm],
+    now: datetime,
 ) -> None:
-    """Take in the past of series that are met for the first time; nothing from their future."""
-    unknown = {each.series: each for each in reversed(samples) if not watch.knows(each.series)}
-    if not unknown:
+    """Read the past of series that the engine meets for the first time."""
+    first: dict[SeriesKey, datetime] = {}
+    for sample in samples:
+        if not watch.knows(sample.series):
+            known = first.get(sample.series, sample.observed_at)
+            first[sample.series] = min(known, sample.observed_at)
+    if not first:
         return
-    earliest = min(each.observed_at for each in unknown.values())
-    history = store.history(list(unknown), since=since, before=earliest)
-    known = [alarm for alarm in alarms if alarm.series in unknown]
-    watch.prime(history, known)
+    days = installation.settings.detection.history_days
+    history = installation.require_store().history(
+        list(first), since=now - timedelta(days=days), before=max(first.values())
+    )
+    watch.prime(
+        {
+            series: [one for one in history.get(series, ()) if one[0] < begin]
+            for series, begin in first.items()
+        },
+        [alarm for alarm in alarms if alarm.series in first],
+    )
 
 
-def _unavailable(store: Store) -> dict[str, str]:
-    return {
-        name: health.detail or "it does not answer"
+def _rebuild(installation: Installation, state: WatchState, saved: Position, now: datetime) -> None:
+    preload()
+    store = installation.require_store()
+    config = watch_config(installation.settings.detection)
+    watch = Watch(config, _rules(installation.settings.detection), clusters=installation.clusters)
+    lately = store.alarms(since=now - config.adapt_after, limit=_EVERYTHING)
+    open_ones = store.alarms(open_only=True, limit=_EVERYTHING)
+    alarms = list({alarm.id: alarm for alarm in (*lately, *open_ones)}.values())
+    since = (saved.watched_at or now) - config.keep_evidence
+    samples = [
+        sample
+        for sample in _between(store, saved.window, saved.cursor)
+        if sample.observed_at >= since
+    ]
+    _prime(installation, watch, samples, alarms=alarms, now=now)
+    watch.restore(
+        alarms,
+        [
+            (one, store.alarms(super_alarm=one.id, limit=_EVERYTHING))
+            for one in store.super_alarms(open_only=True, limit=_EVERYTHING)
+        ],
+        samples,
+    )
+    state.watch, state.position, state.past_alarms = watch, saved, alarms
+
+
+def _between(store: Store, cursor: int, end: int) -> Iterator[KpiSample]:
+    """Samples after one place and not after another."""
+    limit = _READ
+    while cursor < end and limit:
+        batch, reached = store.samples_after(cursor, limit)
+        if reached > end:
+            limit = len(batch) // 2  # places have gaps: only by trying is the end found
+        elif batch:
+            yield from batch
+            cursor = reached
+        else:
+            return
+
+
+def _sync(store: Store, watch: Watch) -> None:
+    """What people marked meanwhile holds."""
+    if watch.has_open:
+        watch.sync(
+            store.alarms(open_only=True, limit=_EVERYTHING),
+            store.super_alarms(open_only=True, limit=_EVERYTHING),
+        )
+
+
+def _unavailable(store: Store, now: datetime) -> dict[str, str]:
+    found = {
+        name: health.detail or "unreachable"
         for name, health in store.health().items()
         if health.state is HealthState.UNREACHABLE
     }
+    for response in store.responses(active_at=now, limit=_EVERYTHING):
+        found |= dict.fromkeys(response.clusters, f"quarantined for {response.super_alarm}")
+    return found
 
 
-def _remember(store: Store, evaluation: Evaluation) -> None:
+def _persist(store: Store, evaluation: Evaluation) -> None:
     if evaluation.alarms:
         store.save_alarms(evaluation.alarms)
     if evaluation.super_alarms:
         store.save_super_alarms(evaluation.super_alarms)
     for response in evaluation.responses:
-        store.save_response(response)
-        if response.action is not ResponseAction.NOTHING:
-            log.warning("%s: %s", response.action.value, response.reason)
+        if response.released_at is None:
+            store.save_response(response)
+        else:
+            store.release_response(response.id, response.released_at)
+    for one in evaluation.super_alarms:
+        log.info("%s is %s: %s", one.id, one.state.value, one.summary)
+
+
+def watch_config(settings: DetectionSettings) -> WatchConfig:
+    """The engine's limits as the settings say."""
+    usual = WatchConfig()
+    return WatchConfig(
+        false_discovery_rate=settings.false_discovery_rate,
+        minimum_history=settings.minimum_history,
+        # Rounds may be seconds apart; too few samples face one test then.
+        period=max(timedelta(seconds=settings.period_s), usual.period),
+        quarantine=timedelta(seconds=settings.quarantine_s),
+        hold_after_clusters=settings.hold_after_clusters,
+        dry_run=settings.dry_run,
+    )
+
+
+def read_rules(file: str | None) -> RuleSet:
+    """
+    The shipped rules, overridden by those of a file.
+
+    Raises:
+        RuleError: The file is missing or wrong; the message names line, field, value and mend.
+    """
+    if file is None:
+        return default_rules()
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise RuleError(
+            f"cannot be read: {reason}", file=file, mend="Name a readable YAML file."
+        ) from error
+    return default_rules().overridden_by(load_rules(text, file))
+
+
+def _rules(settings: DetectionSettings) -> RuleSet:
+    try:
+        return read_rules(settings.rules_file)
+    except RuleError as error:
+        # Watching with the shipped rules beats not watching; the file is read again when it changes.
+        log.error("The shipped rules hold alone: %s", error)  # noqa: TRY400 - no traceback: it names the line
+        return default_rules()
+
+
+def _changed_at(settings: DetectionSettings) -> float | None:
+    """When the rules file was last changed; ``None`` without one."""
+    if settings.rules_file is None:
+        return None
+    try:
+        return Path(settings.rules_file).stat().st_mtime
+    except OSError:
+        return -1.0

@@ -44,6 +44,7 @@ class AlarmBoard:
         self._newest: dict[SeriesKey, datetime] = {}
         self._ended: dict[SeriesKey, list[Alarm]] = defaultdict(list)
         self._changed: dict[str, Alarm] = {}
+        self._turned = False
 
     @property
     def open_alarms(self) -> dict[str, Alarm]:
@@ -55,6 +56,11 @@ class AlarmBoard:
         }
 
     @property
+    def turned(self) -> bool:
+        """Whether an alarm was raised or ended since the changes were last taken."""
+        return self._turned
+
+    @property
     def changed(self) -> list[Alarm]:
         """What was raised, held or cleared since the changes were last taken."""
         return list(self._changed.values())
@@ -62,6 +68,7 @@ class AlarmBoard:
     def take_changes(self) -> list[Alarm]:
         """What was raised, held or cleared since the last call, in its latest form."""
         changed, self._changed = list(self._changed.values()), {}
+        self._turned = False
         return changed
 
     def restore(self, alarms: Iterable[Alarm]) -> None:
@@ -111,6 +118,7 @@ class AlarmBoard:
     def mute(self, alarm: Alarm) -> None:
         """Take note that a person marked the alarm a false positive."""
         self.put(replace(alarm, state=AlarmState.FALSE_POSITIVE))
+        self._turned = True
 
     def give_up(self, now: datetime) -> None:
         """Resolve alarms of series that have not been reported for long."""
@@ -138,6 +146,7 @@ class AlarmBoard:
         )
         self._held[sample.series] = _Held(alarm)
         self._changed[alarm.id] = alarm
+        self._turned = True
         return alarm
 
     def _hold(self, held: _Held, observation: Observation) -> Alarm | None:
@@ -147,6 +156,7 @@ class AlarmBoard:
         return None if held.alarm.state is AlarmState.FALSE_POSITIVE else held.alarm
 
     def _end(self, alarm: Alarm) -> None:
+        self._turned = True
         del self._held[alarm.series]
         ended = replace(alarm, state=AlarmState.RESOLVED)
         self._remember(ended)

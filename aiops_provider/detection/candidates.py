@@ -46,6 +46,15 @@ class Candidate:
     also: tuple[Condition, ...] = ()
 
 
+def preload() -> None:
+    """
+    Load the tree's library now.
+
+    That takes seconds on a busy machine, which must not lie between an incident and its answer.
+    """
+    import sklearn.tree  # noqa: F401
+
+
 def find_candidates(observations: Observations) -> list[Candidate]:
     """Candidates that explain anything at all, in no order."""
     singles = _singles(observations)

@@ -27,7 +27,7 @@ class Row:
         observed_at: When it was seen in that state.
         attributes: Dimensions and context.
         value: What was seen.
-        expected: What was expected; the value itself where nothing was.
+        expected: What was expected.
         alarm: Id of the alarm that holds it, ``None`` for a healthy one.
     """
 
@@ -55,14 +55,14 @@ class Evidence:
         self._healthy: dict[tuple[SeriesKey, Place], Row] = {}
         self._alarmed: dict[tuple[SeriesKey, Place], Row] = {}
 
-    def add(self, sample: KpiSample, *, expected: float | None, alarm: str | None) -> None:
-        """Take in a sample and the alarm that holds it, if any."""
+    def add(self, sample: KpiSample, *, expected: float, alarm: str | None) -> bool:
+        """Take in a sample and the alarm that holds it, if any; whether it alarmed newly there."""
         row = Row(
             series=sample.series,
             observed_at=sample.observed_at,
             attributes=sample.attributes,
             value=sample.value,
-            expected=sample.value if expected is None else expected,
+            expected=expected,
             alarm=alarm,
         )
         key = (row.series, place_of(row.attributes))
@@ -70,9 +70,10 @@ class Evidence:
         before = rows.get(key)
         # The first sample of an alarm shows the onset; of healthy ones the latest counts.
         if before is not None and before.alarm == alarm and alarm is not None:
-            return
+            return False
         if before is None or before.observed_at <= row.observed_at:
             rows[key] = row
+        return alarm is not None
 
     def alarmed(self, alarms: Collection[str]) -> list[Row]:
         """Rows that these alarms hold."""

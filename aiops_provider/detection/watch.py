@@ -20,7 +20,7 @@ from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.memory import Memory
 from aiops_provider.detection.rules import RuleSet
-from aiops_provider.detection.verdict import Detector
+from aiops_provider.detection.verdict import Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
@@ -65,7 +65,7 @@ class Watch:
         clusters: Sequence[ClusterSpec] = (),
         detectors: Iterable[Detector] = (),
     ) -> None:
-        self._period = config.period
+        self._period, self._merge_gap = config.period, config.merge_gap
         self._judge = Judge(rules, minimum_history=config.minimum_history, detectors=detectors)
         self._memory = Memory(config.adapt_after)
         self._discoveries = Discoveries(config.false_discovery_rate, config.period)
@@ -73,10 +73,16 @@ class Watch:
         self._investigation = Investigation(config, clusters)
         self._samples = self._judged = 0
         self._news = False
+        self._spread_at: datetime | None = None  # an alarm was last seen where it was not before
 
     def knows(self, series: SeriesKey) -> bool:
         """Whether the series was primed or observed before."""
         return series in self._memory
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any alarm or super-alarm is open."""
+        return bool(self._board.open_alarms or self._investigation.super_alarms.open_ones)
 
     def prime(
         self,
@@ -119,13 +125,9 @@ class Watch:
         for alarm in alarms:
             if alarm.state is not AlarmState.FALSE_POSITIVE:
                 by_series[alarm.series].append(alarm)
-        for sample in samples:
-            holder = _holder(sample, by_series.get(sample.series, ()))
-            expected = holder.expected if holder else None
-            self._investigation.evidence.add(
-                sample, expected=expected, alarm=holder.id if holder else None
-            )
-        self._news = True
+        for sample in sorted(samples, key=lambda sample: sample.observed_at):
+            verdict = self._judge.verdict(sample, self._memory.past(sample.series))
+            self._keep(sample, verdict, _holder(sample, by_series.get(sample.series, ())))
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """
@@ -171,7 +173,7 @@ class Watch:
             unavailable: Clusters that cannot be counted on now, with why.
         """
         self._board.give_up(now)
-        if self._news or self._board.changed:
+        if self._news or self._board.turned:
             self._fold(now)
             self._news = False
         responses = self._investigation.respond(now, unavailable or {})
@@ -209,17 +211,25 @@ class Watch:
         return observations
 
     def _note(self, observation: Observation) -> None:
-        sample, verdict = observation.sample, observation.verdict
-        alarm = self._board.update(observation)
+        self._keep(observation.sample, observation.verdict, self._board.update(observation))
+
+    def _keep(self, sample: KpiSample, verdict: Verdict | None, alarm: Alarm | None) -> None:
         if alarm is not None:
             self._memory.set_aside(sample)
         else:
             self._memory.learn(sample)
-        if verdict is not None:  # of what cannot be judged nobody knows whether it is healthy
-            self._investigation.evidence.add(
-                sample, expected=verdict.expected, alarm=alarm.id if alarm else None
-            )
-            self._news = True
+        if verdict is None:  # of what cannot be judged nobody knows whether it is healthy
+            return
+        spread = self._investigation.evidence.add(
+            sample, expected=verdict.expected, alarm=alarm.id if alarm else None
+        )
+        if spread:
+            self._spread_at = sample.observed_at
+        # Healthy observations matter while an incident is young; later they change nothing.
+        recent = (
+            self._spread_at is not None and sample.observed_at - self._spread_at <= self._merge_gap
+        )
+        self._news = self._news or recent
 
     def _fold(self, now: datetime) -> None:
         open_alarms = self._board.open_alarms

@@ -39,12 +39,11 @@ def run(options: DemoOptions, narrator: Narrator) -> DemoReport:
     home = Path(tempfile.mkdtemp(prefix="aiops-demo-")) / "prefect"
     narrator.title(f"A real Prefect in {home}")
     secret = secrets.token_urlsafe(48)
-    with PrefectStage(home, options.examples, token_secret=secret) as stage:
+    with PrefectStage(home, options.examples, token_secret=secret, ui=options.keep) as stage:
         with narrator.waiting("server and API start"):
             stage.start_server()
         with narrator.waiting("the flows are deployed and the worker starts"):
             stage.deploy()
-            stage.start_worker()
         with _scene(stage, narrator) as scene:
             acts = tuple(_acts(scene))
             report = _report(scene, acts)
@@ -143,7 +142,7 @@ def _stand_ins(scene: PrefectScene) -> str:
 
 
 def _wait_for_the_user(stage: PrefectStage, narrator: Narrator) -> None:
-    narrator.title(f"Prefect stays up at {stage.url}/api; Ctrl-C ends it")
+    narrator.title(f"Prefect stays up at {stage.url}; Ctrl-C ends it")
     try:
         while True:
             stage.check()

@@ -17,7 +17,7 @@ from aiops_provider.cli.demo.prefect_api import PrefectApi, PrefectApiError
 from aiops_provider.cli.demo.processes import Troupe, free_port
 
 # On two cores that others use too; alone it is a sixth of this.
-_START_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 180.0
 
 WORK_POOL = "aiops"
 
@@ -30,10 +30,12 @@ class PrefectStage:
         home: A folder of its own; everything is written there.
         examples: Folder with the flows, ``prefect.yaml`` and ``aiops.yaml``.
         token_secret: Signs the tokens that flow runs report with.
+        ui: Serve Prefect's pages as well.
     """
 
-    def __init__(self, home: Path, examples: Path, *, token_secret: str) -> None:
+    def __init__(self, home: Path, examples: Path, *, token_secret: str, ui: bool = False) -> None:
         self.home = home
+        self._ui = ui
         self.phases_s: dict[str, float] = {}
         self._examples = examples
         self._secret = token_secret
@@ -96,28 +98,27 @@ class PrefectStage:
 
     def start_server(self) -> None:
         """Start Prefect's server and the layer's API, and wait for both."""
-        arguments = ("server", "start", "--no-ui", "--host", "127.0.0.1", "--port", f"{self._port}")
+        ui = "--ui" if self._ui else "--no-ui"
+        arguments = ("server", "start", ui, "--host", "127.0.0.1", "--port", f"{self._port}")
         self._running.start("server", self._prefect(*arguments))
         with self.timed("store is created"):
-            self._running.run("store", self._aiops("db", "upgrade"), timeout_s=60.0)
+            self._running.run("store", self._aiops("db", "upgrade"), timeout_s=_START_TIMEOUT_S)
         self._running.start("aiops-server", self._aiops("server", "--no-cycle"))
         with self.timed("server answers"):
             self._until("the server answers", self.api.answers)
 
     def deploy(self) -> None:
-        """Make the work pool and deploy what prefect.yaml says, as a user would."""
+        """Make the work pool, start a worker and deploy what prefect.yaml says, as a user would."""
         with self.timed("work pool is created"):
             create = self._prefect("work-pool", "create", "--type", "aiops", WORK_POOL)
-            self._running.run("work-pool", create, timeout_s=60.0)
-        with self.timed("flows are deployed"):
-            deploy = _inside(self.flows, self._prefect("--no-prompt", "deploy", "--all"))
-            self._running.run("deploy", deploy, timeout_s=90.0)
-
-    def start_worker(self) -> None:
-        """Start the worker and wait until it polls."""
+            self._running.run("work-pool", create, timeout_s=_START_TIMEOUT_S)
+        # Worker and deployment know nothing of each other: both at once on two cores.
         worker = self._prefect("worker", "start", "--pool", WORK_POOL, "--name", "demo")
         self._running.start("worker", _inside(self.home, worker))
         self._worker_runs = True
+        with self.timed("flows are deployed"):
+            deploy = _inside(self.flows, self._prefect("--no-prompt", "deploy", "--all"))
+            self._running.run("deploy", deploy, timeout_s=_START_TIMEOUT_S)
         with self.timed("worker polls"):
             self._until("the worker polls", lambda: self.api.workers_online(WORK_POOL) > 0)
 

@@ -29,6 +29,9 @@ _CLOSE_GRACE_S = 5.0
 # The command that Prefect's own process worker starts.
 _ENGINE = (sys.executable, "-m", "prefect.engine")
 
+# What only the worker needs: with these a flow could sign tokens, or read the store. Empty is unset.
+_SECRETS = frozenset({"AIOPS_TOKEN_SECRET", "AIOPS__SERVER__TOKEN_SECRET", "AIOPS__STORE"})
+
 _OUTCOMES = {
     JobState.SUCCEEDED: Outcome.SUCCESS,
     JobState.OUT_OF_MEMORY: Outcome.OUT_OF_MEMORY,
@@ -213,7 +216,11 @@ def _job(order: Order, folder: str) -> Job:
         request=order.grant,
         # The shell only changes the folder, then becomes the command.
         command=("/bin/sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", folder, *command),
-        environment={**order.configuration.variables, **order.environment},
+        environment={
+            **dict.fromkeys(_SECRETS & os.environ.keys(), ""),
+            **order.configuration.variables,
+            **order.environment,
+        },
         log_path=None if order.configuration.stream_output else os.devnull,
     )
 

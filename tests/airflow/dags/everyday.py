@@ -47,9 +47,9 @@ def everyday():
         if number == 1:
             raise ValueError("the first try")
 
-    @task(executor_config={"aiops": {"memory_gib": 0.3}}, retries=3)
+    @task(retries=6)
     def greedy() -> None:
-        ballast = bytearray(400_000_000)
+        ballast = bytearray(1_100_000_000)
         time.sleep(6)
         note("greedy", str(len(ballast)))
 

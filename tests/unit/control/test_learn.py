@@ -1,54 +1,211 @@
-"""What the end of a try tells."""
+"""Learning from finished tries, on a real store."""
 
+from __future__ import annotations
+
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aiops_provider.control.learn import outcome_samples
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.learn import (
+    learn,
+    outcome_samples,
+    refresh,
+    refresh_profiles,
+    remember_description,
+    stored_description,
+)
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.profile import ResourceRequest, Source
+from aiops_provider.domain.workload import Cadence, Dataset, Etl, Generic, TaskKey, TaskRun
+from aiops_provider.errors import StoreUnreachableError
+from aiops_provider.settings.schema import Settings
+from aiops_provider.store import Store
 
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TASK = TaskKey("medical", "train")
 
 
-def record(outcome: Outcome) -> ExecutionRecord:
-    return ExecutionRecord(
-        run=TaskRun(TaskKey("medical", "train"), "r1", 3, 2),
-        cluster="eks",
-        provider="aws",
-        region="sa-east-1",
-        started_at=NOW,
-        ended_at=NOW + timedelta(seconds=90),
-        outcome=outcome,
-        usage=Usage(peak_memory_gib=1.5, cpu_seconds=60.0, duration_s=90.0),
+def record(hours_ago: float = 1.0, *, peak: float = 0.2, **others) -> ExecutionRecord:
+    ended = NOW - timedelta(hours=hours_ago)
+    fields = {
+        "run": TaskRun(TASK, f"{hours_ago:g} h ago"),
+        "cluster": "eks-brazil",
+        "provider": "aws",
+        "region": "sa-east-1",
+        "pool": "m7i",
+        "started_at": ended - timedelta(seconds=30),
+        "ended_at": ended,
+        "outcome": Outcome.SUCCESS,
+        "request": ResourceRequest(cores=1, memory_gib=0.5),
+        "usage": Usage(peak_memory_gib=peak, cpu_seconds=20, duration_s=25),
+    }
+    return ExecutionRecord(**(fields | others))
+
+
+@pytest.fixture
+def installation(tmp_path):
+    store = Store.open(f"sqlite:///{tmp_path / 'aiops.db'}")
+    store.upgrade()
+    settings = Settings()
+    yield Installation(settings=settings, store=store, clusters=settings.cluster_specs)
+    store.close()
+
+
+def samples_of(installation):
+    return installation.store.samples_after(0, 1000)[0]
+
+
+def test_a_finished_try_changes_the_profile(installation):
+    """What was used is what the next run will be sized by."""
+    learn(installation, [record(peak=0.2)], NOW)
+    profile = installation.store.profile(TASK)
+    assert profile.memory_gib.source is Source.OWN_HISTORY
+    assert 0.2 < profile.request.memory_gib < 0.4
+    assert installation.store.executions(TASK) == [record(peak=0.2)]
+
+
+def test_a_finished_try_yields_outcome_kpis(installation):
+    """task_failed, duration_s and peak_memory_gib, identified by DAG and task, with where it ran."""
+    learn(installation, [record(peak=0.2)], NOW)
+    samples = {sample.name: sample for sample in samples_of(installation)}
+    assert {name: sample.value for name, sample in samples.items()} == {
+        "task_failed": 0.0, "duration_s": 25.0, "peak_memory_gib": 0.2,
+    }  # fmt: skip
+    failed = samples["task_failed"]
+    assert failed.dimensions == {"dag": "medical", "task": "train"}
+    assert failed.context == {
+        "cluster": "eks-brazil", "provider": "aws", "region": "sa-east-1", "pool": "m7i",
+        "run_id": "1 h ago", "try_number": "1",
+    }  # fmt: skip
+    assert failed.observed_at == record().ended_at
+
+
+def test_mapped_runs_are_series_of_their_own():
+    """A mapped run's index is its partition."""
+    mapped = record(run=TaskRun(TASK, "r", map_index=7))
+    assert {sample.dimensions["partition"] for sample in outcome_samples(mapped)} == {"7"}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.OUT_OF_MEMORY, Outcome.CLUSTER_LOST])
+def test_a_failure_is_one_sample(outcome):
+    """How long and how large a failed run was is no measure of the task."""
+    samples = outcome_samples(record(outcome=outcome))
+    assert [(sample.name, sample.value) for sample in samples] == [("task_failed", 1.0)]
+
+
+def test_a_run_that_the_user_killed_failed_at_nothing():
+    """It is no sample at all."""
+    assert outcome_samples(record(outcome=Outcome.KILLED)) == []
+
+
+def test_unmeasured_runs_tell_their_time():
+    """Without usage the moments tell the duration, and nothing tells the memory."""
+    samples = {sample.name: sample.value for sample in outcome_samples(record(usage=None))}
+    assert samples == {"task_failed": 0.0, "duration_s": 30.0}
+
+
+def test_learning_twice_counts_once(installation):
+    """Worker and host may both report a try, and either may repeat itself."""
+    learn(installation, [record()], NOW)
+    version = installation.store.version()
+    learn(installation, [record(), replace(record(), usage=None)], NOW)
+    assert len(samples_of(installation)) == 3
+    assert installation.store.profile(TASK).memory_gib.sample_count == 1
+    assert installation.store.version() == version
+
+
+def test_reports_of_worker_and_host_are_merged(installation):
+    """The host knows that it was killed for memory, the worker what it had used."""
+    host = record(outcome=Outcome.OUT_OF_MEMORY, usage=None)
+    worker = record(outcome=Outcome.FAILED, request=None)
+    learn(installation, [host], NOW)
+    learn(installation, [worker], NOW)
+    profile = installation.store.profile(TASK)
+    assert profile.request.memory_gib > 0.5
+    assert "killed for memory" in profile.memory_gib.reason
+
+
+def test_tries_that_have_not_ended_are_stored_but_not_learned(installation):
+    """A clock that runs ahead must not let the future leak into a profile."""
+    learn(installation, [record(-1.0, peak=5.0), record(1.0, peak=0.2)], NOW)
+    assert installation.store.profile(TASK).memory_gib.p95 < 0.5
+    later = refresh_profiles(installation, [TASK], NOW + timedelta(hours=2))
+    assert later[0].memory_gib.p95 > 5.0
+
+
+def test_nothing_learned_nothing_done(installation):
+    """An empty report touches no store."""
+    learn(Installation.without_store(Settings()), [], NOW)
+    with pytest.raises(StoreUnreachableError):
+        learn(Installation.without_store(Settings()), [record()], NOW)
+
+
+def test_profiles_follow_the_settings(installation):
+    """Costlier failures ask for more; a minimum of runs holds history back."""
+    cautious = Settings.model_validate({"profiling": {"minimum_runs": 3}})
+    waiting = replace(installation, settings=cautious)
+    learn(waiting, [record(2), record(3)], NOW)
+    assert installation.store.profile(TASK).memory_gib.source is Source.PRIOR
+    learn(waiting, [record(1)], NOW)
+    assert installation.store.profile(TASK).memory_gib.source is Source.OWN_HISTORY
+
+
+def test_descriptions_are_remembered(installation):
+    """What the user said at one run is known wherever the profile is made."""
+    description = Etl(
+        source=Dataset(rows=500),
+        cadence=Cadence(cron="0 6 * * *"),
+        memory_gib=3.0,
+        cluster="onprem",
     )
+    remember_description(installation, TASK, description)
+    assert stored_description(installation, TASK) == description
+    learn(installation, [record()], NOW)
+    profile = installation.store.profile(TASK)
+    assert profile.request.memory_gib == 3.0
+    assert profile.pinned_cluster == "onprem"
+    assert sum(profile.starts_by_hour_of_week) == pytest.approx(7.0)
 
 
-def values(outcome: Outcome) -> dict[str, float]:
-    return {sample.name: sample.value for sample in outcome_samples(record(outcome))}
+def test_a_described_task_has_a_profile_before_it_runs(installation):
+    """It can be planned for; saying the same again changes nothing."""
+    remember_description(installation, TASK, Generic(cores=2.0))
+    version = installation.store.version()
+    assert installation.store.profile(TASK).request.cores == 2.0
+    remember_description(installation, TASK, Generic(cores=2.0))
+    assert installation.store.version() == version
 
 
-def test_a_run_that_ended_well_tells_duration_and_memory():
-    """All three KPIs, in their units."""
-    expected = {"task_failed": 0.0, "duration_s": 90.0, "peak_memory_gib": 1.5}
-    assert expected == values(Outcome.SUCCESS)
+def test_parameters_of_any_kind_are_remembered_as_text(installation):
+    """A description may hold objects of the user's, and numbers that JSON lacks."""
+    parameters = {"path": object, "when": NOW, "loss": float("nan")}
+    remember_description(installation, TASK, Generic(parameters=parameters))
+    assert set(stored_description(installation, TASK).parameters) == set(parameters)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.OUT_OF_MEMORY])
-def test_a_failure_tells_only_that_it_failed(outcome):
-    """A run that failed early is no short run."""
-    assert {"task_failed": 1.0} == values(outcome)
+def test_an_unreadable_description_is_no_description(installation, caplog):
+    """Another version of ours may have written it; the profile is made without."""
+    installation.store.set_state(f"description:{TASK}", {"kind": "quantum"})
+    assert stored_description(installation, TASK) is None
+    assert "cannot be read" in caplog.text
 
 
-@pytest.mark.parametrize("outcome", [Outcome.CLUSTER_LOST, Outcome.KILLED])
-def test_what_ended_a_task_from_outside_is_no_failure_of_it(outcome):
-    """A lost cluster is left out and taken back by its health, not quarantined on top of that."""
-    assert {} == values(outcome)
+def test_refresh_finds_what_came_by_another_way(installation):
+    """Rows that someone stored without learning are found, and looked at once a minute."""
+    installation.store.record_executions([record(1)])
+    assert [profile.task for profile in refresh(installation, NOW)] == [TASK]
+    assert refresh(installation, NOW + timedelta(seconds=61)) == []
+    installation.store.record_executions([record(0.001, peak=0.9)])
+    assert refresh(installation, NOW + timedelta(seconds=90)) == []
+    (changed,) = refresh(installation, NOW + timedelta(seconds=130))
+    assert changed.memory_gib.sample_count == 2
 
 
-def test_samples_say_which_series_they_belong_to_and_where_they_ran():
-    """The partition identifies the series, the cluster does not."""
-    (sample,) = outcome_samples(record(Outcome.FAILED))
-    assert {"dag": "medical", "task": "train", "partition": "3"} == dict(sample.dimensions)
-    assert "eks" == sample.context["cluster"]
-    assert sample.idempotency_key
+def test_an_aged_profile_is_not_written_again(installation):
+    """Only the age in its sentences has changed: the version stays, and with it all snapshots."""
+    learn(installation, [record()], NOW)
+    version = installation.store.version()
+    assert refresh_profiles(installation, [TASK], NOW + timedelta(hours=5)) == []
+    assert installation.store.version() == version
