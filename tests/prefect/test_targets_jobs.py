@@ -87,6 +87,22 @@ async def test_runs_the_engine_by_default() -> None:
     assert (Outcome.SUCCESS, 0) == (ending.outcome, ending.exit_code)
 
 
+async def test_keeps_the_workers_secrets_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow run gets neither the secret that signs tokens nor the store's password."""
+    for name in ("AIOPS_TOKEN_SECRET", "AIOPS__STORE"):
+        monkeypatch.setenv(name, "secret")
+    client = FakeJobClient(SPEC)
+    async with opened(client) as target:
+        running = asyncio.create_task(
+            target.run(order(env={"AIOPS__STORE": "its own"}), started=lambda identifier: None)
+        )
+        await asyncio.sleep(0)
+        client.finish(client.submitted[0].job_id)
+        await running
+    told = client.submitted[0].environment
+    assert ("", "its own") == (told["AIOPS_TOKEN_SECRET"], told["AIOPS__STORE"])
+
+
 @pytest.mark.parametrize(
     ("state", "outcome", "exit_code"),
     [
