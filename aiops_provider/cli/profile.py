@@ -67,7 +67,7 @@ def profile(
         now=utc_now(),
     )
     if made.others:
-        note(f"{made.others} rows of other tasks were left out.")
+        note(f"Rows of other tasks left out: {made.others}")
     emit(made.profile, output=output, view=lambda: _view(made, why=why))
 
 

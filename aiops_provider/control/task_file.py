@@ -110,7 +110,7 @@ def _about_tasks(error: ConfigurationError) -> DescriptionError:
 def _read(source: YamlSource) -> tuple[TaskKey, TaskDescription]:
     said = dict(source.data)
     task = _task(said.pop("task", None), source)
-    if said.get("kind") not in _KINDS:
+    if not isinstance(said.get("kind"), str) or said["kind"] not in _KINDS:
         raise _problem(
             source,
             ("kind",),

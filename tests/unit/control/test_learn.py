@@ -88,16 +88,17 @@ def test_mapped_runs_are_series_of_their_own():
     assert {sample.dimensions["partition"] for sample in outcome_samples(mapped)} == {"7"}
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.OUT_OF_MEMORY, Outcome.CLUSTER_LOST])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.OUT_OF_MEMORY])
 def test_a_failure_is_one_sample(outcome):
     """How long and how large a failed run was is no measure of the task."""
     samples = outcome_samples(record(outcome=outcome))
     assert [(sample.name, sample.value) for sample in samples] == [("task_failed", 1.0)]
 
 
-def test_a_run_that_the_user_killed_failed_at_nothing():
-    """It is no sample at all."""
-    assert outcome_samples(record(outcome=Outcome.KILLED)) == []
+@pytest.mark.parametrize("outcome", [Outcome.KILLED, Outcome.CLUSTER_LOST])
+def test_a_run_that_was_cut_off_failed_at_nothing(outcome):
+    """Killed by the user or lost with its cluster, it is no sample at all."""
+    assert outcome_samples(record(outcome=outcome)) == []
 
 
 def test_unmeasured_runs_tell_their_time():
