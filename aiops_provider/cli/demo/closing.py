@@ -73,7 +73,8 @@ def task_lines(scene: Recorded[_Run], run_ids: Sequence[str]) -> tuple[tuple[Tas
     for placement, record in pairs:
         key = (str(record.run.task), record.run.run_id, record.cluster)
         groups.setdefault(key, []).append((placement, record))
-    return tuple(_line(group, alone) for group in groups.values()), alone.name if alone else ""
+    lines = tuple(_line(group, alone, scene.installation) for group in groups.values())
+    return lines, alone.name if alone else ""
 
 
 def cheapest_alone(
@@ -139,15 +140,15 @@ def commands(scene: Scene, told: Sequence[SuperAlarm]) -> tuple[str, ...]:
     exports = " ".join(
         f"{name}={shlex.quote(environment[name])}" for name in _NEEDED if name in environment
     )
-    last = scene.runs[-1].run_id if scene.runs else ""
+    incidents = [one.id for one in told if len(one.alarms) > 1] or [one.id for one in told]
     return (
         f"export {exports}",
         "aiops route --why medical/serve",
-        f"aiops route --why failing/broken --run-id {last}",
-        "aiops profile medical/train_boosting",
-        "aiops plan --show",
+        "aiops route --why failing/broken",
+        "aiops plan --explain",
         "aiops alarms",
-        *(f"aiops alarms show {one.id}" for one in told[:1]),
+        *(f"aiops alarms show {one}" for one in incidents[:1]),
+        "aiops doctor",
     )
 
 
@@ -160,7 +161,9 @@ def _pairs(
 
 
 def _line(
-    group: Sequence[tuple[Placement, ExecutionRecord]], alone: ClusterSpec | None
+    group: Sequence[tuple[Placement, ExecutionRecord]],
+    alone: ClusterSpec | None,
+    installation: Installation,
 ) -> TaskLine:
     placement, record = group[0]
     records = [one for _, one in group]
@@ -169,6 +172,7 @@ def _line(
     count = f" × {len(group)}" if len(group) > 1 else ""
     return TaskLine(
         task=f"{record.run.task}{count} ({record.run.run_id})",
+        runs_known=_runs_known(installation, placement),
         request_reason=request.reason,
         memory_gib_asked=request.memory_gib,
         memory_gib_used=max((one.peak_memory_gib for one in used), default=None),
@@ -179,6 +183,12 @@ def _line(
         cost_usd=_sum(one.cost_usd for one in records),
         single_cluster_cost_usd=_sum(cost_there(one, alone) for one in records) if alone else None,
     )
+
+
+def _runs_known(installation: Installation, placement: Placement) -> int:
+    """Runs of the task that had ended when it was placed; without any, priors decide."""
+    known = installation.require_store().executions(placement.run.task)
+    return sum(one.ended_at <= placement.placed_at for one in known)
 
 
 def _sum(costs: Iterable[float | None]) -> float | None:

@@ -55,6 +55,7 @@ class TaskLine:
 
     Attributes:
         task: ``dag/task``, the number of mapped ones and the run.
+        runs_known: Finished runs of the task that its profile could come from; 0: priors only.
         request_reason: Why the profile asked for this much.
         memory_gib_asked: What the profile asked for.
         memory_gib_used: Peak of the process tree; ``None`` where nothing measured it.
@@ -68,6 +69,7 @@ class TaskLine:
     """
 
     task: str
+    runs_known: int
     request_reason: str
     memory_gib_asked: float
     memory_gib_used: float | None

@@ -65,24 +65,31 @@ def _count(expectations: tuple[Any, ...]) -> str:
 
 def _task_table(report: DemoReport) -> RenderableType:
     alone = f"alone on {report.single_cluster} USD" if report.single_cluster else "alone USD"
-    return table(
-        "Tasks: profile asked → used",
-        ["task", "GiB", "why so much", "cores", "cluster", "why there", "cost USD", alone],
-        (
-            (
-                line.task,
-                f"{line.memory_gib_asked:.2f} → {_figure(line.memory_gib_used)}",
-                line.request_reason,
-                f"{line.cores_asked:.1f} → {_figure(line.cores_used)}",
-                line.cluster,
-                line.reason,
-                _money(line.cost_usd),
-                _money(line.single_cluster_cost_usd),
-            )
-            for line in report.tasks
-        ),
-        right=["GiB", "cores", "cost USD", alone],
-    )
+    right = ["GiB", "cores", "cost USD", alone]
+    columns = ["task", "profile from", "GiB", "cores", "cluster", "why there", "cost USD", alone]
+    return table("Tasks: asked → used", columns, _task_rows(report), right=right)
+
+
+def _task_rows(report: DemoReport) -> Iterator[list[str]]:
+    for line in report.tasks:
+        yield [
+            line.task,
+            f"{line.runs_known} runs" if line.runs_known else "prior",
+            f"{line.memory_gib_asked:.2f} → {_figure(line.memory_gib_used)}",
+            f"{line.cores_asked:.2f} → {_figure(line.cores_used)}",
+            line.cluster,
+            line.reason,
+            _money(line.cost_usd),
+            _money(line.single_cluster_cost_usd),
+        ]
+    spent = [line.cost_usd for line in report.tasks]
+    alone = [line.single_cluster_cost_usd for line in report.tasks]
+    yield ["all of them", "", "", "", "", "", _money(_total(spent)), _money(_total(alone))]
+
+
+def _total(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _figure(value: float | None) -> str:

@@ -1,10 +1,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from aiops_provider.cli.commands import build_app
 from aiops_provider.cli.demo.closing import (
     cheapest_alone,
+    commands,
     cost_there,
     peak_cores,
     super_alarm_lines,
@@ -88,6 +91,26 @@ def test_own_machines_must_be_enough_as_they_are():
 def test_without_such_a_cluster_there_is_none():
     """No figure is made up."""
     assert cheapest_alone([record(9.0)], [cluster("a", 1.0)]) is None
+
+
+def test_the_commands_to_look_further_exist():
+    """Every one of them is a command of ours with options that it has, and none shows a secret."""
+    environment = {"AIRFLOW_HOME": "/h", "AIOPS_CONFIG": "/h/aiops.yaml", "JWT_SECRET": "s3cret"}
+    config = SimpleNamespace(database_url="sqlite:////h/airflow.db")
+    scene = SimpleNamespace(stage=SimpleNamespace(environment=environment, config=config))
+    told = [SimpleNamespace(id="super-1", alarms=("a", "b"))]
+    export, *lines = commands(scene, told)
+    assert export.startswith("export AIRFLOW_HOME=/h AIOPS_CONFIG=/h/aiops.yaml AIOPS__STORE=")
+    assert "s3cret" not in export
+    assert "aiops alarms show super-1" in lines
+    for line in lines:
+        program, *arguments = line.split()
+        assert program == "aiops"
+        options = [word for word in arguments if word.startswith("--")]
+        with pytest.raises(SystemExit) as leaving:
+            build_app(arguments)([*arguments, "--help"])
+        assert leaving.value.code == 0
+        assert set(options) <= {"--why", "--explain"}
 
 
 def test_a_super_alarm_is_told_with_its_hypotheses_and_response():

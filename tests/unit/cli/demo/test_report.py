@@ -28,6 +28,7 @@ def report():
         tasks=(
             TaskLine(
                 task="medical/serve (second)",
+                runs_known=1400,
                 request_reason="its history",
                 memory_gib_asked=0.5,
                 memory_gib_used=None,
@@ -68,10 +69,12 @@ def test_tables_show_tasks_alarms_acts_and_what_to_type_next(report, capsys):
     """What is unknown is a question mark, never 0."""
     show(report, output=OutputFormat.TABLE)
     told = capsys.readouterr().out
+    assert "all of them" in told
     for part in (
         "medical/serve (second)",
         "0.50 → ?",
-        "1.0 → 0.75",
+        "1.00 → 0.75",
+        "1400 runs",
         "0.000120",
         "alone on azure-westeurope USD",
         "321",
