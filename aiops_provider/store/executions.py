@@ -16,7 +16,7 @@ from aiops_provider.store.statements import (
     chunks,
     count_inserted,
     insert_into,
-    is_one_of,
+    is_about,
     run_of,
     run_values,
 )
@@ -72,7 +72,7 @@ def _record_chunk(connection: Connection, records: Sequence[ExecutionRecord]) ->
 def _locked(connection: Connection, runs: Sequence[TaskRun]) -> dict[TaskRun, ExecutionRecord]:
     rows = connection.execute(
         select(execution)
-        .where(is_one_of(execution, runs))
+        .where(is_about(execution, runs))
         .order_by(*(execution.c[name] for name in RUN_COLUMNS))
         .with_for_update()
     )

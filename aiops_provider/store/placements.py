@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, select
 
 from aiops_provider.domain.plan import Mode, Placement, PlacementState, Route
 from aiops_provider.domain.workload import TaskKey, TaskRun
@@ -16,6 +16,7 @@ from aiops_provider.store.statements import (
     chunks,
     count_inserted,
     insert_into,
+    is_about,
     is_one_of,
     run_of,
     run_values,
@@ -77,10 +78,10 @@ def _values(item: Placement) -> dict[str, Any]:
 
 def _refuse_taken_epochs(connection: Connection, placements: Sequence[Placement]) -> None:
     stored: dict[tuple[TaskRun, int], Placement] = {}
-    epochs = tuple_(*(placement.c[name] for name in RUN_COLUMNS), placement.c.epoch)
+    key_columns = [placement.c[name] for name in (*RUN_COLUMNS, "epoch")]
     for chunk in chunks(placements):
         keys = [(*run_values(item.run).values(), item.epoch) for item in chunk]
-        for row in connection.execute(select(placement).where(epochs.in_(keys))):
+        for row in connection.execute(select(placement).where(is_one_of(key_columns, keys))):
             stored[run_of(row), row.epoch] = _placement(row)
     for item in placements:
         there = stored[item.run, item.epoch]
@@ -108,7 +109,7 @@ def latest(connection: Connection, runs: Sequence[TaskRun]) -> dict[TaskRun, Pla
     """The placement with the highest epoch of each try that has one."""
     rows: dict[TaskRun, Row[Any]] = {}
     for chunk in chunks(runs):
-        query = select(placement).where(is_one_of(placement, chunk)).order_by(placement.c.epoch)
+        query = select(placement).where(is_about(placement, chunk)).order_by(placement.c.epoch)
         rows.update((run_of(row), row) for row in connection.execute(query))
     return {run: _placement(row) for run, row in rows.items()}
 
@@ -136,6 +137,6 @@ def set_state(connection: Connection, run: TaskRun, epoch: int, state: Placement
     """Move one placement on; unknown ones are left to whoever rolled them back."""
     connection.execute(
         placement.update()
-        .where(is_one_of(placement, [run]), placement.c.epoch == epoch)
+        .where(is_about(placement, [run]), placement.c.epoch == epoch)
         .values(state=state.value)
     )

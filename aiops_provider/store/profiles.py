@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey
 from aiops_provider.store import version as version_counter
 from aiops_provider.store.payload import decode, encode
-from aiops_provider.store.statements import chunks, insert_into
+from aiops_provider.store.statements import chunks, insert_into, is_one_of
 from aiops_provider.store.tables import profile
 
 
@@ -50,7 +50,7 @@ def save(connection: Connection, profiles: Iterable[WorkloadProfile]) -> None:
 
 def _payloads(connection: Connection, tasks: Sequence[TaskKey]) -> dict[TaskKey, str]:
     keys = [(task.namespace, task.name) for task in tasks]
-    query = select(profile).where(tuple_(profile.c.namespace, profile.c.name).in_(keys))
+    query = select(profile).where(is_one_of([profile.c.namespace, profile.c.name], keys))
     return {TaskKey(row.namespace, row.name): row.payload for row in connection.execute(query)}
 
 

@@ -16,9 +16,8 @@ from threading import Lock
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 
 from aiops_provider.errors import StoreNotMigratedError, StoreUnreachableError
 from aiops_provider.store.database import Database
@@ -32,6 +31,8 @@ logger = logging.getLogger(__name__)
 _UPGRADE_LOCK = 0x61696F7073_02
 _UPGRADE_PATIENCE_S = 600
 _SWITCH_PATIENCE_MS = 500
+
+_version = table(VERSION_TABLE, column("version_num"))
 
 # Alembic keeps the migration that is running in module globals.
 _one_at_a_time = Lock()
@@ -66,8 +67,11 @@ def revision(database: Database) -> str | None:
 
 
 def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+    # Not by Alembic, which would log two lines about its dialect at every look.
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(select(_version.c.version_num)).scalar()
+    return found
 
 
 def check(database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aiops_provider.domain.workload import TaskKey, TaskRun
@@ -62,7 +62,26 @@ def run_of(row: Row[Any]) -> TaskRun:
     return TaskRun(TaskKey(row.namespace, row.name), row.run_id, row.map_index, row.try_number)
 
 
-def is_one_of(table: Table, runs: Iterable[TaskRun]) -> ColumnElement[bool]:
+def is_about(table: Table, runs: Iterable[TaskRun]) -> ColumnElement[bool]:
     """The condition that a row is about one of those tries."""
-    columns = tuple_(*(table.c[name] for name in RUN_COLUMNS))
-    return columns.in_([tuple(run_values(run).values()) for run in runs])
+    return is_one_of(
+        [table.c[name] for name in RUN_COLUMNS],
+        [tuple(run_values(run).values()) for run in runs],
+    )
+
+
+def is_one_of(
+    columns: Sequence[Column[Any]], keys: Iterable[tuple[Any, ...]]
+) -> ColumnElement[bool]:
+    """
+    The condition that the columns together are one of the keys.
+
+    Spelt out with AND and OR: for ``(a, b) IN (VALUES …)`` SQLite reads the whole table, for this
+    it looks each key up in the index.
+    """
+    return or_(
+        *(
+            and_(*(column == part for column, part in zip(columns, key, strict=True)))
+            for key in keys
+        )
+    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, select
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, select, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from aiops_provider.domain.alarm import Response, ResponseAction
@@ -34,6 +34,9 @@ from aiops_provider.domain.profile import (
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import DataError, StoreError, StoreNotMigratedError
 from aiops_provider.store import Store
+from aiops_provider.store.statements import is_about
+from aiops_provider.store.tables import execution as execution_table
+from aiops_provider.store.tables import placement as placement_table
 from aiops_provider.store.url import parse_url
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -457,3 +460,18 @@ def test_purge_deletes_what_is_over_and_keeps_what_counts(store: Store) -> None:
     assert [item.run for item in store.placements()] == [run(2)]
     assert [item.id for item in store.responses()] == ["new"]
     assert store.plan(in_force) is not None
+
+
+@pytest.mark.parametrize("table", [execution_table, placement_table], ids=lambda table: table.name)
+def test_tries_are_found_by_the_index(store: Store, table: Table) -> None:
+    """To look up the running tasks does not read the history of all tasks."""
+    query = select(table.c.id).where(is_about(table, [run(number) for number in range(3)]))
+    with store._database.engine.connect() as connection:
+        if store.dialect == "postgresql":
+            connection.execute(text("SET enable_seqscan = off"))  # the table is empty
+        explain = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
+        sql = query.compile(connection, compile_kwargs={"literal_binds": True})
+        steps = [str(row) for row in connection.execute(text(f"{explain} {sql}"))]
+    unique = {"sqlite": f"SEARCH {table.name} USING", "postgresql": f"uq_{table.name}_run"}
+    assert unique[store.dialect] in "\n".join(steps)
+    assert not any(f"SCAN {table.name}" in step or "Seq Scan" in step for step in steps)

@@ -18,7 +18,7 @@ from aiops_provider.errors import DataError, KpiRejectedError
 from aiops_provider.store import IngestReceipt, Store, kpis
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-_WAIT_S = 60.0
+_WAIT_S = 120.0
 
 
 def sample(number: int = 0, *, task: str = "train", **more: object) -> KpiSample:

@@ -13,7 +13,7 @@ import pytest
 from aiops_provider.store import Store
 from aiops_provider.store.tables import lease
 
-_WAIT_S = 60.0
+_WAIT_S = 120.0
 
 
 def expire(store: Store, name: str) -> None:
