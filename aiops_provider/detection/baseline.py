@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,6 +14,7 @@ Floats = NDArray[np.float64]
 # At one sample an hour 200 days, at one in five minutes 17 days; 160 KB a series at most.
 LIMIT = 5_000
 _FIRST_SIZE = 64
+_EXCURSIONS = 200
 
 
 class Baseline:
@@ -32,13 +34,14 @@ class Baseline:
     array([0., 1.])
     """
 
-    __slots__ = ("_limit", "_size", "_times", "_values")
+    __slots__ = ("_excursions", "_limit", "_size", "_times", "_values")
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._size = 0
         self._times = np.empty(_FIRST_SIZE)
         self._values = np.empty(_FIRST_SIZE)
+        self._excursions: deque[tuple[float, float, float]] = deque(maxlen=_EXCURSIONS)
 
     def __len__(self) -> int:
         return self._size
@@ -63,6 +66,15 @@ class Baseline:
         """Add many."""
         for at, value in values:
             self.add(at, value)
+
+    def add_excursion(self, at: datetime, low: float, high: float) -> None:
+        """Remember an alarm that is over by its extremes; its values are not normal."""
+        self._excursions.append((at.timestamp(), low, high))
+
+    def excursions_before(self, at: datetime) -> list[tuple[float, float, float]]:
+        """Begin (seconds since 1970), lowest and highest value of the alarms that are over."""
+        moment = at.timestamp()
+        return [one for one in self._excursions if one[0] < moment]
 
     def before(self, at: datetime) -> tuple[Floats, Floats]:
         """Moments (seconds since 1970) and values strictly before that moment, oldest first."""

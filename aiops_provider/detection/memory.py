@@ -17,7 +17,8 @@ class Memory:
 
     What an alarm holds is set aside, or a long incident would teach its own figures as normal. It
     is learned when the deviation has lasted for *adapt_after*, or when a person says that the
-    alarm was false.
+    alarm was false. How far an alarm went is remembered: what a series does again and again is no
+    news.
 
     Args:
         adapt_after: A deviation that lasts so long is the new normal.
@@ -27,6 +28,7 @@ class Memory:
         self._adapt_after = adapt_after
         self._baselines: dict[SeriesKey, Baseline] = defaultdict(Baseline)
         self._aside: dict[SeriesKey, list[tuple[datetime, float]]] = {}
+        self._excursion: dict[SeriesKey, list[tuple[datetime, float]]] = {}
 
     def __contains__(self, series: SeriesKey) -> bool:
         return series in self._baselines
@@ -53,28 +55,38 @@ class Memory:
                 end = alarm.last_seen_at or alarm.observed_at
                 spans[alarm.series].append((alarm.observed_at, end))
         for series, values in history.items():
-            known = self._baselines[series]
+            self._baselines[series]  # known from now on, even without any past
             for at, value in values:
                 if any(start <= at <= end for start, end in spans.get(series, ())):
-                    self._aside.setdefault(series, []).append((at, value))
+                    self._put_aside(series, at, value)
                 else:
-                    known.add(at, value)
-            if values:
-                self._adapt(series, values[-1][0])
+                    self._put(series, at, value)
 
     def learn(self, sample: KpiSample) -> None:
         """Take in a normal sample."""
-        self._baselines[sample.series].add(sample.observed_at, sample.value)
-        self._adapt(sample.series, sample.observed_at)
+        self._put(sample.series, sample.observed_at, sample.value)
 
     def set_aside(self, sample: KpiSample) -> None:
         """Take in a sample that an alarm holds."""
-        self._aside.setdefault(sample.series, []).append((sample.observed_at, sample.value))
-        self._adapt(sample.series, sample.observed_at)
+        self._put_aside(sample.series, sample.observed_at, sample.value)
 
     def accept(self, series: SeriesKey) -> None:
         """What was set aside is normal after all."""
+        self._excursion.pop(series, None)
         self._baselines[series].extend(self._aside.pop(series, []))
+
+    def _put(self, series: SeriesKey, at: datetime, value: float) -> None:
+        over = self._excursion.pop(series, None)
+        if over:
+            values = [one[1] for one in over]
+            self._baselines[series].add_excursion(over[0][0], min(values), max(values))
+        self._baselines[series].add(at, value)
+        self._adapt(series, at)
+
+    def _put_aside(self, series: SeriesKey, at: datetime, value: float) -> None:
+        for place in (self._aside, self._excursion):
+            place.setdefault(series, []).append((at, value))
+        self._adapt(series, at)
 
     def _adapt(self, series: SeriesKey, newest: datetime) -> None:
         aside = self._aside.get(series)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from aiops_provider.detection.baseline import Baseline
-from aiops_provider.detection.reference import Reference, references
+from aiops_provider.detection.reference import DAY_S, Reference, references
 from aiops_provider.detection.verdict import Verdict
 from aiops_provider.domain.kpi import KpiSample
+
+# A value that a season makes this likely is normal, even where it is unusual lately.
+_USUAL_P = 0.05
+# An excursion that came so often, over more than a day and in this share of the samples, is what
+# the series does; nine tenths of the way is the same excursion.
+_REGULAR_TIMES = 5
+_REGULAR_SHARE = 0.002
+_REGULAR_REACH = 0.9
 
 
 class SeasonalDetector:
@@ -14,12 +22,16 @@ class SeasonalDetector:
 
     ``z = (x - median) / (scale * sqrt(1 + π/(2n)))``; the p-value is two-sided, by Student's t
     sized by the number of comparable values (see :class:`Reference`). Of the references that have
-    enough values, the one with the narrowest interval is used: a series that swings with the day
-    has its narrowest around the same time of day. It is chosen without looking at the sample.
+    enough values, the one with the narrowest interval is used, chosen without looking at the
+    sample: a series that swings with the day has its narrowest around the same time of day. A
+    value that is usual for the time of day, week or year (p > 0.05) is normal in any case, and so
+    is an excursion that the series has made at least five times before.
 
-    Simulated on normal noise it raises 0.5 to 1 times as many false alarms as its p-value says; on
-    series that wander (random walks) or jump between levels it raises more, which is inherent in
-    comparing with a fixed level. It cannot see a change of shape without a change of level.
+    False alarms per sample, as multiples of the p-value: 0.4 to 0.9 on normal noise with 8 to 14
+    comparable values, less with more; 1 to 4 on log-normal noise of 30 %; up to 20 at p = 0.0001 on
+    noise as wild as Student's t with 4 degrees of freedom. A series that wanders (random walk)
+    alarms more often, which is inherent in comparing with a fixed level. It cannot see a change of
+    shape without a change of level.
 
     Args:
         minimum_history: Values of the series before it is judged.
@@ -33,18 +45,46 @@ class SeasonalDetector:
     def score(self, sample: KpiSample, history: Baseline) -> Verdict | None:
         """The verdict, or ``None`` while there is too little history to judge."""
         times, values = history.before(sample.observed_at)
-        found = references(times, values, sample.observed_at.timestamp(), minimum=self._minimum)
-        best = min(found, key=Reference.width, default=None)
-        if best is None:
+        moment = sample.observed_at.timestamp()
+        found = list(references(times, values, moment, minimum=self._minimum))
+        if not found:
             return None
+        best = min(found, key=Reference.width)
+        p_value = _p_value(sample.value, best)
+        if p_value < _USUAL_P:
+            for season in found[1:]:  # the first is "lately"
+                usual = _p_value(sample.value, season)
+                if usual > _USUAL_P:
+                    best, p_value = season, usual
+        if p_value < _REGULAR_SHARE:
+            p_value = max(p_value, _regular(sample, history, best.location, len(values)))
         effect = best.deviation(sample.value)
         return Verdict(
-            p_value=two_sided_p(effect, best.freedom),
+            p_value=p_value,
             expected=best.location,
             reason=_reason(sample.value, best, effect),
             detector=self.name,
             effect=effect,
         )
+
+
+def _p_value(value: float, reference: Reference) -> float:
+    return two_sided_p(reference.deviation(value), reference.freedom)
+
+
+def _regular(sample: KpiSample, history: Baseline, location: float, samples: int) -> float:
+    """Share of the samples at which the series went as far as now, and came back; 0 if rarely."""
+    reach = location + _REGULAR_REACH * (sample.value - location)
+    above = sample.value > location
+    alike = [
+        begin
+        for begin, low, high in history.excursions_before(sample.observed_at)
+        if (high >= reach if above else low <= reach)
+    ]
+    share = len(alike) / samples
+    if len(alike) < _REGULAR_TIMES or share < _REGULAR_SHARE or max(alike) - min(alike) < DAY_S:
+        return 0.0
+    return share
 
 
 def two_sided_p(deviation: float, freedom: float) -> float:
