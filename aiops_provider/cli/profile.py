@@ -49,7 +49,7 @@ def profile(
         typer.Option(
             metavar="RUNS.csv|jsonl",
             help="Its finished runs: started_at, ended_at or duration_s, outcome, peak_memory_gib, "
-            "cpu_seconds, requested_memory_gib, input_gib … (docs: `aiops profile`).",
+            "cpu_seconds, requested_memory_gib, input_gib … (all are in the guide `Describing tasks`).",
         ),
     ] = None,
     why: Annotated[bool, typer.Option("--why", help="Say where each figure comes from.")] = False,

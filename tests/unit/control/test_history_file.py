@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from aiops_provider.control import history_file
 from aiops_provider.control.history_file import COLUMNS, read_history_file
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.workload import TaskKey
@@ -145,7 +147,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 
 
 def test_every_column_is_documented():
-    """What may stand in the file is in the module's description."""
-    from aiops_provider.control import history_file
-
+    """What may stand in the file is in the module's description and in the guide."""
+    guide = (Path(__file__).parents[3] / "docs" / "describing.md").read_text(encoding="utf-8")
     assert [name for name in COLUMNS if name not in history_file.__doc__] == []
+    assert [name for name in COLUMNS if f"`{name}`" not in guide] == []
