@@ -55,8 +55,6 @@ def save_super(connection: Connection, super_alarms: Iterable[SuperAlarm]) -> No
 
 
 def _upsert(connection: Connection, table: Table, rows: dict[str, dict[str, Any]]) -> None:
-    if not rows:
-        return
     statement = insert_into(connection, table)
     changes: dict[str, Any] = {
         column.name: statement.excluded[column.name] for column in table.c if column.name != "id"

@@ -37,8 +37,6 @@ def record(connection: Connection, placements: Sequence[Placement]) -> None:
         StoreError: If an epoch of a try is taken by another placement. No statement fails for it,
             so that a host's transaction stays usable.
     """
-    if not placements:
-        return
     statement = insert_into(connection, placement).on_conflict_do_nothing()
     inserted = count_inserted(connection, statement, [_values(item) for item in placements])
     if inserted < len(placements):

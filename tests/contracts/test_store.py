@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, select, text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine, select, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from aiops_provider.domain.alarm import Response, ResponseAction
@@ -33,12 +36,13 @@ from aiops_provider.domain.profile import (
 )
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import DataError, StoreError, StoreNotMigratedError
-from aiops_provider.store import Store
+from aiops_provider.store import Store, executions
 from aiops_provider.store.statements import is_about
 from aiops_provider.store.tables import execution as execution_table
 from aiops_provider.store.tables import placement as placement_table
 from aiops_provider.store.url import parse_url
 
+_WAIT_S = 120.0
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 TRAIN = TaskKey("medical", "train")
 REQUEST = ResourceRequest(cores=2, memory_gib=4)
@@ -178,12 +182,44 @@ class TestExecutions:
         assert store.record_executions(longer) == 1500
         assert {record.input_rows for record in store.executions()} == {7}
 
+    def test_two_that_report_a_new_try_at_once(self, store: Store) -> None:
+        """The second waits for the first and merges, although neither saw the try before."""
+        may_commit, inserted = threading.Event(), threading.Event()
+
+        def slow(connection: Connection) -> None:
+            executions.record(connection, [execution(run(), input_rows=7)])
+            inserted.set()
+            assert may_commit.wait(_WAIT_S)
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(store._database.write, slow)
+            try:
+                assert inserted.wait(_WAIT_S)
+                second = pool.submit(store.record_executions, [execution(run(), exit_code=3)])
+                if store.dialect == "postgresql":
+                    _wait_for_a_waiting_writer(store)
+                assert not second.done()
+            finally:
+                may_commit.set()
+            first.result()
+            assert second.result() == 1
+        assert store.executions() == [execution(run(), input_rows=7, exit_code=3)]
+
     def test_a_batch_is_stored_whole_or_not_at_all(self, store: Store) -> None:
         """One record without time zone and none of the batch is there."""
         naive = execution(run(2), queued_at=NOW.replace(tzinfo=None))
         with pytest.raises(DataError, match="time zone"):
             store.record_executions([execution(run(1)), naive])
         assert store.executions() == []
+
+
+def _wait_for_a_waiting_writer(store: Store) -> None:
+    query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+    deadline = time.monotonic() + _WAIT_S
+    with store._database.engine.connect() as connection:
+        while connection.execute(query).scalar_one() == 0:
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.02)
 
 
 class TestPlacements:
@@ -438,6 +474,17 @@ class TestState:
         with pytest.raises(DataError, match="object is no JSON"):
             store.set_state("key", object())
         assert store.get_state("key") == 1
+
+
+def test_nothing_to_store(store: Store) -> None:
+    """Empty lists are stored without a word, and without a table being there to be asked."""
+    store.save_alarms([])
+    store.save_super_alarms([])
+    store.save_profiles([])
+    store.record_health([])
+    store.record_placements([])
+    assert store.record_executions([]) == 0
+    assert store.version() == 0
 
 
 def test_purge_deletes_what_is_over_and_keeps_what_counts(store: Store) -> None:

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from sqlalchemy.pool import QueuePool
 
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest
@@ -21,6 +22,7 @@ from aiops_provider.errors import (
     StoreUnreachableError,
 )
 from aiops_provider.store import Store
+from aiops_provider.store.database import Database
 
 SECRET = "s3cr3t-of-the-store"
 
@@ -128,6 +130,16 @@ def test_data_that_no_database_takes(store: Store, run: TaskRun) -> None:
     with pytest.raises(DataError, match="the database refuses the data"):
         store.record_placements([placement])
     assert store.placements() == []
+
+
+def test_too_many_threads_for_too_long(migrated_postgres_url: str) -> None:
+    """When every connection stays in use the store says that it cannot be reached."""
+    database = Database(migrated_postgres_url)
+    one = QueuePool(database.engine.pool._creator, pool_size=1, max_overflow=0, timeout=0.01)
+    database.engine.pool = one
+    with database.engine.connect(), pytest.raises(StoreUnreachableError, match="QueuePool limit"):
+        database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    database.close()
 
 
 def test_anything_else(store: Store) -> None:
