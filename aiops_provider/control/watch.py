@@ -242,6 +242,8 @@ def watch_config(settings: DetectionSettings) -> WatchConfig:
         minimum_history=settings.minimum_history,
         # Rounds may be seconds apart; too few samples face one test then.
         period=max(timedelta(seconds=settings.period_s), usual.period),
+        # Whoever looks every few seconds also tells an incident from what was fine just before it.
+        lead=timedelta(seconds=settings.period_s),
         quarantine=timedelta(seconds=settings.quarantine_s),
         hold_after_clusters=settings.hold_after_clusters,
         dry_run=settings.dry_run,
