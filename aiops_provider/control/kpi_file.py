@@ -1,5 +1,5 @@
 """
-Reads KPI samples from a file: CSV (also gzipped), JSON lines or Parquet.
+Reads KPI samples from a file: CSV, JSON lines or Parquet.
 
 Columns ``observed_at``, ``name`` and ``value``; every other column is a dimension, but for labels
 that say what was really wrong, which must not reach a detector.
@@ -7,22 +7,19 @@ that say what was really wrong, which must not reach a detector.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.kpi import KpiSample, split_dimensions
 from aiops_provider.errors import DataError
 
 REQUIRED = ("observed_at", "name", "value")
 LABELS = frozenset({"label", "labels", "is_anomaly", "anomaly"})
-
-_Row = tuple[int, Mapping[str, Any]]
+_NO_DIMENSION = {*REQUIRED, *LABELS, "idempotency_key", "dimensions", "context"}
 
 
 def read_kpi_file(file: Path) -> list[KpiSample]:
@@ -30,21 +27,13 @@ def read_kpi_file(file: Path) -> list[KpiSample]:
     Read all samples, in the order of the file.
 
     A moment without time zone is taken as UTC. An empty cell is a dimension that the sample lacks.
+    JSON lines may hold ``dimensions`` and ``context`` as objects, as the API takes them.
 
     Raises:
         DataError: The file cannot be read, or a row cannot be used; with row, column, value, mend.
     """
-    rows = _reader(file)
-    samples = []
-    try:
-        for number, row in rows(file):
-            samples.append(_sample(row, number, file))
-    except OSError as error:
-        raise DataError(
-            f"cannot be read: {error.strerror or error}", file=str(file), mend="Check the path."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError("is not UTF-8 text", file=str(file), mend="Save it as UTF-8.") from error
+    rows = _parquet_rows(file) if file.suffix.lower() == ".parquet" else read_rows(file)
+    samples = [_sample(row) for row in rows]
     if not samples:
         raise DataError(
             "holds no samples", file=str(file), mend=f"Give it rows of {', '.join(REQUIRED)}."
@@ -52,71 +41,9 @@ def read_kpi_file(file: Path) -> list[KpiSample]:
     return samples
 
 
-def _reader(file: Path) -> Callable[[Path], Iterator[_Row]]:
-    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    for suffix, reader in readers.items():
-        if file.name.removesuffix(".gz").endswith(suffix):
-            return reader
-    raise DataError(
-        "is of no kind that can be read",
-        file=str(file),
-        value=file.suffix,
-        mend="Name it .csv, .csv.gz, .jsonl or .parquet.",
-    )
-
-
-def _open(file: Path) -> TextIO:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8", newline="")
-    return file.open(encoding="utf-8", newline="")
-
-
-def _csv_rows(file: Path) -> Iterator[_Row]:
-    with _open(file) as source:
-        reader = csv.DictReader(source)
-        _check_columns(reader.fieldnames or (), file)
-        for row in reader:
-            if None in row or None in row.values():
-                raise DataError(
-                    f"has {'more' if None in row else 'fewer'} cells than the header",
-                    file=str(file),
-                    line=reader.line_num,
-                    field="row",
-                    mend="Quote cells that hold a comma.",
-                )
-            yield reader.line_num, row
-
-
-def _jsonl_rows(file: Path) -> Iterator[_Row]:
-    with _open(file) as source:
-        for number, line in enumerate(source, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(
-                    "is not JSON", file=str(file), line=number, mend="Write one object a line."
-                ) from error
-            if not isinstance(row, dict):
-                raise DataError(
-                    "is not an object", file=str(file), line=number, mend="Write one object a line."
-                )
-            _check_columns(row, file, number)
-            nested = {k: v for key in ("dimensions", "context") for k, v in _part(row, key).items()}
-            flat = {k: v for k, v in row.items() if k not in {"dimensions", "context"}}
-            yield number, {**nested, **flat}
-
-
-def _part(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = row.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _parquet_rows(file: Path) -> Iterator[_Row]:
+def _parquet_rows(file: Path) -> Iterator[Row]:
     try:
-        import pyarrow.lib
-        import pyarrow.parquet
+        from pyarrow import ArrowException, parquet
     except ModuleNotFoundError as error:
         raise DataError(
             "is Parquet, which needs pyarrow",
@@ -124,86 +51,64 @@ def _parquet_rows(file: Path) -> Iterator[_Row]:
             mend="pip install 'aiops-provider[parquet]'",
         ) from error
     try:
-        source = pyarrow.parquet.ParquetFile(file)
-        _check_columns(source.schema_arrow.names, file)
-        number = 0
-        for batch in source.iter_batches():
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except pyarrow.lib.ArrowInvalid as error:
+        table = parquet.read_table(file)
+    except (OSError, ArrowException) as error:
         raise DataError(
-            f"is not Parquet: {str(error).splitlines()[0][:100]}",
+            f"cannot be read as Parquet: {str(error).splitlines()[0][:200]}",
             file=str(file),
-            mend="Check the file.",
+            mend="Check path and file.",
         ) from error
+    for number, values in enumerate(table.to_pylist(), start=1):
+        yield Row(str(file), number, values)
 
 
-def _check_columns(names: Any, file: Path, line: int | None = None) -> None:
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise DataError(
-            "this column is missing",
-            file=str(file),
-            line=line,
-            field=missing[0],
-            mend=f"Needed are {', '.join(REQUIRED)}; every other column is a dimension.",
-        )
-
-
-def _sample(row: Mapping[str, Any], number: int, file: Path) -> KpiSample:
-    labels = {
-        key: str(cell)
-        for key, cell in row.items()
-        if key not in REQUIRED and key not in LABELS and key != "idempotency_key"
-        if cell is not None and cell != ""
-    }
-    dimensions, context = split_dimensions(labels)
-    name = str(row["name"] or "").strip()
-    if not name:
-        raise DataError(
-            f"row {number}: is empty",
-            file=str(file),
-            line=number,
-            field="name",
-            mend="Name the KPI.",
-        )
+def _sample(row: Row) -> KpiSample:
+    for column in REQUIRED:
+        if row.values.get(column) in (None, ""):
+            raise row.wrong(
+                column,
+                f"row {row.line}: is empty" if column in row.values else "this column is missing",
+                f"Needed are {', '.join(REQUIRED)}; every other column is a dimension.",
+            )
+    dimensions, context = split_dimensions(_labels(row.values))
     return KpiSample(
-        name=name,
-        observed_at=_moment(row["observed_at"], number, file),
-        value=_number(row["value"], number, file),
+        name=row.text("name", ""),
+        observed_at=_moment(row),
+        value=_value(row),
         dimensions=dimensions,
         context=context,
     )
 
 
-def _number(cell: Any, number: int, file: Path) -> float:
+def _labels(values: Mapping[str, Any]) -> dict[str, str]:
+    found = {key: cell for key, cell in values.items() if key not in _NO_DIMENSION}
+    for part in ("dimensions", "context"):
+        nested = values.get(part)
+        found |= nested if isinstance(nested, dict) else {}
+    return {key: str(cell) for key, cell in found.items() if cell not in (None, "")}
+
+
+def _value(row: Row) -> float:
+    cell = row.values["value"]
     try:
-        value = float(cell)
+        value = math.nan if isinstance(cell, bool) else float(cell)
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(
-            f"row {number}: is not a finite number",
-            file=str(file),
-            line=number,
-            field="value",
-            value=cell,
-            mend="Leave the row out when there is nothing to report.",
+        raise row.wrong(
+            "value",
+            f"row {row.line}: is not a finite number",
+            "Leave the row out when there is nothing to report.",
         )
     return value
 
 
-def _moment(cell: Any, number: int, file: Path) -> datetime:
+def _moment(row: Row) -> datetime:
+    cell = row.values["observed_at"]
     try:
-        moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell).strip())
-    except ValueError as error:
-        raise DataError(
-            f"row {number}: is no moment",
-            file=str(file),
-            line=number,
-            field="observed_at",
-            value=cell,
-            mend="Write it as 2026-11-24T14:03:00Z.",
-        ) from error
+        moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
+    except ValueError:
+        raise row.wrong(
+            "observed_at", f"row {row.line}: is no moment", "Write it as 2026-11-24T14:03:00Z."
+        ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
