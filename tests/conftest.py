@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S = 60.0
 _ROOM_BYTES = 1024**3
+_PREFIX = "aiops-pg-"
 _NOBODY = 65534  # PostgreSQL refuses to run as root
 _TEST_SETTINGS = {
     "listen_addresses": "",
@@ -69,11 +71,19 @@ class PostgresServer:
             connection.execute(sql.encode())
 
 
-def _fast_folder() -> str | None:
+def _fast_folder() -> Path:
     """Memory where there is enough: copying databases is what these tests mostly do."""
     memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a folder of our own in it
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
-    return str(memory) if roomy and os.access(memory, os.W_OK) else None
+    return memory if roomy and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed test processes left; their servers ended with them."""
+    for folder in parent.glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)  # another process may be sweeping too
 
 
 def _binaries() -> Path:
@@ -151,7 +161,9 @@ def _answers(server: PostgresServer) -> bool:
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL, shared by the tests of this process."""
     # Not tmp_path: that lies in a folder only root may enter, and is too long for a socket.
-    folder = Path(tempfile.mkdtemp(prefix="aiops-pg-", dir=_fast_folder()))
+    parent = _fast_folder()
+    _sweep(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     try:
         process = _start(folder)
         try:
