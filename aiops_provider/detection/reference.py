@@ -33,10 +33,10 @@ _PER_SEASON = 2
 RECENT = 256
 
 _NORMAL_MAD = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
-_NORMAL_QUARTILE = 0.6745  # upper quartile of a standard normal distribution
+NORMAL_QUARTILE = 0.6745  # upper quartile of a standard normal distribution
 _NORMAL_MEAN_DEVIATION = 1.2533  # mean absolute deviation -> standard deviation
 # Half a percent of the level is not worth an alarm by itself.
-_RELATIVE_FLOOR = 0.005
+RELATIVE_FLOOR = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +60,8 @@ class Reference:
 
     @property
     def freedom(self) -> float:
-        """
-        Degrees of freedom of the Student-t distribution that (x - median) / scale follows.
-
-        Half the count, less a half, is what simulation gives for medians and MADs of normal
-        values (n = 8: 4; 14: 6.5; 20: 9.5). Eight is the most: real series have heavier tails than
-        normal ones, log-normal noise of 30 % has those of t with 7 to 8.
-        """
-        return min(max(self.count / 2 - 0.5, 1.0), 8.0)
+        """Degrees of freedom of the Student-t distribution that deviations follow."""
+        return degrees_of_freedom(self.count)
 
     def deviation(self, value: float) -> float:
         """Distance from the median in robust standard deviations, signed."""
@@ -143,11 +137,11 @@ def summarise(name: str, values: Floats, count: int) -> Reference:
     location = float(_middle(ordered))
     spread = _NORMAL_MAD * float(_middle(np.sort(np.abs(ordered - location))))
     half = (len(ordered) + 1) // 2
-    below = (location - float(_middle(ordered[:half]))) / _NORMAL_QUARTILE
-    above = (float(_middle(ordered[-half:])) - location) / _NORMAL_QUARTILE
+    below = (location - float(_middle(ordered[:half]))) / NORMAL_QUARTILE
+    above = (float(_middle(ordered[-half:])) - location) / NORMAL_QUARTILE
     if max(spread, below, above) == 0.0:
         spread = _NORMAL_MEAN_DEVIATION * float(np.mean(np.abs(ordered - location)))
-    floor = max(_RELATIVE_FLOOR * abs(location), 1e-9)
+    floor = max(RELATIVE_FLOOR * abs(location), 1e-9)
     if bool(np.all(ordered == np.floor(ordered))):
         floor = max(floor, 0.5)
     return Reference(
@@ -157,6 +151,20 @@ def summarise(name: str, values: Floats, count: int) -> Reference:
         scale_above=max(spread, above, floor),
         count=count,
     )
+
+
+def degrees_of_freedom(count: int) -> float:
+    """
+    Degrees of freedom of the Student-t distribution that (x - median) / scale follows.
+
+    Half the count, less a half, is what simulation gives for medians and MADs of normal values
+    (n = 8: 4; 14: 6.5; 20: 9.5). Eight is the most: real series have heavier tails than normal ones,
+    log-normal noise of 30 % has those of t with 7 to 8.
+
+    >>> degrees_of_freedom(14), degrees_of_freedom(500)
+    (6.5, 8.0)
+    """
+    return min(max(count / 2 - 0.5, 1.0), 8.0)
 
 
 def _middle(ordered: Floats) -> float:

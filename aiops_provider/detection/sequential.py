@@ -17,16 +17,22 @@ from typing import Literal
 import numpy as np
 
 from aiops_provider.detection.attributes import PROGRESS
-from aiops_provider.detection.reference import summarise
+from aiops_provider.detection.reference import (
+    NORMAL_QUARTILE,
+    RELATIVE_FLOOR,
+    degrees_of_freedom,
+    summarise,
+)
 from aiops_provider.detection.verdict import SMALLEST_P, Verdict
 from aiops_provider.domain.kpi import KpiSample
 
 Direction = Literal["up", "down", "both"]
 
-# The last so many batches say where the metric stands; it learns, so older ones say little. Chosen by
-# simulation: with 16 neighbouring batches share too much of the reference's error, and steady noise
-# alarms ten times as often as it may.
-_WINDOW = 32
+# Batches that say where the metric stands (it learns, so older ones say little), and batches that
+# say how noisy it is. Chosen by simulation: with fewer than 32 for the noise, steady noise alarms ten
+# times as often as it may; with more than 16 for the level, a break is seen later.
+_LEVEL = 16
+_NOISE = 32
 # Runs that are remembered; the one that reported least recently is forgotten first.
 _RUNS = 5_000
 # A batch this improbable is suspected: it enters the evidence but not the reference.
@@ -35,7 +41,7 @@ _SUSPECT_P = 1e-3
 
 @dataclass(slots=True)
 class _Run:
-    values: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    values: deque[float] = field(default_factory=lambda: deque(maxlen=_NOISE))
     log_evidence: float = 0.0
     last_at: datetime | None = None
 
@@ -44,13 +50,13 @@ class SequentialTest:
     """
     Watches for a drop (or rise) inside a run by betting against "all is as before".
 
-    Each batch is compared with the median of the last 32 of its run; the scale comes from the
+    Each batch is compared with the median of the last 16 of its run; the scale comes from the
     differences of successive batches, so that steady progress does not count as noise. Its
     one-sided p-value is turned into an e-value by ``e = (1 - p + p ln p) / (p ln² p)`` (Vovk and
     Wang, E-values, 2021), and the evidence is ``E ← max(E, 1) · e``. By Ville's inequality E
     exceeds 1/α once in at least 1/α batches on average when nothing breaks, whenever one looks;
     ``1/E`` is the p-value that is told. A break of a dozen deviations shows in its first batch, one
-    of four within ten; in 18,000 batches of simulated steady noise there was no false alarm. A slow decline is followed and not seen; the seasonal detector sees it.
+    of four within eight; in 18,000 batches of simulated steady noise there was no false alarm. A slow decline is followed and not seen; the seasonal detector sees it.
 
     Args:
         minimum_batches: Batches of a run before it is judged.
@@ -118,12 +124,12 @@ def log_e_value(p_value: float) -> float:
 def _compare(value: float, past: deque[float]) -> tuple[float, float, float]:
     """Expected value, deviation in robust standard deviations, degrees of freedom."""
     values = np.array(past)
-    level = summarise("", values, len(values))
+    level = summarise("", values[-_LEVEL:], min(len(values), _LEVEL))
     # A difference of two independent batches has twice the variance of one.
-    steps = summarise("", np.abs(np.diff(values)) / math.sqrt(2.0), len(values))
-    noise = max(steps.location / 0.6745, min(level.scale_below, level.scale_above) / 2)
-    effect = (value - level.location) / (noise * math.sqrt(1.0 + math.pi / 2 / len(values)))
-    return level.location, effect, level.freedom
+    steps = float(np.median(np.abs(np.diff(values)))) / (NORMAL_QUARTILE * math.sqrt(2.0))
+    noise = max(steps, RELATIVE_FLOOR * abs(level.location), 1e-9)
+    effect = (value - level.location) / (noise * math.sqrt(1.0 + math.pi / 2 / level.count))
+    return level.location, effect, degrees_of_freedom(len(values))
 
 
 def _one_sided_p(effect: float, freedom: float, direction: Direction) -> float:
