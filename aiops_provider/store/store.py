@@ -40,9 +40,8 @@ class Store:
     """
     What the installation remembers, in SQLite or PostgreSQL.
 
-    Synchronous and thread-safe; a process that forks may go on using it in both. Every moment must
-    have a time zone and is returned in UTC. Any method but :meth:`open`, :meth:`close` and
-    :meth:`head` may raise
+    Synchronous, thread-safe, usable on both sides of a fork. Every moment must have a time zone and
+    is returned in UTC. Any method but :meth:`open`, :meth:`close` and :meth:`head` may raise
 
     - StoreUnreachableError: the database does not answer, or stayed locked for 30 s;
     - StoreNotMigratedError: tables are missing; the message says ``aiops db upgrade``;
