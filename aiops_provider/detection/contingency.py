@@ -10,8 +10,9 @@ everywhere from hiding the fault of a cluster. A property that only some KPIs of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,35 @@ class Observations:
         mask: Mask = encoded == codes.get(value, -1)
         return mask
 
+    def least_p_values(self, names: Collection[str]) -> list[float]:
+        """
+        For every value of these attributes, alarmed or not, the least p-value it could have had.
+
+        Which values alarmed is what is asked, so those that did not count as tests as well. Values
+        that the very same rows have are one.
+        """
+        alarmed = self.alarmed_executions
+        seen: set[bytes] = set()
+        found = []
+        for name in names:
+            self.having(name, "")  # makes the column
+            codes, encoded = self._columns[name]
+            order = np.argsort(encoded, kind="stable")
+            for value, rows in zip(
+                codes, np.split(order, np.cumsum(np.bincount(encoded))[:-1]), strict=True
+            ):
+                key = rows.tobytes()
+                if value is None or key in seen:
+                    continue
+                seen.add(key)
+                mask = np.zeros(len(encoded), dtype=np.bool_)
+                mask[rows] = True
+                inside = self._count(mask)
+                with_it = int((inside > 0).sum())
+                without = int((self._rows - inside > 0).sum())
+                found.append(_least_p(alarmed, with_it, without))
+        return found
+
     def measure(self, mask: Mask) -> Contingency:
         """How well the property of these rows tells alarmed from healthy, in its better view."""
         rows, alarmed = self._count(mask), self._count(mask & self.alarmed)
@@ -150,7 +180,9 @@ def _table(alarmed: tuple[float, float], counts: tuple[int, int]) -> Contingency
     )
 
 
+@lru_cache(maxsize=4096)
 def _least_p(alarmed: int, with_it: int, without: int) -> float:
+    alarmed = min(alarmed, with_it + without)
     most = min(alarmed, with_it)
     return fisher_greater(most, with_it - most, alarmed - most, without - alarmed + most)
 

@@ -2,15 +2,16 @@
 What do the alarmed observations share that the healthy ones lack?
 
 Hypotheses are ordered by explanatory power, then simplicity, then significance; the p-value is
-corrected for the number of hypotheses that could have been significant (Tarone, 1990: a task that
-ran once can never be, so it costs nothing to look at it).
+corrected for the number of hypotheses that could have been significant (Tarone, 1990: among many
+tasks one that ran once can never be, so it costs nothing to look at it).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from aiops_provider.detection.attributes import kind_of
+from aiops_provider.detection.attributes import NEVER_AT_FAULT, kind_of
 from aiops_provider.detection.candidates import Candidate, find_candidates
 from aiops_provider.detection.contingency import Observations
 from aiops_provider.detection.wording import counter_evidence, next_check
@@ -46,11 +47,19 @@ def rank_root_causes(
     """
     observations = Observations(alarmed_rows, healthy_rows)
     candidates = _ranked(find_candidates(observations))
-    tests = _tests([one.evidence.least_p for one in candidates])
+    names = {name for row in alarmed_rows for name in row} - NEVER_AT_FAULT
+    possible = observations.least_p_values(names)
+    tests = _tests(possible)
     kept = candidates[:_HYPOTHESES]
     parents = [_parent(one, kept) for one in kept]
     hypotheses = [
-        _hypothesis(one, tests, parent=kept[p] if p is not None else None, depth=_depth(parents, i))
+        _hypothesis(
+            one,
+            # A further condition could have been any other value.
+            tests * max(len(possible), 1) ** (len(one.conditions) - 1),
+            parent=kept[p] if p is not None else None,
+            depth=_depth(parents, i),
+        )
         for i, (one, p) in enumerate(zip(kept, parents, strict=True))
     ]
     if not hypotheses or hypotheses[0].p_value > MAXIMUM_P:
@@ -95,10 +104,11 @@ def _ranked(candidates: list[Candidate]) -> list[Candidate]:
 
 def _tests(least_p_values: Sequence[float]) -> int:
     """Number of tests to correct for: those that could be significant after the correction."""
-    for tests in range(1, len(least_p_values) + 1):
-        if sum(p <= MAXIMUM_P / tests for p in least_p_values) <= tests:
+    ordered = sorted(least_p_values)
+    for tests in range(1, len(ordered) + 1):
+        if bisect_right(ordered, MAXIMUM_P / tests) <= tests:
             return tests
-    return max(len(least_p_values), 1)
+    return max(len(ordered), 1)
 
 
 def _parent(candidate: Candidate, others: Sequence[Candidate]) -> int | None:
