@@ -112,4 +112,6 @@ def test_the_readme_shows_expectations_that_the_demo_has():
     code = "".join(path.read_text() for path in (PACKAGE / "cli" / "demo").rglob("*.py"))
     assert shown
     for words in shown:
-        assert words.removeprefix("aws-sa-east-1 ") in code
+        # Names of clusters and providers are filled in when it runs.
+        fixed = re.sub(r"\b(aws|azure)[a-z0-9-]*", "{}", words).split("{}")
+        assert all(part.strip() in code for part in fixed), words
