@@ -111,8 +111,6 @@ def _pace() -> dict[str, str]:
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # A second API process would cost 300 MiB and 10 s of a core at the start.
         "API__WORKERS": "1",
-        # uvicorn waits this long for open connections when it is told to end.
-        "API__WORKER_TIMEOUT": "10",
         # Each parsing process imports Airflow anew; there are three small files.
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         # The files do not change: after the first parse the two cores belong to the tasks.

@@ -16,6 +16,8 @@ from aiops_provider.errors import AiopsError
 # Airflow's components have been seen to need 6 s and more after SIGTERM on a busy machine.
 _GRACE_S = 15.0
 
+_OWN_PORTS = range(20_000, 32_000)
+
 
 class DemoProcessError(AiopsError):
     """A process of the demo ended before it should."""
@@ -167,11 +169,20 @@ def free_port() -> int:
     A TCP port on loopback that was free a moment ago.
 
     Airflow's components must know each other's ports before the first of them starts, so the
-    socket cannot be kept; the moment in between is the price.
+    socket cannot be kept, and half a minute may pass. Systems hand out ports from 32768 upwards
+    (Linux) or 49152 (others) to whoever asks for any; one below is unlikely to be taken meanwhile.
+
+    Raises:
+        DemoProcessError: Hundreds of ports were all taken.
     """
+    import random
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.SystemRandom().sample(_OWN_PORTS, k=200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise DemoProcessError(f"no free port between {_OWN_PORTS.start} and {_OWN_PORTS.stop}")

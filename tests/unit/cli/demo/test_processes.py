@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from aiops_provider.cli.demo import processes
 from aiops_provider.cli.demo.processes import DemoProcessError, Troupe, free_port
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -93,7 +95,8 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path):
             sys.executable,
             "-c",
             "import os, pathlib, sys, time\n"
-            "from aiops_provider.cli.demo.processes import Troupe\n"
+            "from aiops_provider.cli.demo import processes
+from aiops_provider.cli.demo.processes import Troupe\n"
             f"troupe = Troupe(pathlib.Path({str(tmp_path)!r}), os.environ)\n"
             f"print(troupe.start('sleeper', {SLEEP!r}), flush=True)\n"
             "time.sleep(600)",
@@ -114,8 +117,17 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path):
 
 
 def test_a_free_port_can_be_listened_on():
-    """The port is on loopback and nobody's."""
-    import socket
-
+    """The port is on loopback, nobody's, and none that the system gives to whoever asks."""
+    port = free_port()
+    assert port < 32_768
     with socket.socket() as server:
-        server.bind(("127.0.0.1", free_port()))
+        server.bind(("127.0.0.1", port))
+
+
+def test_a_port_that_is_taken_is_passed_over(monkeypatch):
+    """Somebody else's port is never given."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(processes, "_OWN_PORTS", range(taken, taken + 200))
+        assert free_port() != taken
