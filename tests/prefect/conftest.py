@@ -289,3 +289,35 @@ def wait_until() -> Callable[..., None]:
 def open_site(prefect_server: Server) -> Callable[..., AbstractContextManager[Site]]:
     """Starts a worker with settings of its own."""
     return partial(site, prefect_server)
+
+
+CLUSTERS = [
+    {
+        "name": "cheap",
+        "kind": "local",
+        "capacity": {"cores": 4, "memory_gib": 6},
+        "price_usd_per_hour": 0.1,
+    },
+    {
+        "name": "dear",
+        "kind": "local",
+        "provider": "aws",
+        "region": "sa-east-1",
+        "capacity": {"cores": 4, "memory_gib": 8},
+        "price_usd_per_hour": 5.0,
+    },
+]
+ROUTING = {"refresh_s": 0.5, "probe_period_s": 0.5, "breaker_open_s": 600}
+
+
+@pytest.fixture(scope="session")
+def enforcing() -> dict[str, Any]:
+    """Settings of a worker that really places: a cheap and a dear cluster."""
+    return {
+        "mode": "enforce",
+        "clusters": CLUSTERS,
+        "routing": ROUTING,
+        "run_cycle": False,
+        # Nobody listens there: what flows report is none of these tests' business.
+        "server": {"url": "http://127.0.0.1:9/aiops"},
+    }
