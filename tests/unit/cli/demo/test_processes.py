@@ -95,8 +95,7 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path):
             sys.executable,
             "-c",
             "import os, pathlib, sys, time\n"
-            "from aiops_provider.cli.demo import processes
-from aiops_provider.cli.demo.processes import Troupe\n"
+            "from aiops_provider.cli.demo.processes import Troupe\n"
             f"troupe = Troupe(pathlib.Path({str(tmp_path)!r}), os.environ)\n"
             f"print(troupe.start('sleeper', {SLEEP!r}), flush=True)\n"
             "time.sleep(600)",
