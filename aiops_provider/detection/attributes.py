@@ -71,3 +71,8 @@ def place_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Where it ran, and in which version."""
     somewhere = {*INFRASTRUCTURE, *SOFTWARE}
     return tuple(sorted((k, v) for k, v in attributes.items() if k in somewhere))
+
+
+def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
+    """Whether an observation meets all conditions of a cause."""
+    return all(attributes.get(name) == value for name, value in cause.items())

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import place_of
+from aiops_provider.detection.attributes import has, place_of
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 
 Place = tuple[tuple[str, str], ...]
@@ -54,6 +54,7 @@ class Evidence:
         self._keep = keep
         self._healthy: dict[tuple[SeriesKey, Place], Row] = {}
         self._alarmed: dict[tuple[SeriesKey, Place], Row] = {}
+        self._last_alarmed: dict[tuple[SeriesKey, Place], datetime] = {}
 
     def add(self, sample: KpiSample, *, expected: float, alarm: str | None) -> bool:
         """Take in a sample and the alarm that holds it, if any; whether it alarmed newly there."""
@@ -68,6 +69,9 @@ class Evidence:
         key = (row.series, place_of(row.attributes))
         rows = self._healthy if alarm is None else self._alarmed
         before = rows.get(key)
+        if alarm is not None:
+            last = self._last_alarmed.get(key, row.observed_at)
+            self._last_alarmed[key] = max(last, row.observed_at)
         # The first sample of an alarm shows the onset; of healthy ones the latest counts.
         if before is not None and before.alarm == alarm and alarm is not None:
             return False
@@ -78,6 +82,13 @@ class Evidence:
     def alarmed(self, alarms: Collection[str]) -> list[Row]:
         """Rows that these alarms hold."""
         return [row for row in self._alarmed.values() if row.alarm in alarms]
+
+    def alarmed_since(self, cause: Mapping[str, str], moment: datetime) -> bool:
+        """Whether anything that has the cause was in alarm after that moment."""
+        return any(
+            self._last_alarmed[key] > moment and has(row.attributes, cause)
+            for key, row in self._alarmed.items()
+        )
 
     def healthy(self, alarmed: Collection[Row], *, since: datetime) -> list[Row]:
         """
@@ -107,3 +118,4 @@ class Evidence:
         oldest = now - self._keep
         self._healthy = {k: row for k, row in self._healthy.items() if row.observed_at >= oldest}
         self._alarmed = {k: row for k, row in self._alarmed.items() if row.alarm in alarms}
+        self._last_alarmed = {k: at for k, at in self._last_alarmed.items() if k in self._alarmed}

@@ -8,19 +8,20 @@ explained again, until nothing significant is left. So two causes at once become
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, work_of
+from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, has, work_of
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failing_tasks import failing_tasks
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
 
-# A super-alarm needs witnesses: so many different tasks (or partitions), or so many places.
-MINIMUM_WITNESSES = 2
+# A super-alarm needs witnesses: so many different tasks (or partitions), or one on as many clusters
+# as it takes to hold it.
+MINIMUM_TASKS = 2
 # Without a known cause it needs more: so many, and most of what ran must be in alarm …
-UNKNOWN_WITNESSES = 3
+UNKNOWN_TASKS = 3
 UNKNOWN_SHARE = 0.5
 # … or so many KPIs of one execution, which chance does not bring together.
 UNKNOWN_KPIS = 5
@@ -86,7 +87,7 @@ def fold_alarms(
             break
         covered = [row for row in left if has(row.attributes, cause)]
         left = [row for row in left if not has(row.attributes, cause)]
-        if _witnesses(covered) < MINIMUM_WITNESSES:
+        if _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters:
             lone.extend(covered)
             continue
         folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
@@ -95,11 +96,6 @@ def fold_alarms(
     if unexplained:
         folds.append(Fold(rows=unexplained, root_cause=_rank(unexplained, healthy)))
     return folds
-
-
-def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
-    """Whether an observation meets all conditions of a cause."""
-    return all(attributes.get(name) == value for name, value in cause.items())
 
 
 def _rank(alarmed: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
@@ -136,11 +132,12 @@ def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> 
     return again if again.best.cause == found.best.cause else found
 
 
-def _witnesses(rows: Sequence[Row]) -> int:
-    """Distinct tasks or distinct places, whichever are more; 0 of nothing."""
-    works = {work_of(row.attributes) for row in rows}
-    places = {tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows}
-    return max(len(works), len(places))
+def _tasks(rows: Sequence[Row]) -> int:
+    return len({work_of(row.attributes) for row in rows})
+
+
+def _places(rows: Sequence[Row]) -> int:
+    return len({tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows})
 
 
 def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
@@ -150,7 +147,7 @@ def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ..
         by_execution[execution_of(row.attributes)].append(row)
     fine = {execution_of(row.attributes) for row in healthy} - by_execution.keys()
     share = len(by_execution) / max(len(by_execution) + len(fine), 1)
-    if _witnesses(rows) >= UNKNOWN_WITNESSES and share >= UNKNOWN_SHARE:
+    if _tasks(rows) >= UNKNOWN_TASKS and share >= UNKNOWN_SHARE:
         return tuple(rows)
     return tuple(
         row for group in by_execution.values() if len(group) >= UNKNOWN_KPIS for row in group

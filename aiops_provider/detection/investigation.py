@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
 from aiops_provider.detection.evidence import Evidence
-from aiops_provider.detection.fold import Fold, fold_alarms, has
+from aiops_provider.detection.fold import Fold, fold_alarms
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
 from aiops_provider.detection.super_alarms import SuperAlarms
@@ -121,7 +121,9 @@ class Investigation:
             alarmed_on=self.super_alarms.clusters(super_alarm.id),
             now=now,
         )
-        fresh = before is not None and self._alarmed_since(super_alarm, before.expires_at)
+        fresh = before is not None and self.evidence.alarmed_since(
+            super_alarm.root_cause.best.cause, before.expires_at
+        )
         after = renewed(before, decided, fresh=fresh)
         if before is not None and _says_the_same(before, after):
             return
@@ -130,14 +132,6 @@ class Investigation:
             yield replace(before, released_at=now)
         if after.action is not ResponseAction.NOTHING:
             yield after
-
-    def _alarmed_since(self, super_alarm: SuperAlarm, moment: datetime) -> bool:
-        """Whether the cause was seen at work after that moment."""
-        cause = super_alarm.root_cause.best.cause
-        return any(
-            (alarm.last_seen_at or alarm.observed_at) > moment and has(alarm.attributes, cause)
-            for alarm in self.super_alarms.members(super_alarm.id).values()
-        )
 
 
 def _says_the_same(before: Response, after: Response) -> bool:

@@ -1,0 +1,153 @@
+"""Few groups out of many alarmed observations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from aiops_provider.detection.evidence import Row
+from aiops_provider.detection.fold import fold_alarms
+from aiops_provider.domain.alarm import CauseKind
+from aiops_provider.domain.kpi import SeriesKey
+
+NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)
+PLACES = {"a": "aws", "b": "aws", "c": "azure", "d": "on_premises"}
+
+
+def row(task, cluster, *, bad, kpi="rows", **more):
+    labels = {"dag": "d", "task": task, **more}
+    return Row(
+        series=SeriesKey(kpi, tuple(sorted(labels.items()))),
+        observed_at=NOW,
+        attributes={**labels, "cluster": cluster, "provider": PLACES[cluster], "kpi": kpi},
+        value=1.0,
+        expected=100.0,
+        alarm=f"{kpi}/{task}/{more}" if bad else None,
+    )
+
+
+def folded(rows, hold_after=3):
+    folds = fold_alarms(
+        [one for one in rows if one.alarm],
+        [one for one in rows if not one.alarm],
+        hold_after_clusters=hold_after,
+    )
+    return {
+        (tuple(one.root_cause.best.cause.items()), one.root_cause.best.kind, len(one.rows))
+        for one in folds
+    }
+
+
+def grid(bad, *, per_cluster=7):
+    return [
+        row(f"t{n % 5}", cluster, bad=bad(f"t{n % 5}", cluster), partition=f"{cluster}{n}")
+        for cluster in "abcd"
+        for n in range(per_cluster)
+    ]
+
+
+def test_nothing_wrong_gives_nothing():
+    """Without alarms there is no group."""
+    assert set() == folded(grid(lambda task, cluster: False))
+
+
+def test_one_cause_is_one_group():
+    """All alarms of a provider's two clusters."""
+    found = folded(grid(lambda task, cluster: cluster in "ab"))
+
+    assert {((("provider", "aws"),), CauseKind.CLUSTER, 14)} == found
+
+
+@pytest.mark.parametrize("per_cluster", [7, 9])
+def test_two_causes_of_equal_size_are_told_apart(per_cluster):
+    """Each spoils what would speak for the other, and yet both are found."""
+    found = folded(grid(lambda task, cluster: cluster in "cd", per_cluster=per_cluster))
+
+    assert {
+        ((("cluster", "c"),), CauseKind.CLUSTER, per_cluster),
+        ((("cluster", "d"),), CauseKind.CLUSTER, per_cluster),
+    } == found
+
+
+def test_a_few_scattered_alarms_are_no_group():
+    """Three alarms that share nothing do not make a super-alarm."""
+    rows = grid(lambda task, cluster: False)
+    for n, place in enumerate((0, 9, 25)):
+        rows[place] = row(
+            rows[place].attributes["task"], rows[place].attributes["cluster"],
+            bad=True, partition=f"odd{n}",
+        )  # fmt: skip
+
+    assert set() == folded(rows)
+
+
+def test_everything_wrong_is_one_group_of_unknown_cause():
+    """Where nothing is healthy there is one group, and it says so."""
+    found = folded(grid(lambda task, cluster: True))
+
+    assert {((), CauseKind.UNKNOWN, 28)} == found
+
+
+def test_many_kpis_of_one_execution_are_one_group():
+    """Thirty alarms of one task are told once, without blaming its cluster."""
+    rows = grid(lambda task, cluster: False)
+    rows += [row("t1", "c", bad=True, kpi=f"k{n}", partition="odd") for n in range(30)]
+
+    assert {((), CauseKind.UNKNOWN, 30)} == folded(rows)
+
+
+def outcomes(failures, tasks="uvwxyz", clusters="abcd"):
+    return [
+        row(task, cluster, bad=(task, cluster) in failures, kpi="task_failed")
+        for task in tasks
+        for cluster in clusters
+    ]
+
+
+def test_a_task_that_fails_on_three_clusters_is_at_fault():
+    """Others succeed there: no cluster is blamed."""
+    rows = [
+        one
+        for one in outcomes({("u", c) for c in "abc"})
+        if one.attributes["task"] != "u" or one.alarm
+    ]
+
+    assert {((("dag", "d"), ("task", "u")), CauseKind.TASK, 3)} == folded(rows)
+
+
+@pytest.mark.parametrize("clusters", ["a", "ab"])
+def test_a_task_that_fails_on_fewer_is_not_yet(clusters):
+    """One or two failed tries may be chance."""
+    rows = outcomes({("u", c) for c in clusters})
+    rows = [one for one in rows if one.attributes["task"] != "u" or one.alarm]
+
+    assert CauseKind.TASK not in {kind for _, kind, _ in folded(rows)}
+
+
+def test_a_task_that_succeeds_elsewhere_is_not_at_fault():
+    """It failed on three clusters but succeeds on as many places."""
+    rows = outcomes({("u", c) for c in "abc"})
+    rows += [row("u", "d", bad=False, kpi="task_failed", partition=str(n)) for n in range(5)]
+
+    assert set() == folded(rows)
+
+
+def test_many_tasks_that_fail_on_one_cluster_blame_the_cluster():
+    """They succeed elsewhere: the cluster is at fault, no task."""
+    found = folded(outcomes({(task, "c") for task in "uvwxyz"}))
+
+    assert [CauseKind.CLUSTER] == [kind for _, kind, _ in found]
+    assert {"c"} & {value for cause, _, _ in found for _, value in cause}
+
+
+def test_a_broken_provider_is_not_a_broken_task():
+    """A task fails on both clusters of a provider, as all others do there."""
+    found = folded(outcomes({(task, c) for task in "uvwxyz" for c in "ab"}), hold_after=2)
+
+    assert {((("provider", "aws"),), CauseKind.CLUSTER, 12)} == found
+
+
+def test_a_failure_of_one_try_is_no_group():
+    """It stays an alarm."""
+    assert set() == folded(outcomes({("u", "a")}))
