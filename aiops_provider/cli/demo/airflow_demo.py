@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -57,6 +58,8 @@ def run(options: DemoOptions, narrator: Narrator) -> DemoReport:
         options.on_report(report)
         if options.keep:
             _wait_for_the_user(stage, narrator)
+    # A hundred megabytes of patients that no question needs; store, logs and configuration stay.
+    shutil.rmtree(data)
     return report
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
 
 # Environment that `aiops` needs to find the demo's store; nothing secret is among it.
-_NEEDED = ("AIRFLOW_HOME", "AIOPS_CONFIG", "AIOPS__STORE")
+_NEEDED = ("AIRFLOW_HOME", "AIRFLOW__CORE__EXECUTOR", "AIOPS_CONFIG", "AIOPS__STORE")
 _HYPOTHESES = 3
 
 
