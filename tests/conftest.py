@@ -106,10 +106,31 @@ def _unprivileged(*, with_parent: bool) -> list[str]:
     return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *dies]
 
 
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """The binaries where nobody may run them: an environment can lie where only root may go."""
+    tried = subprocess.run(
+        [*_unprivileged(with_parent=False), str(binaries / "initdb"), "--version"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    if tried.returncode == 0:
+        return binaries
+    installation, package = binaries.parent, binaries.parents[1]
+    copied = folder / "site" / package.name / installation.name
+    shutil.copytree(
+        installation, copied, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a")
+    )
+    libraries = package.with_name(f"{package.name}.libs")  # found by their place relative to it
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "site" / libraries.name, symlinks=True)
+    return copied / binaries.name
+
+
 def _start(folder: Path) -> subprocess.Popen[bytes]:
-    binaries, data, log = _binaries(), folder / "data", folder / "log"
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
+    binaries, data, log = _reachable(_binaries(), folder), folder / "data", folder / "log"
     made = subprocess.run(
         [
             *_unprivileged(with_parent=False),
