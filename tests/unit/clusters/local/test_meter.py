@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 
+import psutil
 import pytest
 
 from aiops_provider.clusters.job_client import JobState
@@ -108,7 +109,8 @@ def test_short_peak(open_site):
 
 
 def test_job_over_in_no_time(open_site):
-    """Even a job that ends at once has used some memory."""
+    """Even a job that ends at once has used some memory: at most what its fork shared with us."""
     open_site.pool.submit(open_site.job("a", "true"))
     [update] = open_site.follower.wait_for("a")
-    assert 0 < update.usage.peak_memory_gib < 0.2
+    ours_gib = psutil.Process().memory_info().rss / 1024**3
+    assert 0 < update.usage.peak_memory_gib < ours_gib + 0.1
