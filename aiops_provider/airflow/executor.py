@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
-from aiops_provider.airflow.describe import read_description
+from aiops_provider.airflow.executor_config import read_description
 from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.airflow.versions import States, queues_of, states_of, workload_key
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun

@@ -2,7 +2,7 @@
 Journey B after ingest: new samples are judged, alarms grouped, explained and answered.
 
 The engine lives in memory; what it has concluded lies in the store. The order of writing makes a
-crash harmless at any point: alarms, super-alarms, responses, and last the position up to which
+crash harmless at any point: alarms, responses, super-alarms, and last the position up to which
 samples are accounted for. Whoever starts anew reads the same samples again and comes to the same
 ids. Only one process of an installation may do this at a time (the cycle holds a lease for it).
 """
@@ -223,13 +223,14 @@ def _unavailable(store: Store, now: datetime) -> dict[str, str]:
 def _persist(store: Store, evaluation: Evaluation) -> None:
     if evaluation.alarms:
         store.save_alarms(evaluation.alarms)
-    if evaluation.super_alarms:
-        store.save_super_alarms(evaluation.super_alarms)
+    # Before the super-alarms: those say what was decided, and it is not decided twice.
     for response in evaluation.responses:
         if response.released_at is None:
             store.save_response(response)
         else:
             store.release_response(response.id, response.released_at)
+    if evaluation.super_alarms:
+        store.save_super_alarms(evaluation.super_alarms)
     for one in evaluation.super_alarms:
         log.info("%s is %s: %s", one.id, one.state.value, one.summary)
 

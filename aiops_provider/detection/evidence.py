@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import has, place_of
+from aiops_provider.detection.attributes import execution_of, has, place_of
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 
 Place = tuple[tuple[str, str], ...]
@@ -90,22 +90,38 @@ class Evidence:
             for key, row in self._alarmed.items()
         )
 
-    def healthy(self, alarmed: Collection[Row], *, since: datetime) -> list[Row]:
+    def healthy(
+        self, alarmed: Collection[Row], *, onset: datetime, lead: timedelta = timedelta(0)
+    ) -> list[Row]:
         """
-        Rows to compare with: healthy since that moment, or in a run of which others alarmed.
+        Rows to compare with: healthy since the onset, or in a run of which others alarmed.
+
+        What was healthy before the trouble began says nothing about what has it now, and a run
+        that ended before is no part of it. An execution that other alarms hold is not healthy
+        either, whatever else was fine about it.
 
         Args:
             alarmed: The rows that are to be explained; they are not among the result.
-            since: From about the onset on; what was healthy long before says nothing.
+            onset: When the trouble began.
+            lead: Rows that name no run count from so long before, as nobody sees the onset exactly.
         """
         runs = {row.attributes["run_id"] for row in alarmed if "run_id" in row.attributes}
         taken = {(row.series, place_of(row.attributes)) for row in alarmed}
+        in_trouble = self._executions_in_other_trouble(alarmed)
         return [
             row
             for key, row in self._healthy.items()
             if key not in taken
-            and (row.observed_at >= since or row.attributes.get("run_id") in runs)
+            and _belongs(row, runs, onset, lead)
+            and not (in_trouble and execution_of(row.attributes) in in_trouble)
         ]
+
+    def _executions_in_other_trouble(self, alarmed: Collection[Row]) -> set[object]:
+        mine = {id(row) for row in alarmed}
+        others = {
+            execution_of(row.attributes) for row in self._alarmed.values() if id(row) not in mine
+        }
+        return others - {execution_of(row.attributes) for row in alarmed} if others else set()
 
     def forget(self, now: datetime, *, alarms: Collection[str]) -> None:
         """
@@ -119,3 +135,11 @@ class Evidence:
         self._healthy = {k: row for k, row in self._healthy.items() if row.observed_at >= oldest}
         self._alarmed = {k: row for k, row in self._alarmed.items() if row.alarm in alarms}
         self._last_alarmed = {k: at for k, at in self._last_alarmed.items() if k in self._alarmed}
+
+
+def _belongs(row: Row, runs: Collection[str], onset: datetime, lead: timedelta) -> bool:
+    """Whether a healthy row is of the time of the trouble."""
+    run = row.attributes.get("run_id")
+    if run is None:
+        return row.observed_at >= onset - lead
+    return run in runs or row.observed_at >= onset

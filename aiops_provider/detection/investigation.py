@@ -58,10 +58,10 @@ class Investigation:
             rows = self.evidence.alarmed({alarm.id for alarm in cluster})
             if not rows:
                 continue
-            since = onset_of(cluster) - self._config.lead
+            healthy = self.evidence.healthy(rows, onset=onset_of(cluster), lead=self._config.lead)
             folds += fold_alarms(
                 rows,
-                self.evidence.healthy(rows, since=since),
+                healthy,
                 hold_after_clusters=self._hold_after,
             )
         self.super_alarms.update(folds, alarms, now)

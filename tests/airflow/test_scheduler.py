@@ -125,13 +125,17 @@ def test_observing_leaves_tasks_where_they_were(airflow):
 
 def pool(airflow, cluster: str) -> psutil.Process | None:
     for process in psutil.Process(airflow.stage.scheduler_pid).children(recursive=True):
-        try:
-            title = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
-        if title.strip() == f"aiops pool: {cluster}":
+        if command_line(process).strip() == f"aiops pool: {cluster}":
             return process
     return None
+
+
+def command_line(process: psutil.Process) -> str:
+    """Empty when the process has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def test_a_cluster_that_dies_loses_no_task_and_is_used_again(everyday):
@@ -158,7 +162,7 @@ def test_a_cluster_that_dies_loses_no_task_and_is_used_again(everyday):
 def test_nothing_outlives_the_scheduler(everyday):
     """Pools and the cycle end with it, however it ends (the last test: it kills the scheduler)."""
     scheduler = psutil.Process(everyday.stage.scheduler_pid)
-    ours = [p for p in scheduler.children(recursive=True) if "aiops" in " ".join(p.cmdline())]
+    ours = [p for p in scheduler.children(recursive=True) if "aiops" in command_line(p)]
     assert len(ours) >= 2
     scheduler.kill()
     _, alive = psutil.wait_procs(ours, timeout=15)

@@ -1,95 +1,212 @@
-"""From reported KPIs to a quarantine that routers honour, on a real store."""
+"""Journey B on a real store: from samples in the store to a quarantine that routers read."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from aiops_provider.control.installation import Installation
-from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.control.watch import WatchState, watch_once
-from aiops_provider.domain.alarm import CauseKind, ResponseAction
+from aiops_provider.domain.alarm import (
+    AlarmState,
+    CauseKind,
+    Response,
+    ResponseAction,
+    Severity,
+    SuperAlarm,
+)
+from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.workload import TaskKey
 from aiops_provider.settings.schema import Settings
-from aiops_provider.testing.incidents import Fault, World, clusters
+from aiops_provider.store import Store
+from aiops_provider.testing.incidents import DAG, Fault, World, clusters
 
-NOW = datetime(2026, 3, 16, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 24, 14, 3, tzinfo=UTC)
+STEP = timedelta(seconds=5)
 AWS = ("aws-sa-east-1", "aws-us-east-1")
+ELSEWHERE = ("onprem", "azure-westeurope")
+
+
+@dataclass
+class Stage:
+    """An installation with two weeks of healthy history, and a clock."""
+
+    installation: Installation
+    world: World
+    now: datetime = NOW
+    state: WatchState = field(default_factory=WatchState)
+
+    def happen(self, samples: list[KpiSample], *, restart: bool = False) -> None:
+        """Let samples arrive as they are observed, with a round every five seconds."""
+        assert self.installation.store is not None
+        waiting = list(samples)
+        while waiting:
+            self.now += STEP
+            arrived = [one for one in waiting if one.observed_at <= self.now]
+            waiting = [one for one in waiting if one.observed_at > self.now]
+            self.installation.store.add_samples(arrived)
+            self.round(restart=restart)
+
+    def round(self, *, restart: bool = False) -> None:
+        if restart:
+            self.state = WatchState()
+        watch_once(self.installation, self.state, self.now)
+
+    def run(self, name: str, *faults: Fault, only: tuple[str, ...] = ()) -> list[KpiSample]:
+        return self.world.run(self.now, name, faults=faults, only=only)
+
+    @property
+    def told(self) -> list[SuperAlarm]:
+        return self.installation.require_store().super_alarms()
+
+    @property
+    def in_force(self) -> list[Response]:
+        return self.installation.require_store().responses(active_at=self.now)
 
 
 @pytest.fixture
-def installation(tmp_path) -> Installation:
-    names = [
-        {
-            "name": each.name,
-            "kind": "local",
-            "provider": each.provider,
-            "region": each.region,
-            "capacity": {"cores": 8, "memory_gib": 32},
-        }
-        for each in clusters()
+def stage(tmp_path) -> Iterator[Stage]:
+    """Each with a store of its own."""
+    store = Store.open(f"sqlite:///{tmp_path / 'aiops.db'}")
+    store.upgrade()
+    world = World(seed=1)
+    store.add_samples(world.history(NOW))
+    installation = Installation(settings=Settings(), store=store, clusters=clusters())
+    yield Stage(installation, world)
+    store.close()
+
+
+def test_hundreds_of_alarms_are_one_super_alarm_and_a_quarantine(stage):
+    """Bad data of a provider: one super-alarm, its cause, both clusters quarantined, then over."""
+    stage.happen(stage.run("healthy"))
+    assert [] == stage.told
+    stage.happen(stage.run("bad", Fault(where={"provider": "aws"})))
+
+    (told,) = stage.told
+    alarms = stage.installation.require_store().alarms(limit=10_000)
+    assert len(told.alarms) == len(alarms) > 350
+    assert {"aws"} == {alarm.attributes["provider"] for alarm in alarms}
+    best = told.root_cause.best
+    assert ({"provider": "aws"}, CauseKind.CLUSTER) == (best.cause, best.kind)
+    assert (AlarmState.OPEN, Severity.CRITICAL) == (told.state, told.severity)
+    assert "12 tasks of provider aws" in told.summary
+    assert "row_count −78 %" in told.summary
+    assert "drifted" in told.summary
+    (response,) = stage.in_force
+    assert (ResponseAction.QUARANTINE, AWS) == (response.action, response.clusters)
+
+    for number in range(3):
+        stage.now += timedelta(minutes=5)
+        stage.happen(stage.run(f"avoids-{number}", only=ELSEWHERE))
+    assert [AlarmState.RESOLVED] == [one.state for one in stage.told]
+    assert [response.id] == [one.id for one in stage.in_force]
+    assert [] == stage.installation.require_store().alarms(open_only=True)
+
+
+def test_a_restart_in_every_round_changes_nothing(stage):
+    """Rebuilt from the store each time, the watch comes to the same end, with the same ids."""
+    samples = stage.run("bad", Fault(where={"provider": "aws"}))
+    stage.happen(samples, restart=True)
+
+    (told,) = stage.told
+    assert {"provider": "aws"} == told.root_cause.best.cause
+    assert len(told.alarms) > 350
+    assert [AWS] == [one.clusters for one in stage.in_force]
+    before = {alarm.id for alarm in stage.installation.require_store().alarms(limit=10_000)}
+    stage.round(restart=True)
+    assert before == {alarm.id for alarm in stage.installation.require_store().alarms(limit=10_000)}
+
+
+def test_a_crash_before_the_position_is_kept_counts_nothing_twice(stage, monkeypatch):
+    """The store fails in the middle of a round: the next one starts over and ends the same."""
+    samples = stage.run("bad", Fault(where={"provider": "aws"}))
+    store = stage.installation.require_store()
+    stage.round()
+    store.add_samples(samples)
+    stage.now += timedelta(minutes=1)
+
+    def lost(*_: object) -> None:
+        raise ConnectionError("gone")
+
+    for method in ("save_alarms", "save_response", "save_super_alarms", "set_state"):
+        monkeypatch.setattr(type(store), method, lost)
+        with pytest.raises(ConnectionError):
+            stage.round()
+        monkeypatch.undo()
+    stage.round()
+
+    assert 1 == len(stage.told)
+    assert 1 == len(store.responses())
+    assert set(stage.told[0].alarms) == {alarm.id for alarm in store.alarms(limit=10_000)}
+    assert 1 == len({one.id for one in stage.told})
+
+
+@pytest.mark.parametrize(
+    ("faults", "causes", "actions"),
+    [
+        (
+            [Fault(where={"cluster": "onprem"})],
+            [{"cluster": "onprem"}],
+            {(ResponseAction.QUARANTINE, ("onprem",), None)},
+        ),
+        (
+            [Fault(where={"task": "labs"})],
+            [{"task": "labs"}],
+            {(ResponseAction.HOLD_TASK, (), TaskKey(DAG, "labs"))},
+        ),
+        ([Fault(where={"feature": "feature-07"})], [{"feature": "feature-07"}], set()),
+        (
+            [Fault(where={"provider": "aws"}), Fault(where={"feature": "feature-07"})],
+            [{"feature": "feature-07"}, {"provider": "aws"}],
+            {(ResponseAction.QUARANTINE, AWS, None)},
+        ),
+        (
+            [Fault(where={"cluster": "onprem"}), Fault(where={"provider": "azure"})],
+            [{"cluster": "azure-westeurope"}, {"cluster": "onprem"}],
+            {
+                (ResponseAction.QUARANTINE, ("onprem",), None),
+                (ResponseAction.QUARANTINE, ("azure-westeurope",), None),
+            },
+        ),
+        (
+            [Fault(where={"provider": "aws"}, fails=True)],
+            [{"provider": "aws"}],
+            {(ResponseAction.QUARANTINE, AWS, None)},
+        ),
+    ],
+    ids=["cluster", "task", "feature", "provider and feature", "two clusters", "failures"],
+)
+def test_every_cause_gets_its_own_super_alarm_and_response(stage, faults, causes, actions):
+    """A cluster, a task, a feature, or two of them at once."""
+    stage.happen(stage.run("bad", *faults))
+    open_ones = [one for one in stage.told if one.state is AlarmState.OPEN]
+
+    assert causes == sorted((dict(one.root_cause.best.cause) for one in open_ones), key=str)
+    assert actions == {(one.action, one.clusters, one.task) for one in stage.in_force}
+
+
+def test_the_last_clusters_are_never_taken(stage):
+    """When three of four clusters are in quarantine the fourth stays, whatever is found."""
+    stage.happen(stage.run("bad", Fault(where={"provider": "aws"})))
+    stage.now += timedelta(minutes=20)
+    stage.happen(stage.run("worse", Fault(where={"cluster": "onprem"}), only=ELSEWHERE))
+    stage.now += timedelta(minutes=20)
+    stage.happen(stage.run("worst", Fault(where={"cluster": "azure-westeurope"}), only=ELSEWHERE))
+    taken = {name for one in stage.in_force for name in one.clusters}
+
+    assert {*AWS, "onprem"} == taken
+
+
+def test_dry_run_decides_and_applies_nothing(stage):
+    """The super-alarm says what would be done."""
+    settings = Settings.model_validate({"detection": {"dry_run": True}})
+    stage.installation.settings = settings
+    stage.happen(stage.run("bad", Fault(where={"provider": "aws"})))
+
+    assert [] == stage.in_force
+    assert [(ResponseAction.QUARANTINE, True)] == [
+        (one.response.action, one.response.dry_run) for one in stage.told if one.response
     ]
-    settings = Settings.model_validate({"clusters": names, "detection": {"period_s": 5}})
-    opened = Installation.open(settings, default_store_url=f"sqlite:///{tmp_path / 'aiops.db'}")
-    opened.require_store().upgrade()
-    return opened
-
-
-def play(
-    installation: Installation, *, faults: Sequence[Fault] = (), seed: int = 1
-) -> tuple[datetime, WatchState]:
-    """Two weeks of history, then one run whose samples arrive over a minute."""
-    store, world = installation.require_store(), World(seed)
-    store.add_samples(list(world.history(NOW)))
-    state, now = WatchState(), NOW
-    arriving = sorted(world.run(NOW, faults=faults), key=lambda sample: sample.observed_at)
-    while arriving:
-        now += timedelta(seconds=5)
-        here = [sample for sample in arriving if sample.observed_at <= now]
-        arriving = arriving[len(here) :]
-        store.add_samples(here)
-        watch_once(installation, state, now)
-    return now, state
-
-
-def test_bad_data_of_one_provider_is_told_once_and_the_provider_is_avoided(installation):
-    """Hundreds of alarms, one super-alarm, the provider as its cause, both clusters quarantined."""
-    now, _ = play(installation, faults=[Fault(where={"provider": "aws"})])
-    store = installation.require_store()
-    assert len(store.alarms(limit=5000)) > 100
-    (told,) = store.super_alarms()
-    assert {"provider": "aws"} == dict(told.root_cause.best.cause)
-    assert CauseKind.CLUSTER is told.root_cause.best.kind
-    snapshot = load_snapshot(store, installation.clusters, store.version(), now)
-    assert set(AWS) == set(snapshot.router.quarantined)
-
-
-def test_a_healthy_run_is_no_news(installation):
-    """Nothing is told when nothing is wrong."""
-    play(installation)
-    assert [] == installation.require_store().super_alarms()
-
-
-def test_one_bad_cluster_does_not_blame_its_provider(installation):
-    """The other cluster of the same provider stays in use."""
-    now, _ = play(installation, faults=[Fault(where={"cluster": "aws-sa-east-1"})])
-    responses = installation.require_store().responses(active_at=now)
-    assert [("aws-sa-east-1",)] == [each.clusters for each in responses]
-
-
-def test_looking_again_changes_nothing(installation):
-    """A process that lost its memory comes to the same result and tells it no second time."""
-    now, _ = play(installation, faults=[Fault(where={"provider": "aws"})])
-    store = installation.require_store()
-    before = [(each.id, each.state) for each in store.super_alarms()]
-    watch_once(installation, WatchState(), now + timedelta(seconds=5))
-    assert before == [(each.id, each.state) for each in store.super_alarms()]
-    assert 1 == len(store.responses(active_at=now))
-
-
-def test_a_task_that_fails_everywhere_is_held_and_no_cluster_is_blamed(installation):
-    """Its fail-over ends; every cluster stays in use."""
-    fault = Fault(where={"task": "labs"}, fails=True)
-    now, _ = play(installation, faults=[fault])
-    responses = installation.require_store().responses(active_at=now)
-    assert {ResponseAction.HOLD_TASK} == {each.action for each in responses}
-    assert all(not each.clusters for each in responses)

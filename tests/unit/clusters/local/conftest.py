@@ -16,6 +16,14 @@ from aiops_provider.testing import Follower
 DEADLINE_S = 30.0
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or only its parent has not noticed yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # between the two questions
+        return True
+
+
 class Site:
     """A local pool, what it reported, and what its jobs wrote."""
 
@@ -74,7 +82,7 @@ class Site:
     @staticmethod
     def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
         """Those that have not ended."""
-        return [each for each in processes if each.is_running() and each.status() != "zombie"]
+        return [each for each in processes if not has_ended(each)]
 
     @staticmethod
     def wait_until(condition: Callable[[], object]) -> None:

@@ -42,7 +42,7 @@ def test_shared_memory_counts_once(site, jobs_module):
     """What forks share with the pool, and with each other, does not count for each of them."""
     module = jobs_module(
         "import os\n"
-        "block = bytearray(b'x') * (150 << 20)\n"
+        "block = bytearray(b'x') * (600 << 20)\n"
         "def run():\n"
         "    children = [os.fork() for _ in range(1)]\n"
         "    if 0 in children:\n"
@@ -51,10 +51,12 @@ def test_shared_memory_counts_once(site, jobs_module):
     )
     site.preload = (module,)
     site.open()
-    site.pool.submit(site.job("a", entry=f"{module}:run", memory_gib=0.2))
+    site.pool.submit(site.job("a", entry=f"{module}:run", memory_gib=0.8))
     [update] = site.follower.wait_for("a")
+    # Counted in each of the two it would be 1.2 GiB; two thirds of it are the job's, and a share
+    # of what this test process has in memory.
     assert update.state is JobState.SUCCEEDED
-    assert update.usage.peak_memory_gib < 0.15
+    assert update.usage.peak_memory_gib < 0.7
 
 
 def test_usage_of_a_tree(open_site):

@@ -3,7 +3,7 @@
 import pytest
 
 from aiops_provider import Dataset, Generic, Sla, Training
-from aiops_provider.airflow.describe import describe, read_description
+from aiops_provider.airflow.executor_config import describe, read_description
 from aiops_provider.errors import DescriptionError
 
 
@@ -11,6 +11,13 @@ def test_a_description_survives_executor_config():
     """What was described is read back as it was."""
     training = Training(dataset=Dataset(rows=10_000), sla=Sla(deadline_s=600), cluster="eks")
     assert training == read_description(describe(training))
+
+
+def test_the_public_name_is_the_function():
+    """No module of the package stands in its way, whatever was imported before."""
+    from aiops_provider import airflow
+
+    assert airflow.describe is describe
 
 
 def test_other_executor_config_stays():
