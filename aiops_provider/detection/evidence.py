@@ -8,7 +8,7 @@ ones: that another task was fine on a cluster, or the same task elsewhere, is wh
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aiops_provider.detection.attributes import execution_of, has, place_of
@@ -29,6 +29,7 @@ class Row:
         value: What was seen.
         expected: What was expected.
         alarm: Id of the alarm that holds it, ``None`` for a healthy one.
+        times: How often it was seen so: during that alarm, or, if healthy, in that run.
     """
 
     series: SeriesKey
@@ -37,6 +38,7 @@ class Row:
     value: float
     expected: float
     alarm: str | None = None
+    times: int = 1
 
 
 class Evidence:
@@ -74,9 +76,11 @@ class Evidence:
             self._last_alarmed[key] = max(last, row.observed_at)
         # The first sample of an alarm shows the onset; of healthy ones the latest counts.
         if before is not None and before.alarm == alarm and alarm is not None:
+            rows[key] = replace(before, times=before.times + 1)
             return False
         if before is None or before.observed_at <= row.observed_at:
-            rows[key] = row
+            again = alarm is None and before is not None and _same_run(before, row)
+            rows[key] = replace(row, times=before.times + 1 if before and again else 1)
         return alarm is not None
 
     def alarmed(self, alarms: Collection[str]) -> list[Row]:
@@ -116,7 +120,7 @@ class Evidence:
             and not (in_trouble and execution_of(row.attributes) in in_trouble)
         ]
 
-    def _executions_in_other_trouble(self, alarmed: Collection[Row]) -> set[object]:
+    def _executions_in_other_trouble(self, alarmed: Collection[Row]) -> set[Place]:
         mine = {id(row) for row in alarmed}
         others = {
             execution_of(row.attributes) for row in self._alarmed.values() if id(row) not in mine
@@ -135,6 +139,10 @@ class Evidence:
         self._healthy = {k: row for k, row in self._healthy.items() if row.observed_at >= oldest}
         self._alarmed = {k: row for k, row in self._alarmed.items() if row.alarm in alarms}
         self._last_alarmed = {k: at for k, at in self._last_alarmed.items() if k in self._alarmed}
+
+
+def _same_run(before: Row, row: Row) -> bool:
+    return before.attributes.get("run_id") == row.attributes.get("run_id")
 
 
 def _belongs(row: Row, runs: Collection[str], onset: datetime, lead: timedelta) -> bool:

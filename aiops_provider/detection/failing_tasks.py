@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from aiops_provider.detection.attributes import TASK_FAILED
-from aiops_provider.detection.contingency import Observations
+from aiops_provider.detection.contingency import fisher_greater
 from aiops_provider.detection.evidence import Row
 from aiops_provider.domain.alarm import CauseKind, Hypothesis, RootCause
 
@@ -42,18 +43,18 @@ def failing_tasks(
         if len(clusters) < hold_after_clusters or not task[1]:
             continue
         fine = [row for row in _outcomes(healthy) if _task(row) == task]
-        if len(rows) < _OWN_FAILURES * (len(rows) + len(fine)):
+        if _tries(rows) < _OWN_FAILURES * (_tries(rows) + _tries(fine)):
             continue
-        others = [
-            (row, bad)
-            for bad, group in ((True, alarmed), (False, healthy))
-            for row in _outcomes(group)
-            if _task(row) != task and row.attributes.get("cluster") in clusters
-        ]
-        broken = sum(bad for _, bad in others)
-        if broken > _OTHER_FAILURES * len(others):
+        broken, well = (
+            _tries(row for row in _outcomes(group) if _is_other(row, task, clusters))
+            for group in (alarmed, healthy)
+        )
+        if broken > _OTHER_FAILURES * (broken + well):
             continue
-        yield tuple(rows), _root_cause(task, rows, fine, others=others, clusters=len(clusters))
+        table = _Tries(
+            failed=_tries(rows), fine=_tries(fine), others_failed=broken, others_fine=well
+        )
+        yield tuple(rows), _root_cause(task, table, clusters=len(clusters))
 
 
 def _outcomes(rows: Sequence[Row]) -> list[Row]:
@@ -64,30 +65,51 @@ def _task(row: Row) -> _Task:
     return row.attributes.get("dag", ""), row.attributes.get("task", "")
 
 
-def _root_cause(
-    task: _Task,
-    rows: Sequence[Row],
-    fine: Sequence[Row],
-    *,
-    others: Sequence[tuple[Row, bool]],
-    clusters: int,
-) -> RootCause:
-    observations = Observations(
-        [row.attributes for row in rows],
-        [row.attributes for row in fine] + [row.attributes for row, bad in others if not bad],
-    )
-    evidence = observations.measure(observations.having("task", task[1]))
-    well = sum(not bad for _, bad in others)
+def _is_other(row: Row, task: _Task, clusters: Collection[str]) -> bool:
+    return _task(row) != task and row.attributes.get("cluster") in clusters
+
+
+def _tries(rows: Iterable[Row]) -> int:
+    """Tries behind the rows: each of them says anew whether the task can run there."""
+    return sum(row.times for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tries:
+    """Tries of one task, and of the other tasks on the same clusters."""
+
+    failed: int
+    fine: int
+    others_failed: int
+    others_fine: int
+
+    @property
+    def precision(self) -> float:
+        return self.failed / (self.failed + self.fine)
+
+    @property
+    def support(self) -> float:
+        return self.failed / (self.failed + self.others_failed)
+
+    @property
+    def lift(self) -> float:
+        failed = self.failed + self.others_failed
+        return self.precision * (failed + self.fine + self.others_fine) / failed
+
+
+def _root_cause(task: _Task, tries: _Tries, *, clusters: int) -> RootCause:
     hypothesis = Hypothesis(
         cause={name: value for name, value in zip(("dag", "task"), task, strict=True) if value},
         kind=CauseKind.TASK,
-        support=evidence.support,
-        precision=evidence.precision,
-        lift=evidence.lift,
-        p_value=evidence.p_value,
+        support=tries.support,
+        precision=tries.precision,
+        lift=tries.lift,
+        p_value=fisher_greater(tries.failed, tries.fine, tries.others_failed, tries.others_fine),
         # That so many clusters are all broken by themselves is the other explanation.
-        confidence=evidence.precision * (1.0 - _BROKEN_CLUSTER**clusters),
-        counter_evidence="" if well else "No other task succeeded on those clusters meanwhile.",
+        confidence=tries.precision * (1.0 - _BROKEN_CLUSTER**clusters),
+        counter_evidence=(
+            "" if tries.others_fine else "No other task succeeded on those clusters meanwhile."
+        ),
         next_check=f"Read the log of {task[1]}: it fails on {clusters} clusters alike.",
     )
     return RootCause(hypotheses=(hypothesis,))

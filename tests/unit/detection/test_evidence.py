@@ -84,6 +84,19 @@ def test_only_what_alarms_anew_is_news(sample):
     assert [True, False, True, False] == told
 
 
+def test_tries_at_one_place_are_counted(sample, start):
+    """During one alarm, and of healthy ones in one run: a new run begins anew."""
+    evidence = Evidence(HOUR)
+    for hours in (0, 0.1, 0.2):
+        add(evidence, sample(1.0, task="t", cluster="a", hours=hours, run_id="r"), "x")
+    for hours, run in ((0, "q"), (0.1, "r"), (0.2, "r")):
+        add(evidence, sample(1.0, task="u", cluster="a", hours=hours, run_id=run))
+    rows = evidence.alarmed({"x"})
+
+    assert [(start, 3)] == [(row.observed_at, row.times) for row in rows]
+    assert [2] == [row.times for row in evidence.healthy(rows, onset=start)]
+
+
 def test_memory_is_bounded(sample, start):
     """Healthy rows are forgotten with time, alarmed ones with their alarm."""
     evidence = Evidence(HOUR)

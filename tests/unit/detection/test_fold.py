@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from math import comb
 
 import pytest
 
@@ -114,6 +116,34 @@ def test_a_task_that_fails_on_three_clusters_is_at_fault():
     ]
 
     assert {((("dag", "d"), ("task", "u")), CauseKind.TASK, 3)} == folded(rows)
+
+
+def test_every_try_is_a_witness():
+    """Five failures on two clusters where eight others ran well are not chance."""
+    rows = [one for one in outcomes({("u", "a"), ("u", "b")}, clusters="ab") if one.alarm]
+    rows = [replace(one, times=times) for one, times in zip(rows, (3, 2), strict=True)]
+    rows += outcomes(set(), tasks="vwxy", clusters="ab")
+    (fold,) = fold_alarms(
+        [one for one in rows if one.alarm],
+        [one for one in rows if not one.alarm],
+        hold_after_clusters=2,
+    )
+
+    assert CauseKind.TASK is fold.root_cause.best.kind
+    assert fold.root_cause.best.p_value == pytest.approx(1 / comb(13, 5))
+
+
+def test_a_task_with_many_instances_of_which_few_fail_is_not_at_fault():
+    """Two of its fifty tries failed, on two clusters."""
+    rows = outcomes({("u", "a"), ("u", "b")}, clusters="ab")
+    fine = [replace(one, times=24) for one in outcomes(set(), tasks="u", clusters="ab")]
+    found = fold_alarms(
+        [one for one in rows if one.alarm],
+        [*fine, *(one for one in rows if not one.alarm)],
+        hold_after_clusters=2,
+    )
+
+    assert [] == [fold for fold in found if fold.root_cause.best.kind is CauseKind.TASK]
 
 
 @pytest.mark.parametrize("clusters", ["a", "ab"])
