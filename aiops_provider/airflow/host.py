@@ -45,6 +45,15 @@ def ingest_url(installation: Installation) -> str:
     return base.rstrip("/") + MOUNT_PATH
 
 
+def base_path() -> str:
+    """Path of the web server below its host, such as ``/airflow``; empty at the root."""
+    from urllib.parse import urlsplit
+
+    from airflow.configuration import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+
+
 def _api_server_address() -> str:
     from airflow.configuration import conf
 

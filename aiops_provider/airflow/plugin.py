@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from aiops_provider.airflow import listener
-from aiops_provider.airflow.host import MOUNT_PATH, open_installation
+from aiops_provider.airflow.host import MOUNT_PATH, base_path, open_installation
 
 _Message = MutableMapping[str, Any]
 _Application = Callable[
@@ -46,17 +46,26 @@ class LazyApplication:
     def _built(self) -> _Application:
         with self._lock:
             if self._application is None:
+                from aiops_provider.airflow.page_access import AirflowPageAccess
                 from aiops_provider.web import create_app
 
-                self._application = create_app(open_installation())
+                self._application = create_app(open_installation(), host_access=AirflowPageAccess())
             return self._application
 
 
 class AiopsPlugin(AirflowPlugin):
-    """Mounts the API under ``/aiops`` and listens to tasks."""
+    """Mounts API and page under ``/aiops``, shows the page in the navigation, listens to tasks."""
 
     name = "aiops"
     listeners: ClassVar[list[Any]] = [listener]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
+    ]
+    external_views: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "AIOps",
+            "href": f"{base_path()}{MOUNT_PATH}/",
+            "destination": "nav",
+            "url_route": "aiops",
+        }
     ]

@@ -21,7 +21,7 @@ from aiops_provider.errors import (
     TokenScopeError,
 )
 from aiops_provider.web import api, ingest, page
-from aiops_provider.web.auth import challenge
+from aiops_provider.web.auth import HostAccess, challenge
 from aiops_provider.web.body import BodyTooLargeError, document_bodies
 
 _STATUS: tuple[tuple[type[AiopsError], int], ...] = (
@@ -45,12 +45,13 @@ _HEADERS = {
 }
 
 
-def create_app(installation: Installation) -> FastAPI:
+def create_app(installation: Installation, *, host_access: HostAccess | None = None) -> FastAPI:
     """
     The application of this installation; every route asks for a token.
 
     Args:
         installation: Opened by the process that serves; it stays the owner.
+        host_access: Lets people in to the pages by the sign-in of the host that mounts them.
     """
     app = FastAPI(
         title="aiops_provider",
@@ -61,6 +62,7 @@ def create_app(installation: Installation) -> FastAPI:
         openapi_url=None,
     )
     app.state.installation = installation
+    app.state.host_access = host_access
     app.include_router(ingest.router)
     app.include_router(api.router)
     app.include_router(page.router)

@@ -3,7 +3,8 @@ Who may call: a signed token on every route, with the right that the route asks 
 
 The API takes ``Authorization: Bearer <token>``. Pages for people also take the token as the password
 of HTTP Basic, because a browser can ask for that by itself and without JavaScript. The API does not:
-a browser sends a remembered password along with requests that other sites make.
+a browser sends a remembered password along with requests that other sites make. Where a host with
+people and permissions of its own serves the pages, those decide instead (:class:`HostAccess`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,25 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Protocol
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.tokens import Scope, TokenClaims, verify_token
+from aiops_provider.errors import TokenScopeError
+
+
+class HostAccess(Protocol):
+    """What a host that mounts the pages knows about the people who look at them."""
+
+    async def may_read(self, request: Request) -> bool | None:
+        """Whether the caller may see the whole installation; ``None``: the host knows no caller."""
+        ...
+
+    def sign_in_url(self, request: Request) -> str:
+        """Where somebody unknown signs in, and comes back from."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +46,13 @@ class Requires:
     scope: Scope | None
     page: bool = False
 
-    def __call__(self, request: Request) -> TokenClaims:
-        """What the caller's token says; raises TokenError."""
+    async def __call__(self, request: Request) -> TokenClaims | None:
+        """What the caller's token says, ``None`` for people whom the host lets in; raises TokenError."""
         request.state.is_page = self.page
+        host: HostAccess | None = request.app.state.host_access
+        if self.page and host is not None and "Authorization" not in request.headers:
+            await _ask(host, request)
+            return None
         token = _sent_token(request.headers.get("Authorization", ""), basic=self.page)
         scope = None if self.scope is None else self.scope.value
         return verify_token(installation_of(request).token_secret, token, scope)
@@ -43,6 +62,14 @@ def installation_of(request: Request) -> Installation:
     """The installation that this application serves."""
     installation: Installation = request.app.state.installation
     return installation
+
+
+async def _ask(host: HostAccess, request: Request) -> None:
+    allowed = await host.may_read(request)
+    if allowed is None:
+        raise HTTPException(303, headers={"Location": host.sign_in_url(request)})
+    if not allowed:
+        raise TokenScopeError("you are signed in, but may not see the activity of all DAGs")
 
 
 def challenge(request: Request) -> dict[str, str]:

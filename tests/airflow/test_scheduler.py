@@ -8,6 +8,7 @@ import httpx
 import psutil
 import pytest
 
+from aiops_provider.cli.demo.airflow_config import USER
 from aiops_provider.control.tokens import issue_token
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import Mode
@@ -100,6 +101,30 @@ def test_what_a_task_reports_arrives(everyday):
     assert {17.0} == {each.value for each in samples}
     assert "everyday" == samples[0].dimensions["dag"]
     assert {"onprem", "aws"} >= {each.context["cluster"] for each in samples}
+
+
+def test_the_page_opens_to_whoever_is_signed_in_to_airflow(everyday):
+    """By Airflow's own session; others are led to its sign-in, and back."""
+    page = f"{everyday.url}/aiops/"
+    sent = httpx.get(page)
+    assert 303 == sent.status_code
+    assert "/api/v2/auth/login?next=%2Faiops%2F" == sent.headers["Location"]
+    assert 307 == httpx.get(f"{everyday.url}{sent.headers['Location']}").status_code
+    who = {"username": USER, "password": everyday.stage.config.password}
+    token = httpx.post(f"{everyday.url}/auth/token", json=who).json()["access_token"]
+    seen = httpx.get(page, cookies={"_token": token})
+    assert 200 == seen.status_code
+    assert "everyday/work" in seen.text
+    assert 303 == httpx.get(page, cookies={"_token": f"{token}x"}).status_code
+    assert 401 == httpx.get(f"{page}api/v1/plan", cookies={"_token": token}).status_code
+
+
+def test_the_page_is_in_the_navigation(everyday):
+    """Airflow's UI asks its own API what plugins add."""
+    bearer = {"Authorization": everyday.api._http.headers["Authorization"]}
+    plugins = httpx.get(f"{everyday.url}/api/v2/plugins", headers=bearer).json()["plugins"]
+    (views,) = [each["external_views"] for each in plugins if each["name"] == "aiops"]
+    assert [("/aiops/", "nav")] == [(view["href"], view["destination"]) for view in views]
 
 
 def test_the_mounted_api_refuses_whoever_has_no_token(everyday):

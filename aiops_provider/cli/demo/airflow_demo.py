@@ -203,6 +203,7 @@ def _stand_ins(scene: Scene) -> tuple[str, ...]:
 def _wait_for_the_user(stage: AirflowStage, narrator: Narrator) -> None:
     narrator.title(f"Airflow stays up at {stage.config.url}")
     narrator.say(f"user {USER}, password {stage.config.password}; Ctrl-C ends it")
+    narrator.say("the layer's own page is AIOps in its navigation")
     try:
         while True:
             stage.check()

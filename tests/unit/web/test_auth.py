@@ -100,3 +100,39 @@ def test_api_does_not_take_passwords(caller, installation):
     for method, path in [("GET", "/api/v1/plan"), ("POST", "/api/v1/responses/r1/release")]:
         assert client.request(method, path, headers=_basic(installation)).status_code == 401
     assert client.get("/api/v1/plan").headers["WWW-Authenticate"] == "Bearer"
+
+
+class FakeHost:
+    """A host that knows people by a header."""
+
+    async def may_read(self, request):
+        return {"ann": True, "bob": False}.get(request.headers.get("person"))
+
+    def sign_in_url(self, request):
+        return f"/sign-in?next={request.url.path}"
+
+
+@pytest.fixture
+def hosted(installation, call):
+    return call(create_app(installation, host_access=FakeHost()))
+
+
+def test_a_host_lets_its_own_people_in(hosted):
+    """Who is signed in there needs no token, who may not is told so, who is unknown signs in."""
+    assert 200 == hosted.get("/", headers={"person": "ann"}).status_code
+    refused = hosted.get("/", headers={"person": "bob"})
+    assert (403, "TokenScopeError") == (refused.status_code, refused.json()["error"]["kind"])
+    unknown = hosted.get("/")
+    assert (303, "/sign-in?next=/") == (unknown.status_code, unknown.headers["Location"])
+
+
+def test_a_host_s_sign_in_opens_no_api(hosted):
+    """A cookie comes along with requests that other sites make, so the API takes tokens only."""
+    for method, path in [("GET", "/api/v1/plan"), ("POST", "/api/v1/responses/r1/release")]:
+        assert 401 == hosted.request(method, path, headers={"person": "ann"}).status_code
+
+
+def test_a_token_still_opens_a_hosted_page(hosted, installation):
+    """Dashboards have no session."""
+    assert 200 == hosted.get("/", headers=_basic(installation)).status_code
+    assert 401 == hosted.get("/", headers={"Authorization": "Bearer x"}).status_code
