@@ -1,0 +1,1 @@
+"""Programs of the maintainers; none of them ships in the package."""

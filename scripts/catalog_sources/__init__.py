@@ -1,0 +1,1 @@
+"""One module per provider: how its files become rows."""

@@ -1,0 +1,117 @@
+"""
+Makes the tables that the package embeds: machines, prices, regions, egress, round trips.
+
+::
+
+    python -m scripts.make_catalog FOLDER
+
+FOLDER holds the files below, as their packages and repositories ship them (versions, commits and
+licences: ``catalog_sources/sources.csv``):
+
+======================== ============================================================
+file                     from
+======================== ============================================================
+aws_machines.json.gz     moto, ``moto/ec2/resources/instance_types.json.gz``
+aws_prices.go            karpenter-provider-aws, ``…/pricing/zz_generated.pricing_aws.go``
+libcloud_prices.json     apache-libcloud, ``libcloud/data/pricing.json``
+azure_prices.go          karpenter-provider-azure, ``…/pricing/zz_generated.pricing.go``
+google_machines.csv      google-cloud-pricing-cost-calculator, ``tools/machinetypes.csv``
+google_accelerators.yml  the same, ``build/gcp.yml``
+google_prices.json       karpenter-provider-gcp, ``…/pricing/initial-prices.json``
+egress.csv               Skyplane, ``profiles/cost.csv``
+aws_egress.csv           skyplane, ``skyplane/data/aws_transfer_costs.csv``
+round_trips.csv          Skyplane, ``profiles/latency.csv``
+carbon.csv               codecarbon, ``codecarbon/data/cloud/impact.csv``
+======================== ============================================================
+
+What no package tells is written by hand in ``catalog_sources/``, each row with its link. A figure
+that no source gives stays out: an empty cell means unknown.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from scripts.catalog_sources import aws, azure, google_cloud, network
+from scripts.catalog_sources.row import (
+    MachineRow,
+    PriceRow,
+    machines_by_hand,
+    read_csv,
+    source_date,
+)
+
+HERE = Path(__file__).parent / "catalog_sources"
+TARGET = Path(__file__).parents[1] / "aiops_provider" / "catalog" / "data"
+
+
+def main(folder: Path) -> None:
+    """Write every table from the files of the folder."""
+    homes = {
+        (row["provider"], row["region"]): row["place"] for row in read_csv(HERE / "regions.csv")
+    }
+    regions = {name: [r for p, r in homes if p == name] for name, _ in homes}
+    machines = [
+        *aws.machines(folder),
+        *machines_by_hand("aws", HERE / "aws_machines.csv"),
+        *machines_by_hand("azure", HERE / "azure_machines.csv"),
+        *google_cloud.machines(folder),
+    ]
+    write("machines.csv", (row.cells() for row in machines), MachineRow.columns())
+    prices = [
+        *aws.prices(folder, machines, regions["aws"]),
+        *azure.prices(folder, machines, regions["azure"]),
+        *google_cloud.prices(folder, machines, regions["google_cloud"]),
+    ]
+    write("prices.csv", (row.cells() for row in prices), PriceRow.columns())
+    carbon = network.carbon(folder)
+    write("regions.csv", region_rows(homes, carbon), REGION_COLUMNS)
+    write_matrix("egress_usd_per_gib.csv", network.egress(folder))
+    write_matrix("round_trip_ms.csv", network.round_trips(folder))
+    for name in ("sources.csv", "accelerators.csv"):
+        (TARGET / name).write_bytes((HERE / name).read_bytes())
+    priced = {(row.provider, row.name) for row in prices}
+    print(f"{len(machines)} machine types, {len(priced)} of them priced, {len(prices)} prices")
+
+
+REGION_COLUMNS = ("provider", "region", "place", "carbon_g_per_kwh", "source", "date")
+
+
+def region_rows(
+    homes: dict[tuple[str, str], str], carbon: dict[str, float]
+) -> Iterator[tuple[object, ...]]:
+    """The home regions, then every other one whose carbon intensity is known."""
+    date = source_date("codecarbon")
+    for (provider, region), place in homes.items():
+        grams = carbon.get(region) if provider == "google_cloud" else None
+        known = grams is not None
+        yield provider, region, place, *((grams, "codecarbon", date) if known else ("", "", ""))
+    for region, grams in sorted(carbon.items()):
+        if ("google_cloud", region) not in homes:
+            yield "google_cloud", region, "", grams, "codecarbon", date
+
+
+def write(name: str, rows: Iterable[Iterable[object]], columns: Iterable[str]) -> None:
+    """Write one table, rows as given."""
+    with (TARGET / name).open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_matrix(name: str, figures: network.Figures) -> None:
+    """Write figures by pair of regions as a matrix: rows are where it starts, columns where to."""
+    targets = sorted({pair[1] for pair in figures.by_pair})
+    rows = (
+        [start, figures.source_of(start), source_date(figures.source_of(start))]
+        + [figures.cell(start, target) for target in targets]
+        for start in sorted({pair[0] for pair in figures.by_pair})
+    )
+    write(name, rows, ["from", "source", "date", *targets])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
