@@ -35,6 +35,10 @@ def detect(
     rules: Annotated[
         Path | None, typer.Option("--rules", help="Expert rules beside the shipped ones.")
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Write every sample's score there, for `aiops score`."),
+    ] = None,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -43,7 +47,12 @@ def detect(
 
     settings = read_settings(config).detection
     with working(f"replaying {file.name}"):
-        found = detect_file(file, rules_file=str(rules) if rules else None, settings=settings)
+        found = detect_file(
+            file,
+            rules_file=str(rules) if rules else None,
+            settings=settings,
+            scores_file=scores,
+        )
     emit(as_plain(found), output=output, view=lambda: _view(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,13 @@ from statistics import median
 
 from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
+from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.errors import DataError
 from aiops_provider.settings.schema import DetectionSettings
 
 
@@ -39,7 +42,11 @@ class Detection:
 
 
 def detect_file(
-    file: Path, *, rules_file: str | None = None, settings: DetectionSettings | None = None
+    file: Path,
+    *,
+    rules_file: str | None = None,
+    settings: DetectionSettings | None = None,
+    scores_file: Path | None = None,
 ) -> Detection:
     """
     Replay a file: each sample is judged by what came before it only.
@@ -51,6 +58,7 @@ def detect_file(
         file: CSV, JSON lines or Parquet.
         rules_file: Expert rules beside the shipped ones.
         settings: Limits; default: the usual ones.
+        scores_file: Where to write the score of every sample, 0 where it could not be judged, for ``aiops score``.
 
     Raises:
         DataError: The file cannot be used.
@@ -63,19 +71,39 @@ def detect_file(
     watch = Watch(config, rules, clusters=_clusters(samples))
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
+    observations: list[Observation] = []
     judged = 0
     for batch in _periods(samples, config.period):
-        watch.observe(batch)
+        observed = watch.observe(batch)
+        if scores_file is not None:
+            observations.extend(observed)
         found = watch.evaluate(batch[-1].observed_at)
         judged += found.judged
         alarms |= {alarm.id: alarm for alarm in found.alarms}
         super_alarms |= {one.id: one for one in found.super_alarms}
+    if scores_file is not None:
+        _write_scores(scores_file, observations)
     return Detection(
         samples=len(samples),
         judged=judged,
         alarms=tuple(sorted(alarms.values(), key=lambda one: (one.observed_at, one.id))),
         super_alarms=tuple(sorted(super_alarms.values(), key=lambda one: (one.opened_at, one.id))),
     )
+
+
+def _write_scores(file: Path, observations: Iterable[Observation]) -> None:
+    try:
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("observed_at", "score", "series"))
+            for one in observations:
+                score = one.verdict.score if one.verdict is not None else 0.0
+                at = one.sample.observed_at.isoformat()
+                writer.writerow((at, f"{score:.6f}", one.sample.series))
+    except OSError as error:
+        raise DataError(
+            f"cannot be written: {error.strerror}", file=str(file), mend="Name another file."
+        ) from error
 
 
 def _fitted(config: WatchConfig, samples: Sequence[KpiSample]) -> WatchConfig:

@@ -10,6 +10,7 @@ from aiops_provider.detection.failures import FailureDetector
 from aiops_provider.detection.rules import Effect, RuleSet, Ruling, relative_change
 from aiops_provider.detection.seasonal import SeasonalDetector
 from aiops_provider.detection.sequential import SequentialTest
+from aiops_provider.detection.streaming.detector import StreamingDetector
 from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
 from aiops_provider.domain.kpi import KpiSample
 
@@ -53,6 +54,7 @@ class Judge:
     ) -> None:
         self._rules = rules
         self._sequential = SequentialTest()
+        self._streaming = StreamingDetector()
         built_in: tuple[Detector, ...] = (SeasonalDetector(minimum_history), FailureDetector())
         self._detectors = {one.name: one for one in (*built_in, *detectors)}
 
@@ -80,13 +82,15 @@ class Judge:
     def _of_detector(self, sample: KpiSample, history: Baseline, choice: Effect) -> Verdict | None:
         if choice.detector == "none":
             return None
-        if choice.detector != "sequential":
+        second: Verdict | None
+        if choice.detector == "sequential":
+            second = self._sequential.score(sample, choice.direction or "both")
+        elif choice.detector == "streaming":
+            second = self._streaming.score(sample, history)
+        else:
             return self._detectors[choice.detector or "seasonal"].score(sample, history)
-        both = (
-            self._detectors["seasonal"].score(sample, history),
-            self._sequential.score(sample, choice.direction or "both"),
-        )
-        told = [one for one in both if one is not None]
+        first = self._detectors["seasonal"].score(sample, history)
+        told = [one for one in (first, second) if one is not None]
         if len(told) < 2:
             return told[0] if told else None
         best = min(told, key=lambda one: one.p_value)

@@ -20,7 +20,7 @@ from aiops_provider.detection.verdict import Verdict
 from aiops_provider.domain.alarm import Severity
 from aiops_provider.domain.kpi import KpiSample
 
-DetectorName = Literal["seasonal", "failures", "sequential", "none"]
+DetectorName = Literal["seasonal", "failures", "sequential", "streaming", "none"]
 
 # Attributes that a condition may name directly; "" where a sample has none of that name. Any
 # other is reached as attributes.name or attributes["name"].
