@@ -3,7 +3,8 @@ One executor for Airflow that owns one inner executor per cluster.
 
 The scheduler's main thread only chooses, from memory, and writes the choice in the session it was
 handed. Work is bound late: it stays in our queue until its cluster is healthy and has room, and is
-chosen anew while it waits there, so that rerouting needs no revocation.
+chosen anew while it waits there, so that rerouting needs no revocation. No call to a cluster is made
+here; each remote one has a thread of its own.
 """
 
 from __future__ import annotations
@@ -12,38 +13,31 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
-from aiops_provider.airflow.executor_config import read_description
 from aiops_provider.airflow.host import ingest_url, open_installation
-from aiops_provider.airflow.versions import States, queues_of, states_of, workload_key
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
-from aiops_provider.errors import AiopsError, ClusterError, DescriptionError
+from aiops_provider.airflow.in_flight import InFlight, Journey
+from aiops_provider.airflow.versions import queues_of, workload_key
+from aiops_provider.domain.cluster import HealthState
+from aiops_provider.errors import AiopsError, ClusterError
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
 
-    from aiops_provider.airflow.inner.local import Ended, LocalCluster
+    from aiops_provider.airflow.inner.cluster import InnerCluster, News
+    from aiops_provider.airflow.placer import Placer
     from aiops_provider.control.decide import Decision
     from aiops_provider.control.layer import Layer
-    from aiops_provider.domain.plan import Placement
 
 log = logging.getLogger(__name__)
 
 _STOP_GRACE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InFlight:
-    cluster: str
-    states: States
 
 
 class AiopsExecutor(BaseExecutor):
@@ -52,71 +46,80 @@ class AiopsExecutor(BaseExecutor):
 
     Set ``[core] executor = aiops_provider.airflow.AiopsExecutor``; clusters stand in aiops.yaml,
     and without one this machine is the only cluster. When the layer itself fails, tasks run on the
-    fallback cluster as they would under LocalExecutor.
+    fallback cluster as they would under its own executor.
     """
 
     is_local = True
     serve_logs = True
     supports_callbacks = True
     supports_connection_test = True
+    # Even Celery needs none: what it calls a task is derived from the placement, which is on record.
     pre_assigns_external_executor_id: ClassVar[bool] = False
+
+    _placer: Placer
+    _journey: Journey
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._layer: Layer | None = None
-        self._clusters: dict[str, LocalCluster] = {}
-        self._decisions: dict[Any, Decision] = {}
-        self._in_flight: dict[Any, _InFlight] = {}
-        self._failed_on: dict[tuple[TaskKey, str, int], dict[str, str]] = {}
+        self._clusters: Mapping[str, InnerCluster] = {}
+        self._in_flight = InFlight()
         self._scratch: Path | None = None
 
     def start(self) -> None:
         """Fork the pools while this process has one thread, then start what runs beside it."""
-        from aiops_provider.airflow.inner.local import LocalCluster
+        from aiops_provider.airflow.fleet import Fleet
         from aiops_provider.control.layer import Layer
 
         self._scratch = Path(tempfile.mkdtemp(prefix="aiops-"))
-        self._layer = Layer.open(open_installation, ingest_url=ingest_url)
-        routing = self._layer.settings.routing
-        for spec in self._layer.clusters:
-            cluster = LocalCluster(
-                spec,
-                scratch=self._scratch,
-                reopen_s=routing.breaker_open_s,
-                probe_timeout_s=routing.probe_timeout_s,
-            )
-            cluster.start()
-            self._clusters[spec.name] = cluster
-        self._layer.start()
+        layer = Layer.open(open_installation, ingest_url=ingest_url)
+        fleet = Fleet.of(
+            layer.clusters,
+            routing=layer.settings.routing,
+            scratch=self._scratch,
+            prepare=self._prepare_inner,
+        )
+        self._use(layer, fleet)
+        fleet.start_local()
+        layer.start()
+        fleet.start_remote()
 
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Choose a cluster for a task and write the choice in the scheduler's own transaction."""
         super().queue_workload(workload, session)
         if isinstance(workload, workloads.ExecuteTask):
-            self._choose(workload, session)
+            self._placer.choose(workload, session)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """Send what its cluster has room for, callbacks first, then tasks by priority."""
         for callback in list(self.queued_callbacks.values())[: max(open_slots, 0)]:
             open_slots -= self._send(callback, None)
-        waiting = sorted(self.queued_tasks.values(), key=lambda each: -each.ti.priority_weight)
-        for workload in waiting:
-            if open_slots <= 0:
-                return
-            decision = self._good_decision(workload)
-            if self._the_layer.decider.ledger.admit(decision.placement.run):
-                open_slots -= self._send(workload, decision)
+        ready: list[tuple[Any, Decision]] = []
+        ledger = self._the_layer.decider.ledger
+        for workload in sorted(self.queued_tasks.values(), key=lambda w: -w.ti.priority_weight):
+            if len(ready) >= open_slots:
+                break
+            decision = self._placer.good_choice(workload)
+            cluster = self._clusters[decision.cluster.name]
+            if cluster.accepting and ledger.admit(decision.placement.run):
+                ready.append((workload, decision))
+        for workload, decision in self._placer.on_record(ready, self._clusters):
+            self._send(workload, decision)
 
     def sync(self) -> None:
-        """Take in what ended and how the clusters are; one that fails does not hold up others."""
+        """Take in what happened and how the clusters are; one that fails holds up no other."""
         for name, cluster in self._clusters.items():
             try:
-                for ended in cluster.poll():
-                    self._take_in(name, ended)
-                self._the_layer.observe(cluster.probe())
+                for news in cluster.poll():
+                    self._take_in(name, news)
+                health = cluster.probe()
+                self._the_layer.observe(health)
+                if health.state is HealthState.UNREACHABLE and cluster.outlives_scheduler:
+                    self._journey.leave(name)
             except Exception:
                 # An exception here would end the scheduler; the other clusters must go on.
                 log.exception("Cluster %s cannot be polled", name)
+        self._journey.forget_settled()
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Connection tests; tasks and callbacks go through `trigger_tasks`."""
@@ -127,36 +130,60 @@ class AiopsExecutor(BaseExecutor):
         """Take a task back, wherever it is."""
         key = ti.key
         self.queued_tasks.pop(key, None)
-        in_flight = self._in_flight.get(key)
-        if in_flight is not None:
-            self._clusters[in_flight.cluster].cancel(key)
-        self.running.discard(key)
+        flight = self._in_flight.get(key)
+        if flight is not None:
+            self._clusters[flight.cluster].cancel(key)
         self._forget(key)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
-        """Pools die with their scheduler, and their tasks with them: nothing is left to adopt."""
-        return tis
+        """
+        Have each cluster adopt what an earlier scheduler placed there; what never left goes back.
+
+        Tasks of a cluster that does not answer are held until it does: neither lost nor run twice.
+        """
+        from aiops_provider.airflow.orphans import sort_orphans
+
+        adopted, back = sort_orphans(
+            tis,
+            placements=self._the_layer.newest_placements,
+            clusters=self._clusters,
+            without_placement=self._the_layer.settings.fallback.name,
+        )
+        for name, orphans in adopted.items():
+            for orphan in orphans:
+                self._in_flight.adopted(name, orphan)
+                self.running.add(orphan.ti.key)
+            self._clusters[name].adopt(orphans)
+        return back
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:  # noqa: ARG002
         """Logs of local clusters are served from this host, as LocalExecutor's are."""
         return [], []
 
     def end(self) -> None:
-        """Wait for what runs, then end the pools."""
-        self._drain()
+        """Wait for what would end with this process, then let go of the clusters."""
+        while any(cluster.busy for cluster in self._clusters.values()):
+            self.sync()
+            time.sleep(0.2)
         self.terminate()
 
     def terminate(self) -> None:
-        """End the pools and everything beside them."""
-        for name, cluster in self._clusters.items():
-            try:
-                cluster.stop(_STOP_GRACE_S)
-            except ClusterError:
-                log.warning("Cluster %s did not end cleanly", name, exc_info=True)
+        """End the pools and everything beside them; remote tasks go on and are adopted later."""
+        from aiops_provider.airflow.fleet import Fleet
+
+        Fleet(list(self._clusters.values())).stop(_STOP_GRACE_S)
         if self._layer is not None:
             self._layer.stop()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _use(self, layer: Layer, clusters: Mapping[str, InnerCluster]) -> None:
+        from aiops_provider.airflow.placer import Placer
+
+        self._layer, self._clusters, self._placer = layer, clusters, Placer(layer)
+        self._journey = Journey(
+            self._in_flight, clusters, queue_again=self._queue_again, forget=self._forget
+        )
 
     @property
     def _the_layer(self) -> Layer:
@@ -164,120 +191,96 @@ class AiopsExecutor(BaseExecutor):
             raise AiopsError("AiopsExecutor is used before it was started")
         return self._layer
 
-    def _choose(self, workload: Any, session: Session | None) -> Decision:
-        from aiops_provider.control.decide import TaskRequest
-
-        run = _task_run(workload.ti)
-        decision = self._the_layer.decide(
-            TaskRequest(
-                run=run,
-                description=_description(workload),
-                avoid=self._failed_on.get((run.task, run.run_id, run.map_index), {}),
-            ),
-            write_now=self._writer(session),
-        )
-        self._decisions[workload_key(workload)] = decision
-        return decision
-
-    def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
-        """Writes placements in the scheduler's own transaction, if that is in the store."""
-        installation = self._the_layer.installation
-        store = installation.store
-        if session is None or store is None or not installation.shares_host_database:
-            return None
-
-        def write(placement: Placement) -> None:
-            # A savepoint of the connection: the scheduler forbids commits of its session, and the
-            # session's own savepoints count as such.
-            connection = session.connection()
-            with connection.begin_nested():
-                store.record_placements([placement], connection=connection)
-
-        return write
-
-    def _good_decision(self, workload: Any) -> Decision:
-        """The choice that was made, or a new one if its cluster is no longer to be used."""
-        decision = self._decisions.get(workload_key(workload))
-        if decision is None or not self._the_layer.decider.still_good(decision):
-            decision = self._choose(workload, None)
-        return decision
+    def _prepare_inner(self, inner: Any) -> None:
+        """Make an inner executor part of this one; called on its cluster's thread."""
+        inner.job_id = self.job_id
+        inner.callback_sink = self.callback_sink
+        inner._task_event_logs = self._task_event_logs  # noqa: SLF001 - one log for all of them
 
     def _send(self, workload: Any, decision: Decision | None) -> int:
         """Give a workload to its cluster; returns the number of slots it took."""
-        layer = self._the_layer
+        layer, key = self._the_layer, workload_key(workload)
         name = decision.cluster.name if decision is not None else layer.settings.fallback.name
         environment = layer.environment(decision) if decision is not None else {}
+        cluster = self._clusters[name]
+        if not cluster.accepting:
+            return 0
         try:
-            self._clusters[name].submit(workload, decision, environment)
+            cluster.submit(workload, decision, environment)
         except ClusterError as error:
             # It stays queued: the next heartbeat chooses anew, since the cluster is unhealthy now.
-            log.warning("Cluster %s did not take %s: %s", name, workload_key(workload), error)
+            log.warning("Cluster %s did not take %s: %s", name, key, error)
             layer.refused(name, str(error))
             return 0
-        key, states = workload_key(workload), states_of(workload)
         for queue in queues_of(self):
             queue.pop(key, None)
         self.running.add(key)
-        self._in_flight[key] = _InFlight(cluster=name, states=states)
-        if states.running is not None:
-            self.change_state(key, states.running, remove_running=False)
+        flight = self._in_flight.sent(name, workload, decision)
+        if flight.run is not None and cluster.outlives_scheduler:
+            self._placer.failed_places.sent(flight.run, name)
+        if flight.states.running is not None and not cluster.outlives_scheduler:
+            self.change_state(key, flight.states.running, remove_running=False)
         return 1
 
-    def _take_in(self, cluster: str, ended: Ended) -> None:
-        in_flight = self._in_flight.get(ended.key)
-        if in_flight is None or in_flight.cluster != cluster:
-            return
+    def _take_in(self, cluster: str, news: News) -> None:
+        from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
+
+        flight = self._in_flight.of(cluster, news)
+        if flight is None:
+            return  # not its owner any more: the task has been placed elsewhere since
+        if isinstance(news, Accepted):
+            self.change_state(news.key, news.state, news.external_id, remove_running=False)
+            if flight.run is not None:
+                self._the_layer.submitted(flight.run, news.epoch)
+        elif isinstance(news, Ended):
+            self._take_in_end(cluster, news)
+        elif isinstance(news, Refused):
+            self._take_in_refusal(cluster, news)
+        else:
+            self._journey.give_back([news.key])
+
+    def _take_in_end(self, cluster: str, ended: Any) -> None:
+        flight = self._in_flight.pop(ended.key)
+        decision = self._placer.forget(ended.key)
         if ended.record is not None:
             self._the_layer.executed(ended.record)
-            self._remember_failure(ended)
+            if decision is not None and decision.placement.applied:
+                self._placer.failed_places.learn(ended.record)
         elif ended.run is not None:
             self._the_layer.decider.ledger.release(ended.run)
-        del self._in_flight[ended.key]
-        self._decisions.pop(ended.key, None)
         if ended.clean:
-            self.change_state(ended.key, in_flight.states.success)
+            self.change_state(ended.key, flight.states.success)
         else:
-            self.change_state(ended.key, in_flight.states.failure, f"{cluster}: {ended.message}")
+            self.change_state(ended.key, flight.states.failure, f"{cluster}: {ended.message}")
 
-    def _remember_failure(self, ended: Ended) -> None:
-        record = ended.record
-        if record is None:
-            return
-        run = record.run
-        place = (run.task, run.run_id, run.map_index)
-        if record.outcome.value == "success":
-            self._failed_on.pop(place, None)
-        elif self._decisions[ended.key].placement.applied:
-            reason = record.message or record.outcome.value.replace("_", " ")
-            self._failed_on.setdefault(place, {})[record.cluster] = (
-                f"try {run.try_number} failed there: {reason}"
+    def _take_in_refusal(self, cluster: str, refused: Any) -> None:
+        flight = self._in_flight[refused.key]
+        log.warning("Cluster %s did not take %s: %s", cluster, refused.key, refused.reason)
+        if flight.run is not None:
+            self._placer.failed_places.add(
+                flight.run, cluster, f"it refused the task: {refused.reason}"
             )
+            tried = len(self._placer.failed_places.avoid(flight.run))
+            if tried <= self._the_layer.settings.routing.max_fail_overs:
+                self._journey.give_back([refused.key])
+                return
+        self._forget(refused.key)
+        self.change_state(refused.key, flight.states.failure, f"{cluster}: {refused.reason}")
+
+    def _queue_again(self, workload: Any) -> None:
+        """Take a workload back into our own queue, from where it is placed anew."""
+        key = workload_key(workload)
+        self.running.discard(key)
+        if isinstance(workload, workloads.ExecuteTask):
+            self.queued_tasks[key] = workload
+        else:
+            self.queued_callbacks[key] = workload
 
     def _forget(self, key: Any) -> None:
-        self._in_flight.pop(key, None)
-        decision = self._decisions.pop(key, None)
+        flight = self._in_flight.pop(key, None)
+        decision = self._placer.forget(key)
+        self.running.discard(key)
         if decision is not None:
             self._the_layer.decider.ledger.release(decision.placement.run)
-
-    def _drain(self) -> None:
-        """Let running tasks end, as LocalExecutor does; a second signal does not wait."""
-        while any(cluster.busy for cluster in self._clusters.values()):
-            self.sync()
-            time.sleep(0.2)
-
-
-def _description(workload: Any) -> TaskDescription | None:
-    try:
-        return read_description(workload.ti.executor_config)
-    except DescriptionError as error:
-        log.warning("%s is placed without its description: %s", workload_key(workload), error)
-        return None
-
-
-def _task_run(ti: Any) -> TaskRun:
-    return TaskRun(
-        task=TaskKey(ti.dag_id, ti.task_id),
-        run_id=ti.run_id,
-        map_index=ti.map_index if ti.map_index is not None else -1,
-        try_number=ti.try_number,
-    )
+        elif flight is not None and flight.run is not None:
+            self._the_layer.decider.ledger.release(flight.run)

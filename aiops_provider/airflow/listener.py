@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _sampler: UsageSampler | None = None
 
 @hookimpl
 def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001
-    """Start measuring where the cluster does not measure by itself."""
+    """Learn who we are, and start measuring where the cluster does not measure by itself."""
     global _sampler  # noqa: PLW0603 (one task per process, and Airflow calls plain functions)
+    carrier.unload(getattr(task_instance, "context_carrier", None), os.environ)
     if not _placed_by_us() or os.environ.get(OUTCOME_VARIABLE):
         return
     from aiops_provider.telemetry.sampler import UsageSampler

@@ -60,6 +60,17 @@ def states_of(workload: Any) -> States:
     )
 
 
+def task_states() -> States:
+    """The states to report for a task whose workload is not here: one that was adopted."""
+    from airflow.utils.state import TaskInstanceState
+
+    return States(
+        running=TaskInstanceState.RUNNING,
+        success=TaskInstanceState.SUCCESS,
+        failure=TaskInstanceState.FAILED,
+    )
+
+
 def queues_of(executor: Any) -> tuple[dict[Any, Any], ...]:
     """The dictionaries in which an executor's workloads wait."""
     names = ("queued_tasks", "queued_callbacks", "queued_connection_tests")

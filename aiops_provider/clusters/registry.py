@@ -15,7 +15,10 @@ ENTRY_POINT_GROUP = "aiops_provider.clusters"
 
 # The same as in pyproject.toml: a source tree that is on the path without being installed has no
 # entry points, yet its own kinds must be there.
-_BUILT_IN = {"local": "aiops_provider.clusters.local:KIND"}
+_BUILT_IN = {
+    "local": "aiops_provider.clusters.local:KIND",
+    "celery": "aiops_provider.clusters.celery:KIND",
+}
 
 
 class OpenCluster(Protocol):
@@ -38,6 +41,24 @@ class OpenCluster(Protocol):
         """
 
 
+class OpenProbe(Protocol):
+    """Makes the function that asks a cluster whether it answers; connects to nothing yet."""
+
+    def __call__(self, spec: ClusterSpec, *, timeout_s: float) -> Callable[[], None]:
+        """
+        Make the probe.
+
+        Args:
+            spec: The cluster, with every option that it needs to be reached.
+            timeout_s: What one question may take.
+
+        Returns:
+            A function that one thread calls again and again. It raises
+            :class:`~aiops_provider.errors.ClusterUnreachableError`, saying why, unless the cluster
+            answered and could take work.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterKind:
     """
@@ -46,12 +67,14 @@ class ClusterKind:
     Attributes:
         name: What ``kind:`` says in aiops.yaml.
         validate: What is wrong with a spec, one sentence each that names field and mend.
-        open: Makes the client.
+        open: Makes the client; ``None`` for kinds whose jobs are sent by a host's own means.
+        open_probe: Makes the health probe; ``None`` where the client probes by itself.
     """
 
     name: str
     validate: Callable[[ClusterSpec], list[str]]
-    open: OpenCluster
+    open: OpenCluster | None = None
+    open_probe: OpenProbe | None = None
 
 
 def kind_names() -> tuple[str, ...]:
@@ -102,11 +125,40 @@ def open_cluster(
     Raises:
         ConfigurationError: If its kind is unknown or says that the spec cannot work.
     """
+    kind = _valid_kind(spec)
+    if kind.open is None:
+        raise ConfigurationError(
+            "clusters of this kind take no jobs from here",
+            field=f"clusters.{spec.name}.kind",
+            value=spec.kind,
+            mend="Only a host that has an executor or worker for it can send work there",
+        )
+    return kind.open(spec, preload=preload, environment=environment)
+
+
+def open_probe(spec: ClusterSpec, *, timeout_s: float) -> Callable[[], None]:
+    """
+    The health probe of a cluster; see :class:`OpenProbe`.
+
+    Raises:
+        ConfigurationError: If its kind is unknown, has no probe, or the spec cannot work.
+    """
+    kind = _valid_kind(spec)
+    if kind.open_probe is None:
+        raise ConfigurationError(
+            "clusters of this kind have no probe",
+            field=f"clusters.{spec.name}.kind",
+            value=spec.kind,
+        )
+    return kind.open_probe(spec, timeout_s=timeout_s)
+
+
+def _valid_kind(spec: ClusterSpec) -> ClusterKind:
     kind = cluster_kind(spec.kind)
     problems = kind.validate(spec)
     if problems:
         raise ConfigurationError("; ".join(problems), field=f"clusters.{spec.name}")
-    return kind.open(spec, preload=preload, environment=environment)
+    return kind
 
 
 def _entry_points() -> dict[str, EntryPoint]:

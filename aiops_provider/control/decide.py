@@ -67,6 +67,7 @@ class Decision:
         limited: Whether it waits for room on the cluster (False when only observing).
         profile: What it is expected to need; ``None`` when the layer failed.
         problem: Why the layer could not decide; empty when it could.
+        recorded: Whether its placement is known to be in the store.
     """
 
     placement: Placement
@@ -75,6 +76,7 @@ class Decision:
     limited: bool
     profile: WorkloadProfile | None = None
     problem: str = ""
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

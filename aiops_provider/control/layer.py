@@ -8,7 +8,9 @@ switched off, and every task runs on the fallback cluster; the log says what is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from aiops_provider.control.decide import Decider, Decision, TaskRequest
@@ -19,6 +21,8 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthStat
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskRun
+from aiops_provider.errors import StoreError
 from aiops_provider.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CYCLE_END_S = 10.0
+# Tries that wait longer are looked up when they are placed anew.
+_EPOCHS_OF = timedelta(days=2)
+_MOST_EPOCHS = 100_000
 
 
 class Layer:
@@ -88,6 +95,8 @@ class Layer:
         try:
             self._prepare_store()
             self.refresher.refresh()
+            if self._remembers:
+                self._remember_epochs()
         except Exception:
             # As above: without a store there is no memory, but tasks run.
             log.exception("The store cannot be used; decisions go on from memory")
@@ -118,13 +127,57 @@ class Layer:
                 store; should that fail, the choice is written later.
         """
         decision = self.decider.decide(request)
-        if not self.settings.enabled or self.installation.store is None:
+        if not self._remembers:
             return decision
         if request.description is not None:
             self.refresher.described(request.run.task, request.description)
-        if write_now is None or not self._written(write_now, decision.placement):
+        if write_now is None:
+            self.refresher.placed(decision.placement)
+            return decision
+        return self._written(request, decision, write_now)
+
+    def decide_again(self, request: TaskRequest, earlier: Decision) -> Decision:
+        """
+        Choose anew for a try that has not been sent; the earlier choice if nothing else is better.
+
+        Args:
+            request: As for the earlier choice.
+            earlier: Which is no longer good.
+        """
+        decision = self.decider.decide(request)
+        if decision.cluster.name == earlier.cluster.name:
+            return earlier
+        if self._remembers:
             self.refresher.placed(decision.placement)
         return decision
+
+    def record(self, decisions: Sequence[Decision]) -> None:
+        """
+        Make sure that these choices are on record, in one go; those that are cost nothing.
+
+        Raises:
+            StoreError: They could not be written; nothing may be sent by them.
+        """
+        pending = [each.placement for each in decisions if not each.recorded]
+        if pending and self._remembers:
+            self.installation.require_store().record_placements(pending)
+
+    def submitted(self, run: TaskRun, epoch: int) -> None:
+        """A cluster has taken a try: whoever restarts must look for it there."""
+        if self._remembers:
+            self.refresher.submitted(run, epoch)
+
+    def newest_placements(self, runs: Sequence[TaskRun]) -> Mapping[TaskRun, Placement]:
+        """
+        Where tries were sent, also by earlier processes; later choices count on from these.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        store = self.installation.store
+        newest = store.latest_placements(runs) if store is not None else {}
+        self.decider.remember_epochs({run: each.epoch for run, each in newest.items()})
+        return newest
 
     def executed(self, record: ExecutionRecord) -> None:
         """Take in what happened to a try."""
@@ -165,14 +218,38 @@ class Layer:
             log.exception("%s runs without telemetry", decision.placement.run)
             return {}
 
-    def _written(self, write_now: Callable[[Placement], None], placement: Placement) -> bool:
+    @property
+    def _remembers(self) -> bool:
+        return self.settings.enabled and self.installation.store is not None
+
+    def _written(
+        self, request: TaskRequest, decision: Decision, write_now: Callable[[Placement], None]
+    ) -> Decision:
+        """The decision as written; another scheduler may have placed the try, then the next one."""
         try:
-            write_now(placement)
+            try:
+                write_now(decision.placement)
+            except StoreError:
+                newest = self.newest_placements([request.run]).get(request.run)
+                if newest is None or newest.epoch < decision.placement.epoch:
+                    raise
+                decision = self.decider.decide(request)
+                write_now(decision.placement)
         except Exception:
             # A row of ours that cannot be written must not undo the host's own transaction.
-            log.exception("The placement of %s is written later", placement.run)
-            return False
-        return True
+            log.exception("The placement of %s is written later", decision.placement.run)
+            self.refresher.placed(decision.placement)
+            return decision
+        return replace(decision, recorded=True)
+
+    def _remember_epochs(self) -> None:
+        """Count on from what earlier processes gave, for tries that may still be placed anew."""
+        store = self.installation.require_store()
+        recent = store.placements(since=utc_now() - _EPOCHS_OF, limit=_MOST_EPOCHS)
+        epochs: dict[TaskRun, int] = {}
+        for placement in recent:
+            epochs[placement.run] = max(placement.epoch, epochs.get(placement.run, 0))
+        self.decider.remember_epochs(epochs)
 
     def _prepare_store(self) -> None:
         store = self.installation.store

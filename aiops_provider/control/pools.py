@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiops_provider.clusters.job_client import Job, JobClient, JobState, JobUpdate
 from aiops_provider.domain.cluster import ClusterSpec
 
-__all__ = ["Job", "JobClient", "JobState", "JobUpdate", "kind_takes_jobs", "open_job_client"]
+__all__ = [
+    "Job",
+    "JobClient",
+    "JobState",
+    "JobUpdate",
+    "kind_takes_jobs",
+    "open_job_client",
+    "open_probe",
+]
 
 
 def kind_takes_jobs(kind: str) -> bool:
     """Whether clusters of that kind are reached through a job client that is installed."""
-    from aiops_provider.clusters.registry import kind_names
+    from aiops_provider.clusters.registry import cluster_kind, kind_names
 
-    return kind in kind_names()
+    return kind in kind_names() and cluster_kind(kind).open is not None
+
+
+def open_probe(spec: ClusterSpec, *, timeout_s: float) -> Callable[[], None]:
+    """
+    The health probe of a cluster of any installed kind; it connects to nothing yet.
+
+    Returns:
+        A function for one thread; it raises ClusterUnreachableError unless the cluster answered.
+
+    Raises:
+        ConfigurationError: The kind is unknown or has no probe, or the spec cannot work.
+    """
+    from aiops_provider.clusters.registry import open_probe as open_registered
+
+    return open_registered(spec, timeout_s=timeout_s)
 
 
 def open_job_client(

@@ -19,9 +19,10 @@ from aiops_provider.control.decide import Decider, Snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord
-from aiops_provider.domain.plan import Placement
+from aiops_provider.domain.plan import Placement, PlacementState
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.errors import StoreError, StoreNotMigratedError, StoreUnreachableError
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 
@@ -51,6 +52,7 @@ class Refresher:
         self._decider = decider
         self._records: deque[ExecutionRecord] = deque(maxlen=_PENDING_LIMIT)
         self._placements: deque[Placement] = deque(maxlen=_PENDING_LIMIT)
+        self._submitted: deque[tuple[TaskRun, int]] = deque(maxlen=_PENDING_LIMIT)
         self._descriptions: dict[TaskKey, TaskDescription] = {}
         self._health: dict[str, ClusterHealth] = {}
         self._stop = threading.Event()
@@ -77,6 +79,10 @@ class Refresher:
     def placed(self, placement: Placement) -> None:
         """Note a placement that could not be written in the host's transaction."""
         self._placements.append(placement)
+
+    def submitted(self, run: TaskRun, epoch: int) -> None:
+        """Note that a cluster has taken a placement."""
+        self._submitted.append((run, epoch))
 
     def described(self, task: TaskKey, description: TaskDescription) -> None:
         """Note what a user says about a task, for profiles made elsewhere."""
@@ -119,7 +125,8 @@ class Refresher:
     def _write(self, store: Store, now: datetime) -> None:
         from aiops_provider.control.learn import learn, remember_description
 
-        _drain(self._placements, store.record_placements)
+        _drain(self._placements, lambda batch: _record_placements(store, batch))
+        _drain(self._submitted, lambda batch: _mark_submitted(store, batch))
         _drain(self._records, lambda batch: learn(self._installation, batch, now))
         while self._descriptions:
             task, description = next(iter(self._descriptions.items()))
@@ -182,6 +189,28 @@ def in_force(
         elif response.action is ResponseAction.HOLD_TASK and response.task is not None:
             held.add(response.task)
     return quarantined, frozenset(held), min((r.expires_at for r in responses), default=None)
+
+
+def _record_placements(store: Store, batch: list[Placement]) -> None:
+    try:
+        store.record_placements(batch)
+    except (StoreUnreachableError, StoreNotMigratedError):
+        raise
+    except StoreError:
+        # One of them is refused for ever: another process gave its epoch first. The rest must not
+        # wait behind it.
+        for placement in batch:
+            try:
+                store.record_placements([placement])
+            except (StoreUnreachableError, StoreNotMigratedError):
+                raise
+            except StoreError as error:
+                log.warning("A placement stays unrecorded: %s", error)
+
+
+def _mark_submitted(store: Store, batch: list[tuple[TaskRun, int]]) -> None:
+    for run, epoch in batch:
+        store.set_placement_state(run, epoch, PlacementState.SUBMITTED)
 
 
 def _drain(pending: deque[_Item], write: Callable[[list[_Item]], object]) -> None:

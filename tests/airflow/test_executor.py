@@ -1,6 +1,8 @@
 """The executor's own queue: choosing, late binding, events – with a cluster that only pretends."""
 
+import time
 from types import SimpleNamespace
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
@@ -9,12 +11,13 @@ from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
 
 from aiops_provider.airflow.executor import AiopsExecutor
-from aiops_provider.airflow.inner.local import Ended
+from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.plan import PlacementState
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.settings.schema import Settings
@@ -27,6 +30,9 @@ CLUSTERS = [
 
 class PretendedCluster:
     """Takes workloads and ends them when told to."""
+
+    accepting = True
+    outlives_scheduler = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -80,6 +86,7 @@ class PretendedCluster:
                 run=record.run,
                 record=record,
                 message="gone",
+                epoch=decision.placement.epoch,
             )
         )
 
@@ -89,10 +96,10 @@ def executor(monkeypatch):
     monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "x" * 64)
     executor = AiopsExecutor(parallelism=32)
     settings = Settings.model_validate({"mode": "enforce", "clusters": CLUSTERS})
-    executor._layer = Layer(
-        Installation.without_store(settings), ingest_url="http://127.0.0.1:1/aiops"
+    executor._use(
+        Layer(Installation.without_store(settings), ingest_url="http://127.0.0.1:1/aiops"),
+        {c["name"]: PretendedCluster(c["name"]) for c in CLUSTERS},
     )
-    executor._clusters = {c["name"]: PretendedCluster(c["name"]) for c in CLUSTERS}
     return executor
 
 
@@ -275,3 +282,217 @@ def test_a_description_that_cannot_be_used_does_not_stop_the_task(executor):
     queue(executor, task(config={"aiops": {"memory": 3}}))
     executor.heartbeat()
     assert 1 == len(executor.running)
+
+
+class PretendedRemote(PretendedCluster):
+    """A cluster whose tasks go on without their scheduler."""
+
+    outlives_scheduler = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.waiting: list = []
+        self.adopted: list = []
+
+    def withdraw(self):
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def adopt(self, orphans):
+        self.adopted.extend(orphans)
+
+
+@pytest.fixture
+def gone_back(monkeypatch):
+    """Ids of the tasks that went back to the scheduler; those in `started` are left alone."""
+
+    class GoneBack(list):
+        started: ClassVar[set] = set()
+
+    gone = GoneBack()
+
+    def give_back(ids):
+        back = set(ids) - gone.started
+        gone.extend(back)
+        return back
+
+    monkeypatch.setattr("aiops_provider.airflow.in_flight.give_back", give_back)
+    return gone
+
+
+@pytest.fixture
+def remote(executor):
+    executor._clusters = {c["name"]: PretendedRemote(c["name"]) for c in CLUSTERS}
+    executor._use(executor._layer, executor._clusters)
+    return executor
+
+
+def test_a_cluster_that_is_not_ready_makes_tasks_wait(remote):
+    """Late binding: nothing leaves before the cluster's own probe has answered."""
+    remote._clusters["onprem"].accepting = False
+    queue(remote, task())
+    remote.heartbeat()
+    assert [] == remote._clusters["onprem"].sent
+    assert 1 == len(remote.queued_tasks)
+    remote._clusters["onprem"].accepting = True
+    remote.heartbeat()
+    assert 1 == len(remote._clusters["onprem"].sent)
+
+
+def test_what_has_not_left_a_cluster_that_fails_is_chosen_anew(remote, gone_back):
+    """It never was anywhere else, so nothing has to be revoked."""
+    onprem = remote._clusters["onprem"]
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    onprem.waiting, onprem.down = [workload_key(workload)], "connection refused"
+    remote.heartbeat()
+    remote.heartbeat()
+    assert [workload] == [each[0] for each in remote._clusters["aws"].sent]
+    assert [] == gone_back
+    assert 31 == remote.slots_available
+
+
+def test_what_waits_on_a_cluster_that_fails_goes_back_and_what_runs_is_held(remote, gone_back):
+    """Running tasks are neither lost nor run twice; queued ones are free at once."""
+    waits, runs = task(0), task(1)
+    queue(remote, waits, runs)
+    remote.heartbeat()
+    gone_back.started = {runs.ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    assert [waits.ti.id] == gone_back
+    assert {workload_key(runs)} == remote.running
+    assert [workload_key(waits)] == remote._clusters["onprem"].cancelled
+
+
+def test_a_refused_task_goes_back_until_there_is_nobody_left_to_ask(remote, gone_back):
+    """Refusals are bounded; then Airflow hears the error."""
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    onprem = remote._clusters["onprem"]
+    onprem.ended = [Refused(key=workload_key(workload), epoch=1, reason="timed out")]
+    remote.sync()
+    assert [workload.ti.id] == gone_back
+    assert not remote.get_event_buffer()
+    again = task()
+    queue(remote, again)
+    remote.heartbeat()
+    ((_, decision, _),) = remote._clusters["aws"].sent
+    remote._layer.settings.routing.__dict__["max_fail_overs"] = 1
+    remote._clusters["aws"].ended = [
+        Refused(key=workload_key(again), epoch=decision.placement.epoch, reason="timed out")
+    ]
+    remote.sync()
+    ((state, info),) = remote.get_event_buffer().values()
+    assert TaskInstanceState.FAILED == state
+    assert "aws: timed out" == info
+
+
+def test_the_name_by_which_a_cluster_knows_a_task_reaches_airflow(remote):
+    """Airflow shows it, and some executors adopt by it."""
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    remote._clusters["onprem"].ended = [
+        Accepted(
+            key=workload_key(workload),
+            epoch=1,
+            state=TaskInstanceState.RUNNING,
+            external_id="arn:job/7",
+        )
+    ]
+    remote.sync()
+    assert [(TaskInstanceState.RUNNING, "arn:job/7")] == list(remote.get_event_buffer().values())
+    assert 1 == len(remote.running)
+
+
+def test_news_of_an_older_placement_are_dropped(remote):
+    """A late word must not end the try that runs elsewhere by now."""
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    run = remote._clusters["onprem"].sent[0][1].placement.run
+    for name, epoch in (("onprem", 0), ("aws", 1)):
+        remote._clusters[name].ended = [
+            Ended(
+                key=workload_key(workload),
+                epoch=epoch,
+                clean=False,
+                run=run,
+                record=None,
+                message="late",
+            )
+        ]
+    remote.sync()
+    assert not remote.get_event_buffer()
+    assert 1 == len(remote.running)
+
+
+def orphan(index: int, state: str, *, try_number=1) -> SimpleNamespace:
+    dto = task(index, try_number=try_number).ti
+    return SimpleNamespace(
+        **{name: getattr(dto, name) for name in ("id", "dag_id", "task_id", "run_id", "map_index")},
+        try_number=try_number,
+        state=state,
+        queue="default",
+        external_executor_id=None,
+        executor_config=None,
+        queued_by_job_id=1,
+        key=dto.key,
+    )
+
+
+def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
+    """Only what no cluster was ever seen to take goes back to the scheduler."""
+    tis = [orphan(0, "running"), orphan(1, "queued"), orphan(2, "queued"), orphan(3, "running")]
+    states = [PlacementState.CHOSEN, PlacementState.SUBMITTED, PlacementState.CHOSEN]
+    names = ["aws", "onprem", "aws"]
+
+    def newest(runs):
+        return {
+            run: SimpleNamespace(cluster=name, state=state, epoch=5)
+            for run, name, state in zip(runs, names, states, strict=False)
+        }
+
+    monkeypatch.setattr(remote._layer, "newest_placements", newest)
+    assert [tis[2]] == remote.try_adopt_task_instances(tis)
+    adopted = {name: [o.ti.key for o in c.adopted] for name, c in remote._clusters.items()}
+    assert {"aws": [tis[0].key], "onprem": [tis[1].key, tis[3].key]} == adopted
+    assert {tis[0].key, tis[1].key, tis[3].key} == remote.running
+
+
+def test_tasks_of_local_clusters_go_back(executor):
+    """Their pools died with their scheduler."""
+    tis = [orphan(0, "running"), orphan(1, "queued")]
+    assert tis == executor.try_adopt_task_instances(tis)
+
+
+def test_an_adopted_task_that_ends_frees_its_slot(remote):
+    """It is reported like any other."""
+    ti = orphan(0, "running")
+    assert [] == remote.try_adopt_task_instances([ti])
+    remote._clusters["onprem"].ended = [
+        Ended(key=ti.key, epoch=0, clean=True, run=None, record=None, message="")
+    ]
+    remote.sync()
+    ((state, _),) = remote.get_event_buffer().values()
+    assert TaskInstanceState.SUCCESS == state
+    assert 32 == remote.slots_available
+
+
+def test_a_heartbeat_does_not_wait_for_a_cluster_that_hangs(remote, site, gone_back):
+    """Neither for its executor nor for its end."""
+    remote._clusters["onprem"] = site.runner
+    remote._use(remote._layer, remote._clusters)
+    site.open().inner.hang.clear()
+    queue(remote, *(task(index) for index in range(20)))
+    slowest_s = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        remote.heartbeat()
+        slowest_s = max(slowest_s, time.monotonic() - began)
+        time.sleep(0.02)
+    assert 0.5 > slowest_s
+    assert remote._clusters["aws"].sent

@@ -148,19 +148,16 @@ def test_observing_leaves_tasks_where_they_were(airflow):
     assert not placed.applied
 
 
-def pool(airflow, cluster: str) -> psutil.Process | None:
-    for process in psutil.Process(airflow.stage.scheduler_pid).children(recursive=True):
-        if command_line(process).strip() == f"aiops pool: {cluster}":
-            return process
-    return None
-
-
-def command_line(process: psutil.Process) -> str:
-    """Empty when the process has ended meanwhile."""
+def title(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline())
+        return " ".join(process.cmdline()).strip()
     except psutil.Error:
-        return ""
+        return ""  # it has ended meanwhile
+
+
+def pool(airflow, cluster: str) -> psutil.Process | None:
+    children = psutil.Process(airflow.stage.scheduler_pid).children(recursive=True)
+    return next((p for p in children if title(p) == f"aiops pool: {cluster}"), None)
 
 
 def test_a_cluster_that_dies_loses_no_task_and_is_used_again(everyday):
@@ -187,7 +184,7 @@ def test_a_cluster_that_dies_loses_no_task_and_is_used_again(everyday):
 def test_nothing_outlives_the_scheduler(everyday):
     """Pools and the cycle end with it, however it ends (the last test: it kills the scheduler)."""
     scheduler = psutil.Process(everyday.stage.scheduler_pid)
-    ours = [p for p in scheduler.children(recursive=True) if "aiops" in command_line(p)]
+    ours = [p for p in scheduler.children(recursive=True) if "aiops" in title(p)]
     assert len(ours) >= 2
     scheduler.kill()
     _, alive = psutil.wait_procs(ours, timeout=15)

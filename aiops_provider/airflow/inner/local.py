@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.airflow.inner.cluster import Ended, Orphan
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE, read_outcome
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.pools import Job, JobClient, JobState, JobUpdate, open_job_client
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskRun
 from aiops_provider.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -37,26 +37,6 @@ class Sent:
     submitted_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """
-    A workload that is over.
-
-    Attributes:
-        key: Airflow's key.
-        clean: Whether the process ended by itself, so that Airflow knows the state already.
-        run: Which try; ``None`` for callbacks and connection tests.
-        record: What happened; ``None`` where there is nothing to learn from.
-        message: Last words.
-    """
-
-    key: Any
-    clean: bool
-    run: TaskRun | None
-    record: ExecutionRecord | None
-    message: str
-
-
 class LocalCluster:
     """
     Sends workloads to one local pool; every call returns within milliseconds.
@@ -67,6 +47,9 @@ class LocalCluster:
         reopen_s: A lost pool is started again after this long.
         probe_timeout_s: Without an answer for this long the cluster is unreachable.
     """
+
+    accepting = True  # a pool that is gone refuses, which is how one learns of it at once
+    outlives_scheduler = False
 
     def __init__(
         self, spec: ClusterSpec, *, scratch: Path, reopen_s: float, probe_timeout_s: float
@@ -139,6 +122,15 @@ class LocalCluster:
         except ClusterError:
             log.warning("Cluster %s: could not cancel %s", self.spec.name, key, exc_info=True)
 
+    def withdraw(self) -> Sequence[Any]:
+        """Nothing waits here: what was submitted runs."""
+        return ()
+
+    def adopt(self, orphans: Sequence[Orphan]) -> None:
+        """Pools die with their scheduler, and their tasks with them: nothing is left to adopt."""
+        if orphans:
+            raise ClusterError(f"cluster {self.spec.name} is local and cannot adopt tasks")
+
     def stop(self, grace_s: float) -> None:
         """End the pool process and whatever still runs in it."""
         self._client.close(grace_s)
@@ -164,6 +156,7 @@ class LocalCluster:
             run=sent.decision.placement.run if sent.decision is not None else None,
             record=self._record(sent, update, noted),
             message=update.message,
+            epoch=sent.decision.placement.epoch if sent.decision is not None else 0,
         )
 
     def _record(

@@ -30,6 +30,7 @@ class AirflowConfig:
         port: Of the API server, on loopback.
         password: Of the only user.
         jwt_secret: Signs the tokens of users and tasks.
+        database: URL of the metadata database; ``None``: SQLite in *home*.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class AirflowConfig:
     port: int = field(default_factory=free_port)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+    database: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -47,7 +49,7 @@ class AirflowConfig:
     @property
     def database_url(self) -> str:
         """The metadata database."""
-        return f"sqlite:///{self.home / 'airflow.db'}"
+        return self.database or f"sqlite:///{self.home / 'airflow.db'}"
 
     @property
     def passwords_file(self) -> Path:
@@ -80,6 +82,8 @@ class AirflowConfig:
             "CORE__DAGS_FOLDER": str(self.dags),
             "CORE__LOAD_EXAMPLES": "False",
             "DATABASE__SQL_ALCHEMY_CONN": self.database_url,
+            # psycopg serves both; for SQLite Airflow finds the asynchronous driver by itself.
+            **({"DATABASE__SQL_ALCHEMY_CONN_ASYNC": self.database} if self.database else {}),
             "API__HOST": "127.0.0.1",
             "API__PORT": str(self.port),
             "API__BASE_URL": self.url,

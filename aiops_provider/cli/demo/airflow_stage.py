@@ -31,6 +31,7 @@ class AirflowStage:
         examples: Folder with the DAGs and, for our executor, ``aiops.yaml``.
         executor: Class path of the executor.
         variables: Further environment variables for every process.
+        database: URL of the metadata database, with the driver psycopg; default: SQLite.
     """
 
     def __init__(
@@ -40,11 +41,14 @@ class AirflowStage:
         *,
         executor: str = AIOPS_EXECUTOR,
         variables: Mapping[str, str] | None = None,
+        database: str | None = None,
     ) -> None:
         self.home = home
         self.phases_s: dict[str, float] = {}
         self._examples = examples
-        self.config = AirflowConfig(home=home, dags=home / "dags", executor=executor)
+        self.config = AirflowConfig(
+            home=home, dags=home / "dags", executor=executor, database=database
+        )
         self._inherited = os.environ
         self._variables = dict(variables or {})
         self._troupe: Troupe | None = None
@@ -108,6 +112,21 @@ class AirflowStage:
     def restart_scheduler(self) -> None:
         """End the scheduler and start it again, with the same environment."""
         self._running.stop("scheduler")
+        self._running.start("scheduler", self.command("scheduler"))
+
+    def start_beside(
+        self, name: str, command: Sequence[str], variables: Mapping[str, str] | None = None
+    ) -> int:
+        """Start a further process that ends with the stage; its process id."""
+        return self._running.start(name, command, variables=variables)
+
+    def pid(self, name: str) -> int:
+        """Process id of one of the processes, by the name of its log."""
+        return self._running.pid(name)
+
+    def kill_scheduler(self) -> None:
+        """End the scheduler as a crash would, and start another one."""
+        self._running.kill("scheduler")
         self._running.start("scheduler", self.command("scheduler"))
 
     def check(self) -> None:

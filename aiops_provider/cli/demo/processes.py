@@ -123,6 +123,12 @@ class Troupe:
         """End one process and whatever it started."""
         self._end([name])
 
+    def kill(self, name: str) -> None:
+        """End one process without giving it, or anybody, the time to tidy up."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def stop_all(self) -> None:
         """End all of them, at the same time."""
         self._end(list(self._running))

@@ -1,0 +1,173 @@
+"""What is on its way or running on some cluster, and the ways back from there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from aiops_provider.airflow.requeue import give_back, settled
+from aiops_provider.airflow.task_request import task_run
+from aiops_provider.airflow.versions import States, states_of, task_states, workload_key
+from aiops_provider.domain.workload import TaskRun
+
+if TYPE_CHECKING:
+    from aiops_provider.airflow.inner.cluster import InnerCluster, News, Orphan
+    from aiops_provider.control.decide import Decision
+
+log = logging.getLogger(__name__)
+
+# A cluster that is gone is asked about once a second: who still waits there?
+_LEAVE_EVERY_S = 1.0
+# Tasks of which their cluster never tells the end (their message was void) hold a slot this long.
+_SETTLE_EVERY_S, _SETTLE_AFTER_S = 30.0, 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """
+    One workload on one cluster.
+
+    Attributes:
+        cluster: Which.
+        epoch: Its placement; 0 for callbacks and connection tests.
+        states: What to report for it.
+        run: Which try; ``None`` for callbacks and connection tests.
+        ti_id: Under which id a worker may start it; as above.
+        workload: What was sent; ``None`` if an earlier scheduler sent it.
+        since: Monotonic second at which it was sent.
+    """
+
+    cluster: str
+    epoch: int
+    states: States
+    run: TaskRun | None
+    ti_id: UUID | None
+    workload: Any
+    since: float
+
+
+class InFlight(dict[Any, Flight]):
+    """Flights by Airflow's key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_at: dict[str, float] = {}
+        self.settled_at = time.monotonic()
+
+    def sent(self, cluster: str, workload: Any, decision: Decision | None) -> Flight:
+        """Note that a workload was given to a cluster."""
+        ti = getattr(workload, "ti", None)
+        flight = Flight(
+            cluster=cluster,
+            epoch=decision.placement.epoch if decision is not None else 0,
+            states=states_of(workload),
+            run=decision.placement.run if decision is not None else None,
+            ti_id=ti.id if ti is not None else None,
+            workload=workload,
+            since=time.monotonic(),
+        )
+        self[workload_key(workload)] = flight
+        return flight
+
+    def adopted(self, cluster: str, orphan: Orphan) -> None:
+        """Note that a cluster has a task which an earlier scheduler gave it."""
+        self[orphan.ti.key] = Flight(
+            cluster=cluster,
+            epoch=orphan.epoch,
+            states=task_states(),
+            run=task_run(orphan.ti),
+            ti_id=orphan.ti.id,
+            workload=None,
+            since=time.monotonic(),
+        )
+
+    def of(self, cluster: str, news: News) -> Flight | None:
+        """The flight that news are about, if they come from its owner and its placement."""
+        flight = self.get(news.key)
+        owned = flight is not None and (flight.cluster, flight.epoch) == (cluster, news.epoch)
+        return flight if owned else None
+
+
+class Journey:
+    """
+    The ways back of what was sent.
+
+    Args:
+        flights: What is under way.
+        clusters: All clusters.
+        queue_again: Takes a workload that never left this process.
+        forget: Drops everything that is known of a key.
+    """
+
+    def __init__(
+        self,
+        flights: InFlight,
+        clusters: Mapping[str, InnerCluster],
+        *,
+        queue_again: Callable[[Any], None],
+        forget: Callable[[Any], None],
+    ) -> None:
+        self._flights = flights
+        self._clusters = clusters
+        self._queue_again = queue_again
+        self._forget = forget
+
+    def leave(self, name: str) -> None:
+        """
+        Bring home what has not started on a cluster that is unreachable; what runs there is held.
+
+        Args:
+            name: The cluster.
+        """
+        for key in self._clusters[name].withdraw():
+            flight = self._flights.pop(key, None)
+            if flight is not None:
+                self._queue_again(flight.workload)
+        now = time.monotonic()
+        if now - self._flights.left_at.get(name, -_LEAVE_EVERY_S) < _LEAVE_EVERY_S:
+            return
+        self._flights.left_at[name] = now
+        self._give_back_queued([k for k, f in self._flights.items() if f.cluster == name])
+
+    def give_back(self, keys: Collection[Any]) -> None:
+        """Those that have not started are queued anew; of the others Airflow's heartbeats tell."""
+        self._give_back_queued(keys)
+        for key in keys:
+            self._forget(key)
+
+    def forget_settled(self) -> None:
+        """Free the slots of tasks that are over although their cluster never said so."""
+        now = time.monotonic()
+        if now - self._flights.settled_at < _SETTLE_EVERY_S:
+            return
+        self._flights.settled_at = now
+        ids = self._ids(
+            key
+            for key, flight in self._flights.items()
+            if now - flight.since > _SETTLE_AFTER_S
+            and self._clusters[flight.cluster].outlives_scheduler
+        )
+        for ti_id in settled(ids):
+            log.info("%s is over, which its cluster did not report", ids[ti_id])
+            self._clusters[self._flights[ids[ti_id]].cluster].cancel(ids[ti_id])
+            self._forget(ids[ti_id])
+
+    def _give_back_queued(self, keys: Iterable[Any]) -> None:
+        ids = self._ids(keys)
+        for ti_id in give_back(ids):
+            key = ids[ti_id]
+            log.warning("%s goes back to the queue from %s", key, self._flights[key].cluster)
+            self._clusters[self._flights[key].cluster].cancel(key)
+            self._forget(key)
+
+    def _ids(self, keys: Iterable[Any]) -> dict[UUID, Any]:
+        return {
+            ti_id: key
+            for key in keys
+            if (flight := self._flights.get(key)) is not None
+            and (ti_id := flight.ti_id) is not None
+        }

@@ -1,0 +1,41 @@
+"""What is remembered of a try that a remote cluster ended, so that its worker could not tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, ExecutionRecord, Outcome
+from aiops_provider.domain.units import utc_now
+
+if TYPE_CHECKING:
+    from aiops_provider.control.decide import Decision
+
+_MESSAGE_LENGTH = 500
+
+
+def failure_record(decision: Decision, *, outcome: Outcome, info: Any) -> ExecutionRecord:
+    """
+    The record of a failure that the cluster reported.
+
+    Args:
+        decision: Where the try was placed.
+        outcome: As the cluster's binding judges it.
+        info: The cluster's last words.
+    """
+    placement, cluster = decision.placement, decision.cluster
+    pool = placement.route.pool if placement.applied else cluster.pools[0].name
+    return ExecutionRecord(
+        run=placement.run,
+        cluster=cluster.name,
+        provider=cluster.provider,
+        region=cluster.region,
+        pool=pool,
+        queued_at=placement.placed_at,
+        # Nobody saw it start: its worker, which would have told, was ended.
+        started_at=placement.placed_at,
+        ended_at=utc_now(),
+        outcome=outcome,
+        request=decision.grant,
+        exit_code=OUT_OF_MEMORY_EXIT_CODE if outcome is Outcome.OUT_OF_MEMORY else None,
+        message=("" if info is None else str(info))[:_MESSAGE_LENGTH],
+    )

@@ -1,0 +1,102 @@
+"""Where each queued task is to go, as long as it has not been sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.airflow.failed_places import FailedPlaces
+from aiops_provider.airflow.task_request import description_of, task_run
+from aiops_provider.airflow.versions import workload_key
+from aiops_provider.control.decide import TaskRequest
+from aiops_provider.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from aiops_provider.airflow.inner.cluster import InnerCluster
+    from aiops_provider.control.decide import Decision
+    from aiops_provider.control.layer import Layer
+    from aiops_provider.domain.plan import Placement
+
+log = logging.getLogger(__name__)
+
+
+class Placer:
+    """
+    The choices for tasks of one executor, from memory.
+
+    Args:
+        layer: Makes the choices.
+
+    Attributes:
+        failed_places: Where tasks have failed before.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._decisions: dict[Any, Decision] = {}
+        self.failed_places = FailedPlaces()
+
+    def choose(self, workload: Any, session: Session | None) -> None:
+        """Choose, and write the choice in the scheduler's own transaction."""
+        self._decisions[workload_key(workload)] = self._layer.decide(
+            self._request(workload), write_now=self._writer(session)
+        )
+
+    def good_choice(self, workload: Any) -> Decision:
+        """The choice that was made, or a new one if its cluster is no longer to be used."""
+        key = workload_key(workload)
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self._layer.decide(self._request(workload))
+        elif not self._layer.decider.still_good(decision):
+            decision = self._layer.decide_again(self._request(workload), decision)
+        self._decisions[key] = decision
+        return decision
+
+    def on_record(
+        self, ready: list[tuple[Any, Decision]], clusters: Mapping[str, InnerCluster]
+    ) -> list[tuple[Any, Decision]]:
+        """
+        What may be sent, after its choices have been written in one go.
+
+        A remote cluster keeps tasks that only their placement leads back to: without the row they
+        wait. Local ones end with this process anyway.
+        """
+        remote = [d for _, d in ready if clusters[d.cluster.name].outlives_scheduler]
+        try:
+            self._layer.record(remote)
+        except StoreError as error:
+            log.warning("%d tasks wait, for the store fails: %s", len(remote), error)
+            return [(w, d) for w, d in ready if not clusters[d.cluster.name].outlives_scheduler]
+        return ready
+
+    def forget(self, key: Any) -> Decision | None:
+        """The choice for a key, which is over."""
+        return self._decisions.pop(key, None)
+
+    def _request(self, workload: Any) -> TaskRequest:
+        run = task_run(workload.ti)
+        return TaskRequest(
+            run=run,
+            description=description_of(workload.ti),
+            avoid=self.failed_places.avoid(run),
+        )
+
+    def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
+        """Writes placements in the scheduler's own transaction, if that is in the store."""
+        installation = self._layer.installation
+        store = installation.store
+        if session is None or store is None or not installation.shares_host_database:
+            return None
+
+        def write(placement: Placement) -> None:
+            # A savepoint of the connection: the scheduler forbids commits of its session, and the
+            # session's own savepoints count as such.
+            connection = session.connection()
+            with connection.begin_nested():
+                store.record_placements([placement], connection=connection)
+
+        return write

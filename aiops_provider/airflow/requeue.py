@@ -1,0 +1,84 @@
+"""
+Tasks that were sent to a cluster and have not started there go back to the scheduler.
+
+Airflow's own database is the fence. A worker may start a task only under the id that its message
+carries; a task that goes back gets a new id. So whatever still lies in the queues of a cluster that
+froze, or in a message of which nobody knows whether it arrived, can never start: neither when the
+cluster thaws nor later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from aiops_provider.domain.units import utc_now
+
+_UNDER_WAY = frozenset({"queued", "running", "restarting"})
+
+
+def give_back(ids: Collection[UUID]) -> set[UUID]:
+    """
+    Have the scheduler queue those tasks anew that are still queued; the try stays the same.
+
+    One short transaction of its own. A task that starts at this very moment is left alone: the
+    row is locked by whoever starts it.
+
+    Args:
+        ids: Ids of task instances, as their workloads have them.
+
+    Returns:
+        The ids that went back, which no worker can use any more.
+    """
+    if not ids:
+        return set()
+    from airflow.models.taskinstance import TaskInstance, uuid7
+    from airflow.models.taskreschedule import TaskReschedule
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import delete, select, update
+
+    with create_session() as session:
+        queued = select(TaskInstance.id).where(
+            TaskInstance.id.in_(ids), TaskInstance.state == TaskInstanceState.QUEUED
+        )
+        found = set(session.scalars(queued.with_for_update(skip_locked=True)))
+        for one in found:
+            # Rows of earlier pokes refer to the id; Airflow drops them too when a try is reset.
+            session.execute(delete(TaskReschedule).where(TaskReschedule.ti_id == one))
+            session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.id == one)
+                .values(
+                    id=uuid7(),
+                    state=TaskInstanceState.SCHEDULED,
+                    queued_dttm=None,
+                    queued_by_job_id=None,
+                    external_executor_id=None,
+                    scheduled_dttm=utc_now(),
+                )
+                .execution_options(synchronize_session=False)
+            )
+        return found
+
+
+def settled(ids: Collection[UUID]) -> set[UUID]:
+    """
+    Those ids under which nothing is queued or running any more.
+
+    Args:
+        ids: Ids of task instances, as their workloads had them.
+    """
+    if not ids:
+        return set()
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows: Any = session.execute(
+            select(TaskInstance.id, TaskInstance.state).where(TaskInstance.id.in_(ids))
+        )
+        alive = {one for one, state in rows if str(getattr(state, "value", state)) in _UNDER_WAY}
+    return set(ids) - alive

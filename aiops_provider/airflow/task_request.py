@@ -1,0 +1,31 @@
+"""What Airflow says about a task, as the layer asks for it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from aiops_provider.airflow.executor_config import read_description
+from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.errors import DescriptionError
+
+log = logging.getLogger(__name__)
+
+
+def task_run(ti: Any) -> TaskRun:
+    """Which try a task instance is."""
+    return TaskRun(
+        task=TaskKey(ti.dag_id, ti.task_id),
+        run_id=ti.run_id,
+        map_index=ti.map_index if ti.map_index is not None else -1,
+        try_number=ti.try_number,
+    )
+
+
+def description_of(ti: Any) -> TaskDescription | None:
+    """What its author said; a description that cannot be used is logged and left out."""
+    try:
+        return read_description(ti.executor_config)
+    except DescriptionError as error:
+        log.warning("%s is placed without its description: %s", task_run(ti), error)
+        return None

@@ -1,0 +1,81 @@
+"""DAGs whose tasks write down who they were, where they ran, and that they came to their end."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import dag, get_current_context, task
+
+QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+
+
+def note(name: str, word: str) -> None:
+    """One line: which event, try, worker group, and cluster as the layer says."""
+    ti = get_current_context()["ti"]
+    who = f"{ti.task_id}[{ti.map_index}]"
+    group, cluster = os.environ["WORKER_GROUP"], os.environ.get("AIOPS_CLUSTER", "none")
+    with (Path(os.environ["LEDGER"]) / name).open("a") as ledger:
+        ledger.write(f"{word} {who} {ti.try_number} {group} {cluster} {time.time()}\n")
+
+
+def pinned(cluster: str, cores: float = 1) -> dict:
+    return {"aiops": {"cluster": cluster, "cores": cores, "memory_gib": 1}}
+
+
+@dag(schedule=None, default_args=QUICK)
+def both():
+    """Two tasks for each cluster, and one that fails once."""
+
+    @task
+    def work(index: int) -> None:
+        from aiops_provider import report
+
+        note("both", "start")
+        report("row_count", 17.0)
+        note("both", "end")
+
+    @task
+    def fails_once() -> None:
+        note("fails_once", "start")
+        if get_current_context()["ti"].try_number == 1:
+            raise ValueError("the first try")
+
+    for cluster in ("onprem", "aws"):
+        work.override(task_id=f"on_{cluster}", executor_config=pinned(cluster)).expand(index=[0, 1])
+    fails_once()
+
+
+@dag(schedule=None, default_args=QUICK)
+def crash():
+    """Long enough for a scheduler to die and another one to take over."""
+
+    @task
+    def slow(index: int) -> None:
+        note("crash", "start")
+        time.sleep(25)
+        note("crash", "end")
+
+    for cluster in ("onprem", "aws"):
+        # Twice as many as workers: half of them wait in the queue of their cluster.
+        slow.override(task_id=f"on_{cluster}", executor_config=pinned(cluster)).expand(
+            index=list(range(4))
+        )
+
+
+@dag(schedule=None, default_args=QUICK)
+def freeze():
+    """Goes where it is cheapest; the workers there are fewer than the cluster claims."""
+
+    @task(executor_config={"aiops": {"cores": 1, "memory_gib": 1}})
+    def slow(index: int) -> None:
+        note("freeze", "start")
+        time.sleep(8)
+        note("freeze", "end")
+
+    slow.expand(index=list(range(6)))
+
+
+both()
+crash()
+freeze()

@@ -1,0 +1,140 @@
+"""Two groups of Celery workers as two clusters: Redis, PostgreSQL, a real scheduler that gets killed."""
+
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aiops_provider.cli.demo.processes import free_port
+from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.plan import PlacementState
+from aiops_provider.domain.workload import TaskKey
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+GROUPS = ("onprem", "aws")
+DAGS = Path(__file__).with_name("dags")
+
+
+@pytest.fixture(scope="module")
+def fleet(open_fleet, program):
+    redis, port = program("redis-server"), free_port()
+    broker = {"AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{port}/0"}
+
+    def beside(stage):
+        options = [
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(stage.home),
+        ]
+        stage.start_beside("redis", [redis, *options])
+        for group in GROUPS:
+            stage.start_beside(f"worker-{group}", worker(group), {"WORKER_GROUP": group})
+
+    with open_fleet(DAGS, ["both", "crash", "freeze"], variables=broker, beside=beside) as fleet:
+        yield fleet
+
+
+def worker(group: str) -> list[str]:
+    options = ["--queues", group, "--celery-hostname", f"{group}@host", "--concurrency", "2"]
+    return [sys.executable, "-m", "airflow", "celery", "worker", *options, "--skip-serve-logs"]
+
+
+def members(fleet, group: str) -> list[psutil.Process]:
+    tether = psutil.Process(fleet.stage.pid(f"worker-{group}"))
+    return [tether, *tether.children(recursive=True)]
+
+
+def test_every_task_runs_on_the_workers_of_its_cluster(fleet):
+    """A pin leads to the queue of that cluster, and the task knows where it is."""
+    assert "success" == fleet.run("both", "r1")
+    ends = sorted(words[1:5] for words in fleet.ledger("both") if words[0] == "end")
+    expected = [[f"on_{g}[{i}]", "1", g, g] for g in sorted(GROUPS) for i in (0, 1)]
+    assert expected == ends
+
+
+def test_a_retry_runs_elsewhere(fleet):
+    """The next try avoids the cluster of the last one."""
+    first, second = fleet.ledger("fails_once")
+    assert ["1", "2"] == [first[2], second[2]]
+    assert first[3] != second[3]
+
+
+def test_workers_report_how_their_tries_ended(fleet):
+    """Outcome, usage and cluster of a remote task are learned from its worker's own report."""
+    store = fleet.installation.store
+    key = TaskKey("both", "fails_once")
+    fleet.wait_for("both tries", lambda: len(store.executions(key)) == 2, timeout_s=30)
+    tries = sorted(store.executions(key), key=lambda each: each.run.try_number)
+    assert [Outcome.FAILED, Outcome.SUCCESS] == [each.outcome for each in tries]
+    assert [words[3] for words in fleet.ledger("fails_once")] == [t.cluster for t in tries]
+    assert all(each.usage.peak_memory_gib > 0 for each in tries)
+
+
+def test_what_a_cluster_took_is_on_record(fleet):
+    """An heir of the scheduler tells by the store what was sent and what was only chosen."""
+    placed = fleet.installation.store.placements(run_id="r1", limit=100)
+    assert 6 == len(placed)
+    assert {PlacementState.SUBMITTED} == {each.state for each in placed}
+
+
+def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(fleet):
+    """Another scheduler adopts what runs from the cluster that has it; the rest is queued anew."""
+    fleet.api.trigger("crash", "k1")
+    fleet.wait_for("tasks on all workers", lambda: len(fleet.ledger("crash")) == 4, timeout_s=60)
+    fleet.stage.kill_scheduler()
+    assert "success" == fleet.api.wait("crash", "k1", timeout_s=200)
+    starts = Counter(words[1] for words in fleet.ledger("crash") if words[0] == "start")
+    ends = Counter(words[1] for words in fleet.ledger("crash") if words[0] == "end")
+    everybody = Counter(f"on_{group}[{index}]" for group in GROUPS for index in range(4))
+    assert everybody == starts
+    assert everybody == ends
+    assert all(words[1].startswith(f"on_{words[3]}[") for words in fleet.ledger("crash"))
+    running = {words[1] for words in fleet.ledger("crash")[:4]}
+    first_try = {words[1] for words in fleet.ledger("crash") if words[2] == "1"}
+    assert running <= first_try
+
+
+def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet):
+    """Queued ones move within seconds, running ones are waited for, stale messages are void."""
+    fleet.api.trigger("freeze", "f1")
+    fleet.wait_for("two tasks to start", lambda: len(fleet.ledger("freeze")) == 2, timeout_s=60)
+    assert {"onprem"} == {words[3] for words in fleet.ledger("freeze")}
+    frozen = members(fleet, "onprem")
+    for process in frozen:
+        process.suspend()
+    try:
+        fleet.wait_for(
+            "waiting tasks to start elsewhere",
+            lambda: sum(words[3] == "aws" for words in fleet.ledger("freeze")) >= 2,
+            timeout_s=15,
+        )
+        failed_at = fleet.installation.store.health()["onprem"].observed_at.timestamp()
+        moved_at = [float(words[5]) for words in fleet.ledger("freeze") if words[3] == "aws"]
+        # As many as there are workers elsewhere; the others wait for these.
+        assert sorted(moved_at)[1] - failed_at < 5.0
+        fleet.wait_for(
+            "four tasks to end elsewhere",
+            lambda: sum(words[0] == "end" for words in fleet.ledger("freeze")) >= 4,
+            timeout_s=60,
+        )
+    finally:
+        for process in frozen:
+            os.kill(process.pid, signal.SIGCONT)
+    assert "success" == fleet.api.wait("freeze", "f1", timeout_s=120)
+    starts = Counter(words[1] for words in fleet.ledger("freeze") if words[0] == "start")
+    ends = Counter(words[1] for words in fleet.ledger("freeze") if words[0] == "end")
+    assert Counter(f"slow[{index}]" for index in range(6)) == starts
+    assert starts == ends
+    assert Counter({"aws": 4, "onprem": 2}) == Counter(
+        words[3] for words in fleet.ledger("freeze") if words[0] == "end"
+    )

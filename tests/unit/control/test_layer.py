@@ -1,0 +1,98 @@
+"""What is on record of a choice, when other processes choose too."""
+
+from dataclasses import replace
+
+import pytest
+
+from aiops_provider.control.decide import TaskRequest
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.layer import Layer
+from aiops_provider.domain.plan import PlacementState
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.settings.schema import Settings
+
+RUN = TaskRun(TaskKey("medical", "train"), "r1")
+
+
+@pytest.fixture
+def opened(store_url):
+    """Opens a layer on one store, as each scheduler does."""
+    layers = []
+
+    def opened(cluster: str = "local") -> Layer:
+        clusters = [{"name": cluster, "kind": "local"}]
+        settings = Settings.model_validate({"run_cycle": False, "clusters": clusters})
+        layer = Layer(Installation.open(settings, default_store_url=store_url), ingest_url=None)
+        layers.append(layer)
+        return layer
+
+    yield opened
+    for layer in layers:
+        layer.stop()
+
+
+def writer(layer):
+    def write(placement):
+        layer.installation.store.record_placements([placement])
+
+    return write
+
+
+def test_a_restarted_scheduler_counts_on(opened):
+    """A try that is placed anew after a restart gets a higher epoch than before it."""
+    first = opened()
+    decided = [first.decide(TaskRequest(run=RUN), write_now=writer(first)) for _ in range(3)]
+    assert [1, 2, 3] == [each.placement.epoch for each in decided]
+    second = opened()
+    second.start()
+    again = second.decide(TaskRequest(run=RUN), write_now=writer(second))
+    assert (4, True) == (again.placement.epoch, again.recorded)
+
+
+def test_two_schedulers_never_give_one_epoch_twice(opened):
+    """Whoever comes second counts on from what the other one wrote, whatever it chose."""
+    first, second = opened(), opened(cluster="elsewhere")
+    one = first.decide(TaskRequest(run=RUN), write_now=writer(first))
+    other = second.decide(TaskRequest(run=RUN), write_now=writer(second))
+    assert [1, 2] == [one.placement.epoch, other.placement.epoch]
+    assert other.recorded
+    assert "elsewhere" == first.installation.store.latest_placements([RUN])[RUN].cluster
+
+
+def test_a_placement_whose_epoch_is_taken_does_not_block_the_others(opened):
+    """The rest of a batch is written although one of it never can be."""
+    layer = opened()
+    taken = layer.decide(TaskRequest(run=RUN), write_now=writer(layer)).placement
+    other_run = replace(RUN, map_index=7)
+    other = layer.decider.decide(TaskRequest(run=other_run)).placement
+    layer.refresher.placed(replace(taken, cluster="elsewhere"))
+    layer.refresher.placed(other)
+    layer.refresher.refresh()
+    stored = layer.installation.store.latest_placements([RUN, other_run])
+    assert {RUN: "local", other_run: "local"} == {run: p.cluster for run, p in stored.items()}
+
+
+def test_what_a_cluster_took_is_marked(opened):
+    """An heir of the scheduler can tell it from what was only chosen."""
+    layer = opened()
+    placement = layer.decide(TaskRequest(run=RUN), write_now=writer(layer)).placement
+    layer.submitted(RUN, placement.epoch)
+    layer.refresher.refresh()
+    stored = layer.installation.store.latest_placements([RUN])[RUN]
+    assert PlacementState.SUBMITTED is stored.state
+
+
+def test_an_unwritten_choice_is_written_before_it_is_followed(opened):
+    """Idempotent: what is on record stays as it is."""
+    layer = opened()
+    decision = layer.decider.decide(TaskRequest(run=RUN))
+    assert not decision.recorded
+    layer.record([decision, decision])
+    assert 1 == layer.installation.store.latest_placements([RUN])[RUN].epoch
+
+
+def test_no_other_cluster_means_no_other_choice(opened):
+    """A task whose only cluster is away does not get a new row at every heartbeat."""
+    layer = opened()
+    decision = layer.decide(TaskRequest(run=RUN), write_now=writer(layer))
+    assert decision is layer.decide_again(TaskRequest(run=RUN), decision)
