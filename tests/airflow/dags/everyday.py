@@ -7,6 +7,9 @@ from pathlib import Path
 
 from airflow.sdk import dag, get_current_context, task
 
+from aiops_provider import Generic
+from aiops_provider.airflow import describe
+
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 
 
@@ -75,7 +78,8 @@ def observed():
 def outage():
     """Long enough to lose a cluster in the middle."""
 
-    @task
+    # A whole core each, whatever was learned: two cores on premises never hold all of them.
+    @task(executor_config=describe(Generic(cores=1)))
     def slow(index: int) -> None:
         time.sleep(4)
         note("outage", str(index))
