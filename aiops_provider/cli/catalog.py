@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from aiops_provider.domain.cluster import Purchase
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from aiops_provider.control.catalog_refresh import Progress
     from aiops_provider.control.catalog_view import ShownMachine, ShownPrice
 
 ProviderOption = Annotated[
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Show and renew machine types and prices.", no_args_is_help=True)
     group.command("list")(list_)
     group.command("show")(show)
+    group.command("refresh")(refresh)
     group.command("import")(import_)
     app.add_typer(group, name="catalog")
 
@@ -82,6 +85,80 @@ def show(
 
     found = show_machine(read_settings(config), name, provider, utc_now().date())
     emit(found, output=output, view=lambda: _details(found))
+
+
+def refresh(
+    *,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="aws, azure or google_cloud, may be repeated; default: those of the clusters."
+        ),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="Of one provider, may be repeated; default: those of the clusters."),
+    ] = None,
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Renew machine types and prices from the clouds' own APIs; goes on where it was interrupted."""
+    from aiops_provider.control.catalog_refresh import refresh as renew
+    from aiops_provider.domain.units import utc_now
+
+    settings, today = read_settings(config), utc_now().date()
+    with _progress_bar() as watch:
+        found = renew(settings, today, providers=provider or (), regions=region or (), watch=watch)
+    emit(
+        found,
+        output=output,
+        view=lambda: [
+            table(
+                f"In {settings.catalog.refreshed}",
+                ["provider", "regions", "machine types", "prices", "problem"],
+                [
+                    [
+                        each.provider,
+                        ", ".join(each.regions),
+                        each.machines,
+                        each.prices,
+                        each.problem,
+                    ]
+                    for each in found
+                ],
+                right=("machine types", "prices"),
+            )
+        ],
+    )
+    worst = max(each.exit_status for each in found)
+    if worst:
+        raise typer.Exit(worst)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """On stderr, and only where somebody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("Asking the clouds", total=None)
+
+        def watch(seen: Progress) -> None:
+            pages = f", page {seen.pages}" if seen.pages else ""
+            bar.update(
+                task, total=seen.total, completed=seen.done, description=f"{seen.listing}{pages}"
+            )
+
+        yield watch
 
 
 def import_(

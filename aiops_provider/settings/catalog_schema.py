@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.catalog.location import default_folder
@@ -48,6 +48,17 @@ class CatalogSettings(Section):
     )
     egress: tuple[OwnEgressSettings, ...] = Field(
         (), description="Prices of moving data, which win over the catalogue's."
+    )
+
+    azure_url: str | None = Field(
+        None, description="Where Azure's retail prices are asked for, if not at Microsoft."
+    )
+    google_cloud_url: str | None = Field(
+        None, description="Where Google Cloud's price list is asked for, if not at Google."
+    )
+    google_api_key: SecretStr | None = Field(
+        None,
+        description="Key of a project with the Cloud Billing API, for `aiops catalog refresh`.",
     )
 
     @property

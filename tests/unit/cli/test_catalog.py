@@ -88,3 +88,33 @@ def test_bad_import_is_refused(aiops, tmp_path):
     assert answer.status == 2
     assert "vms.csv:2: Price: is no number" in answer.err
     assert not (tmp_path / "data" / "aiops" / "catalog").exists()
+
+
+def test_refresh_renews_what_the_clusters_use(aiops, tmp_path, prices):
+    """The command asks the price list of the configured address and tells what it got."""
+    prices.meters = [prices.meter("Standard_D4s_v5", 0.2468)]
+    (tmp_path / "aiops.yaml").write_text(
+        f"catalog: {{azure_url: {prices.azure_url}}}\n"
+        "clusters:\n"
+        "  - {name: aks, kind: local, provider: azure, region: northeurope,\n"
+        "     pools: [{instance_type: Standard_D4s_v5}]}\n"
+    )
+    (done,) = aiops("catalog", "refresh", "--output", "json").data
+    (shown,) = aiops("catalog", "show", "Standard_D4s_v5", "--output", "json").data
+
+    assert ("azure", ["northeurope"], 1, None) == (
+        done["provider"], done["regions"], done["prices"], done["problem"],
+    )  # fmt: skip
+    assert [0.2468] == [
+        price["usd_per_hour"] for price in shown["prices"] if price["region"] == "northeurope"
+    ]
+
+
+def test_failed_refresh_is_an_exit_status(aiops, tmp_path, prices):
+    """A script sees that the old catalogue stays; the table says why."""
+    prices.failing = dict.fromkeys(range(9), 404)
+    (tmp_path / "aiops.yaml").write_text(f"catalog: {{azure_url: {prices.azure_url}}}\n")
+    answer = aiops("catalog", "refresh", "--provider", "azure", "--region", "westeurope")
+
+    assert answer.status == 1
+    assert "answers with status 404" in answer.out
