@@ -15,6 +15,7 @@ Every error that a user of the package can meet, each saying who can mend it.
     │   ├── ClusterUnreachableError the router: choose another cluster
     │   └── ClusterRefusedError     the router: this cluster cannot take this task
     ├── InfeasibleError             whoever sized the task or the clusters: no cluster can ever take it
+    ├── CatalogError                whoever refreshes: a cloud's price list does not answer; the old stays
     ├── PlanError                   the planner: the old plan stays in force
     ├── RuleError                   whoever wrote the rules file
     └── TokenError                  the caller of the API: no token, or none that is valid
@@ -103,6 +104,10 @@ class ClusterRefusedError(ClusterError):
 
 class InfeasibleError(_UserMendableError):
     """No cluster can ever take this task."""
+
+
+class CatalogError(AiopsError):
+    """A cloud's list of machines or prices could not be fetched; the old catalogue stays."""
 
 
 class PlanError(AiopsError):

@@ -35,14 +35,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from aiops_provider.catalog.publish import machine_cells, price_cells
+from aiops_provider.catalog.tables import MACHINE_COLUMNS, PRICE_COLUMNS
 from scripts.catalog_sources import aws, azure, google_cloud, network
-from scripts.catalog_sources.row import (
-    MachineRow,
-    PriceRow,
-    machines_by_hand,
-    read_csv,
-    source_date,
-)
+from scripts.catalog_sources.row import machines_by_hand, read_csv, source_date
 
 HERE = Path(__file__).parent / "catalog_sources"
 TARGET = Path(__file__).parents[1] / "aiops_provider" / "catalog" / "data"
@@ -60,13 +56,13 @@ def main(folder: Path) -> None:
         *machines_by_hand("azure", HERE / "azure_machines.csv"),
         *google_cloud.machines(folder),
     ]
-    write("machines.csv", (row.cells() for row in machines), MachineRow.columns())
+    write("machines.csv", map(machine_cells, machines), MACHINE_COLUMNS)
     prices = [
         *aws.prices(folder, machines, regions["aws"]),
         *azure.prices(folder, machines, regions["azure"]),
         *google_cloud.prices(folder, machines, regions["google_cloud"]),
     ]
-    write("prices.csv", (row.cells() for row in prices), PriceRow.columns())
+    write("prices.csv", map(price_cells, prices), PRICE_COLUMNS)
     carbon = network.carbon(folder)
     write("regions.csv", region_rows(homes, carbon), REGION_COLUMNS)
     write_matrix("egress_usd_per_gib.csv", network.egress(folder))

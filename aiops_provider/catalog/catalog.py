@@ -26,6 +26,8 @@ from aiops_provider.errors import DataError
 EMBEDDED = Path(__file__).parent / "data"
 _NEAREST = 3
 
+_PriceKey = tuple[str, str, str, Purchase]
+
 
 class Catalog:
     """
@@ -45,9 +47,12 @@ class Catalog:
     1.006
     """
 
+    EVERY_REGION = ""
+    """Region of a price of the user that holds wherever the provider has that machine type."""
+
     def __init__(self, folders: Iterable[Path], prices: Iterable[Price] = ()) -> None:
         self._folders = tuple(folders)
-        self._own_prices = tuple(prices)
+        self._own_prices = {_key(price): price for price in prices}
 
     @classmethod
     def embedded(cls) -> Self:
@@ -78,13 +83,11 @@ class Catalog:
         provider = provider_name(provider)
         found = self._machines.get((provider, name))
         if found is None:
-            near = self.nearest(provider, name)
-            known = f"Did you mean {', '.join(near)}? " if near else ""
             raise DataError(
                 f"is no machine type of {provider} that the catalogue knows",
                 field="instance_type",
                 value=name,
-                mend=f"{known}`aiops catalog list` shows all, `aiops catalog refresh` adds new ones.",
+                mend=self.suggestion(provider, name),
             )
         return found
 
@@ -95,6 +98,16 @@ class Catalog:
         by_lower = {other.lower(): other for other in names}
         close = get_close_matches(name.lower(), by_lower, n=_NEAREST, cutoff=0.5)
         return [by_lower[other] for other in close]
+
+    def suggestion(self, provider: str, name: str) -> str:
+        """What somebody can do who named an unknown machine type."""
+        near = self.nearest(provider, name)
+        known = f"Did you mean {', '.join(near)}? " if near else ""
+        return f"{known}`aiops catalog list` shows all, `aiops catalog refresh` adds new ones."
+
+    def find(self, provider: str, name: str) -> InstanceType | None:
+        """A machine type; ``None`` is unknown."""
+        return self._machines.get((provider_name(provider), name))
 
     def machines(
         self,
@@ -137,16 +150,31 @@ class Catalog:
     def price(
         self, provider: str, region: str, name: str, purchase: Purchase = Purchase.ON_DEMAND
     ) -> Price | None:
-        """What a machine costs there; ``None`` is unknown."""
-        return self._prices.get((provider_name(provider), region, name, purchase))
+        """What a machine costs there, the user's own price first; ``None`` is unknown."""
+        maker = provider_name(provider)
+        for where in (region, self.EVERY_REGION):
+            own = self._own_prices.get((maker, where, name, purchase))
+            if own is not None:
+                return own
+        return self._listed_prices.get((maker, region, name, purchase))
 
     def prices(self) -> Iterator[Price]:
-        """All prices."""
-        yield from self._prices.values()
+        """All prices, those of the user instead of listed ones."""
+        yield from self._own_prices.values()
+        for key, price in self._listed_prices.items():
+            provider, _, name, purchase = key
+            everywhere = (provider, self.EVERY_REGION, name, purchase)
+            if self._own_prices.keys().isdisjoint({key, everywhere}):
+                yield price
 
     def accelerator(self, name: str) -> Accelerator | None:
         """An accelerator by any of its names; ``None`` is unknown."""
         return self._accelerators.get(accelerator_key(name))
+
+    def model_of(self, accelerator: str) -> str:
+        """What tasks ask for to get that accelerator; its own name if it is unknown."""
+        known = self.accelerator(accelerator)
+        return known.model if known else accelerator
 
     def accelerators(self) -> list[Accelerator]:
         """All accelerators, each once."""
@@ -186,6 +214,10 @@ class Catalog:
         found = self.egress(from_provider, from_region, to_provider, to_region)
         return found.value if found else None
 
+    def egress_regions(self) -> list[tuple[str, str]]:
+        """Providers and regions from which some price of moving data is known."""
+        return self._egress.places()
+
     def round_trip_ms(
         self, from_provider: str, from_region: str, to_provider: str, to_region: str
     ) -> float | None:
@@ -201,7 +233,7 @@ class Catalog:
     def oldest_price(self, provider: str) -> date | None:
         """When the oldest price of a provider was observed; ``None`` if it has none."""
         maker = provider_name(provider)
-        days = [p.observed_on for p in self._prices.values() if p.provider == maker]
+        days = [p.observed_on for p in self._listed_prices.values() if p.provider == maker]
         return min(days, default=None)
 
     def _names_of(self, accelerator: str) -> frozenset[str]:
@@ -217,10 +249,6 @@ class Catalog:
     def _is_priced(self, machine: InstanceType, region: str) -> bool:
         return any(self.price(machine.provider, region, machine.name, way) for way in Purchase)
 
-    def _model_of(self, accelerator: str) -> str:
-        known = self.accelerator(accelerator)
-        return known.model if known else accelerator
-
     def _files(self, name: str) -> Iterator[Path]:
         """The table in every folder that has it, the first folder's first."""
         for at, folder in enumerate(self._folders):
@@ -232,16 +260,13 @@ class Catalog:
         return {
             (machine.provider, machine.name): machine
             for file in self._files("machines.csv")
-            for machine in read_machines(file, self._model_of)
+            for machine in read_machines(file, self.model_of)
         }
 
     @cached_property
-    def _prices(self) -> dict[tuple[str, str, str, Purchase], Price]:
-        listed = (price for file in self._files("prices.csv") for price in read_prices(file))
+    def _listed_prices(self) -> dict[_PriceKey, Price]:
         return {
-            (price.provider, price.region, price.name, price.purchase): price
-            for prices in (listed, self._own_prices)
-            for price in prices
+            _key(price): price for file in self._files("prices.csv") for price in read_prices(file)
         }
 
     @cached_property
@@ -277,6 +302,10 @@ class Catalog:
             for file in self._files("sources.csv")
             for source in read_sources(file)
         }
+
+
+def _key(price: Price) -> _PriceKey:
+    return price.provider, price.region, price.name, price.purchase
 
 
 def _names(machine: InstanceType) -> set[str]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "profile": _Command("profile", "Predict what a task will need."),
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
+    "catalog": _Command("catalog", "Show and renew machine types and prices."),
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
     "score": _Command("score", "Score detections against labels."),
     "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.egress import egress_prices
 from aiops_provider.domain.alarm import ResponseAction
 from aiops_provider.domain.cluster import ClusterSpec, HealthState
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
@@ -114,16 +115,18 @@ def checked_plan(
     from aiops_provider.placement.feasibility import check_plan
     from aiops_provider.placement.workloads import plan_workloads
 
+    egress = egress_prices(settings, clusters)
     made = plan_workloads(
         profiles,
         clusters,
         settings.objective.to_domain(),
         now=now,
         unavailable=unavailable,
+        egress=egress,
         time_limit_s=settings.planning.time_limit_s,
         gap_tolerance=settings.planning.gap_tolerance,
     )
-    found = check_plan(made, clusters, unavailable)
+    found = check_plan(made, clusters, unavailable, egress=egress)
     if made.status is PlanStatus.INFEASIBLE:
         # It says so itself: that the SLA level is missed is no news.
         found = tuple(each for each in found if each.kind not in {"sla", "bound"})
@@ -160,8 +163,9 @@ def why_switch(
     missing = sorted({profile.task for profile in profiles} - planned)
     if missing:
         return f"{len(missing)} tasks are new, such as {missing[0]}"
-    stay = refresh_plan(old, profiles, clusters)
-    broken = check_plan(stay, clusters, unavailable)
+    egress = egress_prices(settings, clusters)
+    stay = refresh_plan(old, profiles, clusters, egress=egress)
+    broken = check_plan(stay, clusters, unavailable, egress=egress)
     if broken:
         return f"the old one no longer holds: {_named(broken)}"
     if not better_plan(new, stay, settings.planning.switching_cost_usd):

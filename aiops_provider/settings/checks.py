@@ -51,7 +51,7 @@ def _unknown_kinds(settings: Settings) -> Iterator[SettingError]:
     installed, known = kind_names(), known_kinds()
     for position, cluster in enumerate(settings.clusters):
         if cluster.kind in installed:
-            yield from _refused_by_kind(cluster, position)
+            yield from _refused_by_kind(cluster, position, settings)
         if cluster.kind in known:
             continue
         guess = did_you_mean(cluster.kind, known)
@@ -64,9 +64,11 @@ def _unknown_kinds(settings: Settings) -> Iterator[SettingError]:
         )
 
 
-def _refused_by_kind(cluster: ClusterSettings, position: int) -> Iterator[SettingError]:
+def _refused_by_kind(
+    cluster: ClusterSettings, position: int, settings: Settings
+) -> Iterator[SettingError]:
     try:
-        problems = cluster_kind(cluster.kind).validate(cluster.to_domain())
+        problems = cluster_kind(cluster.kind).validate(settings.cluster_specs[position])
     except ConfigurationError as error:  # the package that brings the kind cannot be loaded
         yield SettingError(
             error.problem, at=("clusters", position, "kind"), value=error.value, mend=error.mend

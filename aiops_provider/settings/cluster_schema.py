@@ -6,18 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
 from aiops_provider.settings.problem import SettingError
-
-
-class Section(BaseModel):
-    """A mapping in aiops.yaml: frozen, without unknown keys, with finite numbers only."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
-    )
+from aiops_provider.settings.section import Section
 
 
 class CapacitySettings(Section):
@@ -42,19 +36,24 @@ class PoolSettings(Section):
     name: str | None = Field(None, description="Unique in its cluster; default: instance_type.")
     instance_type: str | None = Field(None, description="The provider's name of the machine type.")
     max_instances: int = Field(1, gt=0, description="Machines that may run at once.")
-    machine: CapacitySettings | None = Field(None, description="What one machine of it offers.")
+    machine: CapacitySettings | None = Field(
+        None, description="What one machine of it offers; default: as the catalogue knows it."
+    )
     price_usd_per_hour: float | None = Field(
-        None, ge=0, description="Price of one machine for one hour."
+        None,
+        ge=0,
+        description="Price of one machine for one hour; default: as the catalogue knows it.",
     )
     purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
 
     @model_validator(mode="after")
     def _machine_is_known(self) -> Self:
-        if self.machine is None:
+        if self.machine is None and self.instance_type is None:
             raise SettingError(
                 f"nothing is known about machines of pool {self.label!r}",
                 at=("machine",),
-                mend="Say what one machine offers: machine: {cores: 4, memory_gib: 16}.",
+                mend="Name its instance_type, or say what one machine offers: "
+                "machine: {cores: 4, memory_gib: 16}.",
             )
         return self
 
@@ -63,17 +62,36 @@ class PoolSettings(Section):
         """Its name, or the one it has by default."""
         return self.name or self.instance_type or "default"
 
-    def to_domain(self) -> Pool:
-        """The same as a domain object."""
-        assert self.machine is not None  # noqa: S101 - the validator has seen to it
+    def to_domain(self, provider: str, region: str, catalog: Catalog) -> Pool:
+        """
+        The same as a domain object.
+
+        Args:
+            provider: Of the cluster.
+            region: Of the cluster.
+            catalog: Tells what the pool leaves out.
+
+        Raises:
+            DataError: Neither the pool nor the catalogue knows the machines.
+        """
+        price = self.price_usd_per_hour
+        if price is None and self.instance_type is not None:
+            listed = catalog.price(provider, region, self.instance_type, self.purchase)
+            price = listed.usd_per_hour if listed else None
         return Pool(
             name=self.label,
-            machine=self.machine.to_domain(),
+            machine=self._capacity(provider, catalog),
             max_instances=self.max_instances,
-            price_usd_per_hour=self.price_usd_per_hour,
+            price_usd_per_hour=price,
             instance_type=self.instance_type,
             purchase=self.purchase,
         )
+
+    def _capacity(self, provider: str, catalog: Catalog) -> Capacity:
+        if self.machine is not None:
+            return self.machine.to_domain()
+        assert self.instance_type is not None  # noqa: S101 - the validator has seen to it
+        return catalog.machine(provider, self.instance_type).capacity
 
 
 class ClusterSettings(Section):
@@ -123,10 +141,20 @@ class ClusterSettings(Section):
             )
         return self
 
-    def to_domain(self) -> ClusterSpec:
-        """The same as a domain object; a local cluster without machines is this machine."""
+    def to_domain(self, catalog: Catalog) -> ClusterSpec:
+        """
+        The same as a domain object; a local cluster without machines is this machine.
+
+        Args:
+            catalog: Tells what pools leave out.
+
+        Raises:
+            DataError: Neither a pool nor the catalogue knows its machines.
+        """
         if self.pools:
-            pools = tuple(pool.to_domain() for pool in self.pools)
+            pools = tuple(
+                pool.to_domain(self.provider, self.region, catalog) for pool in self.pools
+            )
         else:
             machine = self.capacity.to_domain() if self.capacity else _this_machine()
             pools = (

@@ -24,6 +24,7 @@ from aiops_provider.settings.yaml_source import read_yaml
 
 CONFIG_VARIABLE = "AIOPS_CONFIG"
 DEFAULT_FILE = "aiops.yaml"
+_PATHS = (("detection", "rules_file"), ("catalog", "folder"))
 
 
 def load_settings(
@@ -87,11 +88,11 @@ def inspect_settings(
 
 def _with_paths(data: dict[str, Any], file: Path | None) -> dict[str, Any]:
     """Paths in the file are relative to it, not to wherever the host happens to run."""
-    detection = data.get("detection")
-    if file is None or not isinstance(detection, dict):
-        return data
-    rules = detection.get("rules_file")
-    if not isinstance(rules, str):
-        return data
-    beside = file.absolute().parent / Path(rules).expanduser()
-    return {**data, "detection": {**detection, "rules_file": str(beside)}}
+    made = dict(data)
+    for section, key in _PATHS:
+        inner = made.get(section)
+        if file is None or not isinstance(inner, dict) or not isinstance(inner.get(key), str):
+            continue
+        beside = file.absolute().parent / Path(inner[key]).expanduser()
+        made[section] = {**inner, key: str(beside)}
+    return made

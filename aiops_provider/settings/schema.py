@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Mode, Objective
+from aiops_provider.errors import DataError
+from aiops_provider.settings.catalog_schema import CatalogSettings
 from aiops_provider.settings.cluster_schema import (
     CapacitySettings,
     ClusterSettings,
     PoolSettings,
-    Section,
     first_repeated,
 )
-from aiops_provider.settings.problem import SettingError
+from aiops_provider.settings.problem import Location, SettingError
+from aiops_provider.settings.section import Section
 
 __all__ = ["CapacitySettings", "ClusterSettings", "PoolSettings", "Settings"]
 
@@ -153,6 +157,7 @@ class Settings(Section):
     )
     objective: ObjectiveSettings = ObjectiveSettings()
     clusters: tuple[ClusterSettings, ...] = ()
+    catalog: CatalogSettings = CatalogSettings()
     fallback_cluster: str | None = Field(
         None, description="Where tasks run when the layer itself fails; default: the first."
     )
@@ -205,12 +210,44 @@ class Settings(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _machines_are_in_the_catalog(self) -> Self:
+        try:
+            for at, cluster in enumerate(self.clusters):
+                for place, pool in enumerate(cluster.pools):
+                    if pool.machine is None and pool.instance_type is not None:
+                        where = ("clusters", at, "pools", place, "instance_type")
+                        self._look_up(cluster.provider, pool.instance_type, where)
+            _ = self.cluster_specs
+        except DataError as error:  # a table of the user's folder cannot be used
+            raise SettingError(
+                f"the catalogue cannot be used: {error}",
+                at=("catalog",),
+                mend="`aiops catalog refresh` writes it anew; or remove that file.",
+            ) from error
+        return self
+
+    def _look_up(self, provider: str, name: str, where: Location) -> None:
+        if self.open_catalog.find(provider, name) is None:
+            raise SettingError(
+                f"is no machine type of {provider} that the catalogue knows",
+                at=where,
+                value=name,
+                mend=f"{self.open_catalog.suggestion(provider, name)} Or say what one machine "
+                "offers: machine: {cores: 4, memory_gib: 16}.",
+            )
+
+    @cached_property
+    def open_catalog(self) -> Catalog:
+        """Machine types, prices and regions as this installation knows them."""
+        return self.catalog.open()
+
     @property
     def cluster_specs(self) -> tuple[ClusterSpec, ...]:
         """The clusters as domain objects; without any, this machine as one local cluster."""
         if not self.clusters:
-            return (ClusterSettings(name="local", kind="local").to_domain(),)
-        return tuple(cluster.to_domain() for cluster in self.clusters)
+            return (ClusterSettings(name="local", kind="local").to_domain(self.open_catalog),)
+        return tuple(cluster.to_domain(self.open_catalog) for cluster in self.clusters)
 
     @property
     def fallback(self) -> ClusterSpec:

@@ -16,7 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scripts.catalog_sources.row import MachineRow, PriceRow, source_date
+from aiops_provider.catalog.clouds.aws import machine
+from aiops_provider.domain.machine import InstanceType, Price
+from scripts.catalog_sources.row import price_of, source_date
 
 _GENERAL = ("m6i", "m7i", "m7g", "c6i", "c7i", "c7g", "r6i", "r7i")
 _GENERAL_SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
@@ -32,26 +34,26 @@ _FAMILY_SIZE = 3
 _HOME = "us-east-1"
 
 
-def machines(folder: Path) -> Iterator[MachineRow]:
+def machines(folder: Path) -> Iterator[InstanceType]:
     """The selected types with their shapes."""
     with gzip.open(folder / "aws_machines.json.gz") as packed:
         types: dict[str, dict[str, Any]] = json.load(packed)
     wanted = {f"{family}.{size}" for family in _GENERAL for size in _GENERAL_SIZES}
     for name, shape in sorted(types.items()):
         if name in wanted or _ACCELERATED.fullmatch(name):
-            yield _machine(name, shape)
+            yield machine(shape, "moto", source_date("moto"))
 
 
 def prices(
-    folder: Path, machines: Sequence[MachineRow], regions: Sequence[str]
-) -> Iterator[PriceRow]:
+    folder: Path, machines: Sequence[InstanceType], regions: Sequence[str]
+) -> Iterator[Price]:
     """On-demand prices of Linux machines."""
     ours = [row.name for row in machines if row.provider == "aws"]
     at_home = _home_prices(folder)
     old = json.loads((folder / "libcloud_prices.json").read_bytes())["compute"]["ec2_linux"]
     for name in ours:
         if name in at_home:
-            yield _price(_HOME, name, at_home[name], "karpenter-aws")
+            yield price_of(("aws", _HOME, name), at_home[name], "karpenter-aws")
     for region in regions:
         if region == _HOME:
             continue
@@ -60,14 +62,7 @@ def prices(
             ratio = _ratio(old, at_home, name, region)
             usual = typical.get(name.partition(".")[0])
             if ratio and usual and abs(ratio / usual - 1) <= _FAMILY_TOLERANCE:
-                yield _price(region, name, old[name][region], "libcloud")
-
-
-def _price(region: str, name: str, usd: float, source: str) -> PriceRow:
-    return PriceRow(
-        provider="aws", region=region, name=name, purchase="on_demand", usd_per_hour=usd,
-        source=source, date=source_date(source),
-    )  # fmt: skip
+                yield price_of(("aws", region, name), old[name][region], "libcloud")
 
 
 def _home_prices(folder: Path) -> dict[str, float]:
@@ -93,33 +88,3 @@ def _family_ratios(
         if (ratio := _ratio(old, at_home, name, region)) is not None:
             ratios[name.partition(".")[0]].append(ratio)
     return {family: median(all_) for family, all_ in ratios.items() if len(all_) >= _FAMILY_SIZE}
-
-
-def _machine(name: str, shape: dict[str, Any]) -> MachineRow:
-    gpus = shape.get("GpuInfo", {}).get("Gpus", [])
-    memory_mib = gpus[0]["MemoryInfo"]["SizeInMiB"] if gpus else None
-    cards = shape["NetworkInfo"]["NetworkCards"]
-    baselines = [
-        card["BaselineBandwidthInGbps"] for card in cards if "BaselineBandwidthInGbps" in card
-    ]
-    disk_gb = shape.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0)
-    return MachineRow(
-        provider="aws",
-        name=name,
-        cores=float(shape["VCpuInfo"]["DefaultVCpus"]),
-        memory_gib=shape["MemoryInfo"]["SizeInMiB"] / 1024,
-        accelerator=_accelerator(gpus[0]["Name"], memory_mib) if gpus else None,
-        accelerator_count=sum(gpu["Count"] for gpu in gpus),
-        accelerator_memory_gib=memory_mib / 1024 if memory_mib else None,
-        network_gbps=sum(baselines) if len(baselines) == len(cards) else None,
-        local_disk_gib=round(disk_gb * 1e9 / 2**30, 1),
-        architecture=shape["ProcessorInfo"]["SupportedArchitectures"][0],
-        source="moto",
-        date=source_date("moto"),
-    )
-
-
-def _accelerator(name: str, memory_mib: int) -> str:
-    """V100 and A100 come in two sizes of memory, of which the larger has a name of its own."""
-    larger = {("V100", 32768): "V100-32GB", ("A100", 81920): "A100-80GB"}
-    return larger.get((name, memory_mib), name)

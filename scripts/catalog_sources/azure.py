@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.catalog_sources.row import MachineRow, PriceRow, source_date
+from aiops_provider.domain.machine import InstanceType, Price
+from scripts.catalog_sources.row import price_of
 
 _REGION = re.compile(r'initialOnDemandPrices\["([a-z0-9]+)"\] = map')
 _PRICE = re.compile(r'"(\w+)":\s+([\d.]+)')
 
 
 def prices(
-    folder: Path, machines: Sequence[MachineRow], regions: Sequence[str]
-) -> Iterator[PriceRow]:
+    folder: Path, machines: Sequence[InstanceType], regions: Sequence[str]
+) -> Iterator[Price]:
     """On-demand prices of Linux machines."""
     ours = {row.name for row in machines if row.provider == "azure"}
     region = ""
@@ -22,12 +23,4 @@ def prices(
         if found := _REGION.search(line):
             region = found[1]
         elif region in regions and (priced := _PRICE.search(line)) and priced[1] in ours:
-            yield PriceRow(
-                provider="azure",
-                region=region,
-                name=priced[1],
-                purchase="on_demand",
-                usd_per_hour=float(priced[2]),
-                source="karpenter-azure",
-                date=source_date("karpenter-azure"),
-            )
+            yield price_of(("azure", region, priced[1]), float(priced[2]), "karpenter-azure")

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
-from scripts.catalog_sources.row import MachineRow, PriceRow, read_csv, source_date
+from aiops_provider.domain.cluster import Purchase
+from aiops_provider.domain.machine import InstanceType, Price
+from scripts.catalog_sources.row import price_of, read_csv, source_date
 
 _WANTED = re.compile(
     r"(n2|n4)-(standard|highmem|highcpu)-(2|4|8|16|32|64)|n2d-standard-(8|16|32)"
@@ -29,7 +31,7 @@ _ACCELERATORS = {
 _PURCHASES = ("on_demand", "spot")
 
 
-def machines(folder: Path) -> Iterator[MachineRow]:
+def machines(folder: Path) -> Iterator[InstanceType]:
     """The selected types with their shapes; their network and disks are not in the files."""
     accelerators = _accelerators(folder)
     for row in read_csv(folder / "google_machines.csv", delimiter=";"):
@@ -39,7 +41,7 @@ def machines(folder: Path) -> Iterator[MachineRow]:
         model, count = accelerators.get(name, (None, 0))
         if name[:2] in {"a2", "a3", "g2"} and model is None:
             continue  # that it has one is certain, which one is not
-        yield MachineRow(
+        yield InstanceType(
             provider="google_cloud",
             name=name,
             cores=float(row["CPUS"]),
@@ -48,13 +50,13 @@ def machines(folder: Path) -> Iterator[MachineRow]:
             accelerator_count=count,
             architecture="x86_64",
             source="gcosts",
-            date=source_date("gcosts"),
+            observed_on=source_date("gcosts"),
         )
 
 
 def prices(
-    folder: Path, machines: Sequence[MachineRow], regions: Sequence[str]
-) -> Iterator[PriceRow]:
+    folder: Path, machines: Sequence[InstanceType], regions: Sequence[str]
+) -> Iterator[Price]:
     """On-demand and spot prices of Linux machines."""
     ours = [row.name for row in machines if row.provider == "google_cloud"]
     listed = json.loads((folder / "google_prices.json").read_bytes())["prices"]
@@ -62,15 +64,8 @@ def prices(
         for purchase in _PURCHASES:
             for name in ours:
                 if (usd := listed[region][purchase].get(name)) is not None:
-                    yield PriceRow(
-                        provider="google_cloud",
-                        region=region,
-                        name=name,
-                        purchase=purchase,
-                        usd_per_hour=usd,
-                        source="karpenter-gcp",
-                        date=source_date("karpenter-gcp"),
-                    )
+                    where = "google_cloud", region, name
+                    yield price_of(where, usd, "karpenter-gcp", Purchase(purchase))
 
 
 def _accelerators(folder: Path) -> dict[str, tuple[str, int]]:

@@ -1,56 +1,15 @@
-"""Rows of the tables that are made, and how tables are read."""
+"""How tables are read, and the machine types that are kept by hand."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from datetime import date
 from functools import cache
 from pathlib import Path
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    @classmethod
-    def columns(cls) -> list[str]:
-        """Names of the columns in their order."""
-        return [field.name for field in fields(cls)]
-
-    def cells(self) -> Iterator[object]:
-        """What stands in the columns; unknown figures are empty."""
-        for value in astuple(self):
-            yield "" if value is None else f"{value:.10g}" if isinstance(value, float) else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class MachineRow(_Row):
-    """One machine type; ``None`` is unknown."""
-
-    provider: str
-    name: str
-    cores: float
-    memory_gib: float
-    accelerator: str | None = None
-    accelerator_count: int = 0
-    accelerator_memory_gib: float | None = None
-    network_gbps: float | None = None
-    local_disk_gib: float | None = None
-    architecture: str | None = None
-    source: str
-    date: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceRow(_Row):
-    """One price."""
-
-    provider: str
-    region: str
-    name: str
-    purchase: str
-    usd_per_hour: float
-    source: str
-    date: str
+from aiops_provider.domain.cluster import Purchase
+from aiops_provider.domain.machine import InstanceType, Price
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
@@ -60,17 +19,17 @@ def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
 
 
 @cache
-def source_date(source: str) -> str:
+def source_date(source: str) -> date:
     """When a source was observed."""
     rows = read_csv(Path(__file__).parent / "sources.csv")
-    return next(row["date"] for row in rows if row["id"] == source)
+    return date.fromisoformat(next(row["date"] for row in rows if row["id"] == source))
 
 
-def machines_by_hand(provider: str, path: Path) -> Iterator[MachineRow]:
+def machines_by_hand(provider: str, path: Path) -> Iterator[InstanceType]:
     """The machine types of a table that is kept by hand, each row with its link."""
     for row in read_csv(path):
         memory, network = row["accelerator_memory_gib"], row["network_gbps"]
-        yield MachineRow(
+        yield InstanceType(
             provider=provider,
             name=row["name"],
             cores=float(row["cores"]),
@@ -82,5 +41,16 @@ def machines_by_hand(provider: str, path: Path) -> Iterator[MachineRow]:
             local_disk_gib=float(row["local_disk_gib"]),
             architecture=row["architecture"],
             source=row["source"],
-            date=row["date"],
+            observed_on=date.fromisoformat(row["date"]),
         )
+
+
+def price_of(
+    machine: tuple[str, str, str], usd: float, source: str, purchase: Purchase = Purchase.ON_DEMAND
+) -> Price:
+    """A price of a machine, given as provider, region and name, with the date of its source."""
+    provider, region, name = machine
+    return Price(
+        provider=provider, region=region, name=name, purchase=purchase, usd_per_hour=usd,
+        source=source, observed_on=source_date(source),
+    )  # fmt: skip

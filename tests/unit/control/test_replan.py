@@ -178,3 +178,32 @@ def test_unreachable_sla_level_keeps_the_old_plan(tmp_path):
     assert replan(installation, NOW, "period") is None
     assert "budget" in planning_problem(store)["problem"]
     installation.close()
+
+
+def test_data_is_not_moved_where_that_is_dearer_than_the_machine(tmp_path):
+    """The price of moving data out of its region, from the catalogue, decides against a cheap pool."""
+    far = {**cluster("far", 0.1), "provider": "aws", "region": "us-east-1"}
+    near = {**cluster("near", 0.2), "provider": "aws", "region": "sa-east-1"}
+    installation = opened(tmp_path, clusters=[far, near])
+    store = installation.require_store()
+    store.upgrade()
+    profile = Profiler().predict(TaskKey("dag", "a"), now=NOW)
+    store.save_profiles([replace(profile, data_region="sa-east-1", input_gib=100.0)])
+    plan = replan(installation, NOW, "period")
+    installation.close()
+    assert used(plan) == {"near"}
+
+
+def test_where_moving_data_is_free_the_cheap_pool_is_taken(tmp_path):
+    """A price of the user of 0 for the same pair of regions turns the decision round."""
+    far = {**cluster("far", 0.1), "provider": "aws", "region": "us-east-1"}
+    near = {**cluster("near", 0.2), "provider": "aws", "region": "sa-east-1"}
+    free = {"from_region": "sa-east-1", "to_region": "us-east-1", "usd_per_gib": 0.0}
+    installation = opened(tmp_path, clusters=[far, near], catalog={"egress": [free]})
+    store = installation.require_store()
+    store.upgrade()
+    profile = Profiler().predict(TaskKey("dag", "a"), now=NOW)
+    store.save_profiles([replace(profile, data_region="sa-east-1", input_gib=100.0)])
+    plan = replan(installation, NOW, "period")
+    installation.close()
+    assert used(plan) == {"far"}

@@ -74,8 +74,16 @@ BAD_FILES = {
         (6, "clusters[0].pools[1].name", "two pools", "(got 'p')"),
     ),
     "pool without machine": (
+        LOCAL + "    pools:\n      - max_instances: 2\n",
+        (5, "clusters[0].pools[0].machine", "'default'", "machine: {cores: 4, memory_gib: 16}"),
+    ),
+    "machine type that is none": (
+        LOCAL + "    provider: aws\n    pools:\n      - instance_type: m7i.4xlrage\n",
+        (6, "clusters[0].pools[0].instance_type", "(got 'm7i.4xlrage')", "mean m7i.4xlarge"),
+    ),
+    "machine type of another provider": (
         LOCAL + "    pools:\n      - instance_type: m7i.4xlarge\n",
-        (5, "clusters[0].pools[0].machine", "'m7i.4xlarge'", "machine: {cores: 4, memory_gib: 16}"),
+        (5, "clusters[0].pools[0].instance_type", "on_premises", "machine: {cores: 4"),
     ),
     "capacity and pools": (
         LOCAL

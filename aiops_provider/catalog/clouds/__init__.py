@@ -1,0 +1,1 @@
+"""One module per cloud: which lists its APIs give, and what their items mean."""
