@@ -30,6 +30,7 @@ COMMANDS = {
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
+    "diagnose": _Command("diagnose", "Say where in a multi-dimensional KPI it deviates."),
     "score": _Command("score", "Score detections against labels."),
     "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),
     "server": _Command("server", "Serve the API and the page."),
