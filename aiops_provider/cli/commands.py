@@ -31,6 +31,7 @@ COMMANDS = {
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
     "catalog": _Command("catalog", "Show and renew machine types and prices."),
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
+    "diagnose": _Command("diagnose", "Say where in a multi-dimensional KPI it deviates."),
     "score": _Command("score", "Score detections against labels."),
     "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),
     "server": _Command("server", "Serve the API and the page."),

@@ -55,7 +55,8 @@ def read_cloud_monitoring(folder: Path) -> list[LabelledSeries]:
     """The series of a folder in the format of Microsoft's Cloud Monitoring Dataset."""
     found = []
     for file in sorted(folder.glob("*/*.csv.gz")):
-        rows = list(_rows(file))
+        # A moment without a value is a sample that never arrived.
+        rows = [row for row in _rows(file) if row["Value"]]
         times = np.array([_seconds(row["TimeStamp"]) for row in rows])
         order = np.argsort(times, kind="stable")
         flags = np.array([float(row["Label"]) > 0 for row in rows])[order]
