@@ -493,13 +493,15 @@ def test_a_heartbeat_does_not_wait_for_a_cluster_that_hangs(remote, site, gone_b
     remote._use(remote._layer, remote._clusters)
     site.open().inner.hang.clear()
     queue(remote, *(task(index) for index in range(20)))
-    slowest_s = 0.0
+    took_s = []
     for _ in range(20):
         began = time.monotonic()
         remote.heartbeat()
-        slowest_s = max(slowest_s, time.monotonic() - began)
+        took_s.append(time.monotonic() - began)
         time.sleep(0.02)
-    assert 0.5 > slowest_s
+    # The call hangs for ten seconds; on a busy machine one beat may be slow for other reasons.
+    assert 0.5 > sorted(took_s)[10]
+    assert 5.0 > max(took_s)
     assert remote._clusters["aws"].sent
 
 
