@@ -22,7 +22,7 @@ from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.airflow.in_flight import InFlight, Journey
-from aiops_provider.airflow.versions import queues_of, workload_key
+from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.errors import AiopsError, ClusterError
 
@@ -63,6 +63,7 @@ class AiopsExecutor(BaseExecutor):
         super().__init__(*args, **kwargs)
         self._layer: Layer | None = None
         self._clusters: Mapping[str, InnerCluster] = {}
+        self._task_event_logs = EventLogs()
         self._in_flight = InFlight()
         self._scratch: Path | None = None
 
@@ -157,7 +158,11 @@ class AiopsExecutor(BaseExecutor):
         return back
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:  # noqa: ARG002
-        """Logs of local clusters are served from this host, as LocalExecutor's are."""
+        """
+        None from here: workers serve their logs, or write them where Airflow reads them.
+
+        An answer that is not empty would keep Airflow from asking the worker.
+        """
         return [], []
 
     def end(self) -> None:
@@ -257,11 +262,8 @@ class AiopsExecutor(BaseExecutor):
         flight = self._in_flight[refused.key]
         log.warning("Cluster %s did not take %s: %s", cluster, refused.key, refused.reason)
         if flight.run is not None:
-            self._placer.failed_places.add(
-                flight.run, cluster, f"it refused the task: {refused.reason}"
-            )
-            tried = len(self._placer.failed_places.avoid(flight.run))
-            if tried <= self._the_layer.settings.routing.max_fail_overs:
+            times = self._placer.failed_places.refused(flight.run, cluster, refused.reason)
+            if times <= self._the_layer.settings.routing.max_fail_overs:
                 self._journey.give_back([refused.key])
                 return
         self._forget(refused.key)

@@ -18,6 +18,7 @@ class FailedPlaces:
 
     def __init__(self) -> None:
         self._reasons: OrderedDict[_Place, dict[str, str]] = OrderedDict()
+        self._refusals: OrderedDict[TaskRun, int] = OrderedDict()
         self._sent: OrderedDict[_Place, tuple[int, str]] = OrderedDict()
 
     def avoid(self, run: TaskRun) -> Mapping[str, str]:
@@ -47,6 +48,20 @@ class FailedPlaces:
             return
         why = record.message or record.outcome.value.replace("_", " ")
         self.add(record.run, record.cluster, f"try {record.run.try_number} failed there: {why}")
+
+    def refused(self, run: TaskRun, cluster: str, reason: str) -> int:
+        """
+        Note that a cluster did not take a try.
+
+        Returns:
+            How often the try has been refused by now, on whichever cluster.
+        """
+        self.add(run, cluster, f"it refused the task: {reason}")
+        count = self._refusals.pop(run, 0) + 1
+        self._refusals[run] = count
+        while len(self._refusals) > _REMEMBERED:
+            self._refusals.popitem(last=False)
+        return count
 
     def add(self, run: TaskRun, cluster: str, reason: str) -> None:
         """Note a cluster where this run should not go again if it can be helped."""

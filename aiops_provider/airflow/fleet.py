@@ -161,12 +161,11 @@ def _remote(
     from aiops_provider.airflow.inner.binding import binding_of
     from aiops_provider.airflow.inner.health_probe import HealthProbe
     from aiops_provider.airflow.inner.runner import ClusterRunner
-    from aiops_provider.control.pools import open_probe
 
     try:
         binding = binding_of(spec.kind)(spec)
         binding.configure()
-        check = open_probe(binding.probe_spec(), timeout_s=routing.probe_timeout_s)
+        check = binding.probe(routing.probe_timeout_s)
     except Exception as error:
         # One cluster that cannot be had must not keep the scheduler from the others.
         log.exception("Cluster %s cannot be used", spec.name)

@@ -22,6 +22,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "executors": ["aiops_provider.airflow.executor.AiopsExecutor"],
+        "task-decorators": [
+            {"name": "aiops", "class-name": "aiops_provider.airflow.decorator.aiops_task"}
+        ],
         "cli": ["aiops_provider.airflow.provider_info.get_cli_commands"],
         "config": {
             "aiops": {

@@ -7,12 +7,15 @@ Airflow 3.2 has no key and no states on a workload, and no common way to run one
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.executors import workloads
 
 log = logging.getLogger(__name__)
+
+_EVENTS_KEPT_ALIVE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,25 @@ class States:
     running: Any
     success: Any
     failure: Any
+
+
+class EventLogs(deque[Any]):
+    """
+    Rows for Airflow's event log that wait for the scheduler to save them.
+
+    The scheduler (3.3.2) takes them out one by one while it saves them, and SQLAlchemy holds them
+    by weak references only: a row that nobody else refers to is gone before it is written, and an
+    empty one is refused by the database. So the latest are referred to here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: deque[Any] = deque(maxlen=_EVENTS_KEPT_ALIVE)
+
+    def append(self, row: Any, /) -> None:
+        """Add a row."""
+        self._alive.append(row)
+        super().append(row)
 
 
 def workload_key(workload: Any) -> Any:

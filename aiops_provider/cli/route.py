@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+from aiops_provider.cli.route_dag import route_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,17 +26,42 @@ def register(app: typer.Typer) -> None:
 
 def route(
     task: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="TASK", help="namespace/name: DAG id/task id or flow/deployment."),
-    ],
+    ] = None,
     *,
+    dag: Annotated[
+        Path | None,
+        typer.Option("--dag", metavar="FILE", help="Every task of a DAG file instead."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --dag: ask no store; priors and descriptions decide."),
+    ] = False,
     why: Annotated[
         bool, typer.Option("--why", help="Say why every other cluster was passed over.")
     ] = False,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Say where a task would run now, or why it ran where it did."""
+    """
+    Say where a task would run now, or why it ran where it did.
+
+    With --dag the whole file is profiled, routed and priced; the exit status is 2 if one of its
+    tasks can run nowhere.
+    """
+    if (task is None) == (dag is None):
+        raise typer.BadParameter("Name either a task or a DAG file: `aiops route --dag FILE`.")
+    if dry_run and dag is None:
+        raise typer.BadParameter("--dry-run needs --dag FILE.")
+    if dag is not None:
+        route_file(dag, dry_run=dry_run, config=config, output=output)
+        return
+    assert task is not None  # noqa: S101 - seen to above
+    _route_task(task, why=why, config=config, output=output)
+
+
+def _route_task(task: str, *, why: bool, config: Path | None, output: OutputFormat) -> None:
     from aiops_provider.control.route_task import route_task
     from aiops_provider.domain.units import utc_now
     from aiops_provider.domain.workload import TaskKey

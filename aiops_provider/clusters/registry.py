@@ -18,6 +18,8 @@ ENTRY_POINT_GROUP = "aiops_provider.clusters"
 _BUILT_IN = {
     "local": "aiops_provider.clusters.local:KIND",
     "celery": "aiops_provider.clusters.celery:KIND",
+    "aws_batch": "aiops_provider.clusters.aws_batch:KIND",
+    "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
 }
 
 

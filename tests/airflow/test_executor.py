@@ -1,6 +1,8 @@
 """The executor's own queue: choosing, late binding, events – with a cluster that only pretends."""
 
+import gc
 import time
+import weakref
 from types import SimpleNamespace
 from typing import ClassVar
 from uuid import uuid4
@@ -367,7 +369,7 @@ def test_what_waits_on_a_cluster_that_fails_goes_back_and_what_runs_is_held(remo
 
 
 def test_a_refused_task_goes_back_until_there_is_nobody_left_to_ask(remote, gone_back):
-    """Refusals are bounded; then Airflow hears the error."""
+    """Refusals are bounded, on one cluster or several; then Airflow hears the error."""
     workload = task()
     queue(remote, workload)
     remote.heartbeat()
@@ -376,18 +378,21 @@ def test_a_refused_task_goes_back_until_there_is_nobody_left_to_ask(remote, gone
     remote.sync()
     assert [workload.ti.id] == gone_back
     assert not remote.get_event_buffer()
-    again = task()
-    queue(remote, again)
-    remote.heartbeat()
-    ((_, decision, _),) = remote._clusters["aws"].sent
-    remote._layer.settings.routing.__dict__["max_fail_overs"] = 1
-    remote._clusters["aws"].ended = [
-        Refused(key=workload_key(again), epoch=decision.placement.epoch, reason="timed out")
-    ]
-    remote.sync()
+    for _ in range(3):
+        again = task(config={"aiops": {"cluster": "aws"}})
+        queue(remote, again)
+        remote.heartbeat()
+        _, decision, _ = remote._clusters["aws"].sent[-1]
+        epoch = decision.placement.epoch
+        remote._clusters["aws"].ended = [
+            Refused(key=workload_key(again), epoch=epoch, reason="no such queue")
+        ]
+        remote.sync()
+    assert 3 == len(gone_back)
     ((state, info),) = remote.get_event_buffer().values()
     assert TaskInstanceState.FAILED == state
-    assert "aws: timed out" == info
+    assert "aws: no such queue" == info
+    assert 32 == remote.slots_available
 
 
 def test_the_name_by_which_a_cluster_knows_a_task_reaches_airflow(remote):
@@ -488,11 +493,22 @@ def test_a_heartbeat_does_not_wait_for_a_cluster_that_hangs(remote, site, gone_b
     remote._use(remote._layer, remote._clusters)
     site.open().inner.hang.clear()
     queue(remote, *(task(index) for index in range(20)))
-    slowest_s = 0.0
+    took_s = []
     for _ in range(20):
         began = time.monotonic()
         remote.heartbeat()
-        slowest_s = max(slowest_s, time.monotonic() - began)
+        took_s.append(time.monotonic() - began)
         time.sleep(0.02)
-    assert 0.5 > slowest_s
+    # The call hangs for ten seconds; on a busy machine one beat may be slow for other reasons.
+    assert 0.5 > sorted(took_s)[10]
+    assert 5.0 > max(took_s)
     assert remote._clusters["aws"].sent
+
+
+def test_events_live_until_the_scheduler_has_saved_them(executor):
+    """A row that only a weak reference leads to would be saved as an empty one."""
+    rows = weakref.WeakSet()
+    executor.log_task_event(event="refused", extra="no such queue", ti_key=task().ti.key)
+    rows.add(executor._task_event_logs.popleft())
+    gc.collect()
+    assert ["refused"] == [row.event for row in rows]

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ ENTRY_POINT_GROUP = "aiops_provider.airflow_bindings"
 
 _BUILT_IN = {
     "celery": "aiops_provider.airflow.inner.celery:CeleryBinding",
+    "aws_batch": "aiops_provider.airflow.inner.aws_batch:AwsBatchBinding",
+    "aws_ecs": "aiops_provider.airflow.inner.aws_ecs:AwsEcsBinding",
 }
 
 
@@ -58,14 +61,22 @@ class Binding(Protocol):
     def configure(self) -> None:
         """Write the configuration that the inner executor reads."""
 
-    def probe_spec(self) -> ClusterSpec:
-        """The cluster with everything that its health probe needs to reach it."""
+    def probe(self, timeout_s: float) -> Callable[[], None]:
+        """
+        The health probe, for a thread of its own; connects to nothing yet.
+
+        It raises ClusterUnreachableError unless the cluster answered and could take work; a single
+        question should take no longer than *timeout_s*.
+        """
 
     def build(self) -> Any:
         """Import and make the inner executor; it is not started yet."""
 
     def prepare(self, shipment: Shipment) -> Any:
         """The workload as the inner executor takes it: resources, queue, the user's own wishes."""
+
+    def given(self, grant: ResourceRequest) -> ResourceRequest:
+        """What a task really gets that is granted this; never less."""
 
     def external_id(self, ti_id: UUID | str, epoch: int, stored: str | None) -> str | None:
         """By which name the cluster knows a placement; *stored* is what Airflow remembers."""

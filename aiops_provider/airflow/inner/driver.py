@@ -128,7 +128,13 @@ class InnerDriver:
         held = self._held.pop(key)
         decision, record = held.decision, None
         if decision is not None and not clean:
-            record = failure_record(decision, outcome=self._binding.outcome(info), info=info)
+            applied = decision.placement.applied
+            record = failure_record(
+                decision,
+                request=self._binding.given(decision.grant) if applied else decision.grant,
+                outcome=self._binding.outcome(info),
+                info=info,
+            )
         return Ended(
             key=key,
             epoch=held.epoch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, ExecutionRecord, Outcome
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 _MESSAGE_LENGTH = 500
 
 
-def failure_record(decision: Decision, *, outcome: Outcome, info: Any) -> ExecutionRecord:
+def failure_record(
+    decision: Decision, *, request: ResourceRequest, outcome: Outcome, info: Any
+) -> ExecutionRecord:
     """
     The record of a failure that the cluster reported.
 
     Args:
         decision: Where the try was placed.
+        request: What it really got.
         outcome: As the cluster's binding judges it.
         info: The cluster's last words.
     """
@@ -35,7 +39,7 @@ def failure_record(decision: Decision, *, outcome: Outcome, info: Any) -> Execut
         started_at=placement.placed_at,
         ended_at=utc_now(),
         outcome=outcome,
-        request=decision.grant,
+        request=request,
         exit_code=OUT_OF_MEMORY_EXIT_CODE if outcome is Outcome.OUT_OF_MEMORY else None,
         message=("" if info is None else str(info))[:_MESSAGE_LENGTH],
     )

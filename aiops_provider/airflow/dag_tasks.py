@@ -1,0 +1,64 @@
+"""
+Tells what the tasks of a DAG file are, for commands that must not import Airflow themselves.
+
+``python -m aiops_provider.airflow.dag_tasks FILE`` prints one line of JSON after a mark. The file is
+imported as Airflow's DAG processor does; nothing is run and no database is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from aiops_provider.airflow.describe import read_description
+from aiops_provider.domain.workload import TASK_DESCRIPTION
+from aiops_provider.errors import DescriptionError
+
+MARK = "aiops-dag-tasks:"
+
+
+def read_dag_file(file: str) -> dict[str, Any]:
+    """
+    The tasks of a file.
+
+    Args:
+        file: Path of a Python file with DAGs.
+
+    Returns:
+        ``tasks``, each with ``dag``, ``task``, ``operator``, ``description`` and ``problem``, and
+        ``errors``, the last line of what went wrong by file.
+    """
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=file, load_op_links=False)
+    return {
+        "tasks": [
+            _told(dag_id, task) for dag_id, dag in sorted(bag.dags.items()) for task in dag.tasks
+        ],
+        "errors": {
+            path: error.strip().splitlines()[-1] for path, error in bag.import_errors.items()
+        },
+    }
+
+
+def _told(dag_id: str, task: Any) -> dict[str, Any]:
+    description, problem = None, ""
+    try:
+        # A mapped operator keeps what it was given under its own name for it.
+        said = read_description(getattr(task, "executor_config", None))
+        if said is not None:
+            description = TASK_DESCRIPTION.dump_python(said, mode="json", fallback=str)
+    except DescriptionError as error:
+        problem = str(error)
+    return {
+        "dag": dag_id,
+        "task": task.task_id,
+        "operator": task.task_type,
+        "description": description,
+        "problem": problem,
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(MARK + json.dumps(read_dag_file(sys.argv[1])) + "\n")

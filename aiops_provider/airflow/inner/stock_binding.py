@@ -1,0 +1,74 @@
+"""What all bindings of Airflow's own executors have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from aiops_provider.airflow.inner import carrier
+from aiops_provider.airflow.inner.binding import Shipment
+from aiops_provider.airflow.inner.merging import merged, own_words
+from aiops_provider.airflow.inner.team_configuration import materialise, pseudo_team
+from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.execution import Outcome
+
+
+class StockBinding:
+    """
+    A binding whose inner executor reads its settings from the sections of a team.
+
+    Args:
+        spec: The cluster.
+    """
+
+    sections: ClassVar[tuple[str, ...]] = ()
+    """Sections that the inner executor reads besides those that all executors read."""
+
+    def __init__(self, spec: ClusterSpec) -> None:
+        self.spec = spec
+        self.team = pseudo_team(spec.name)
+
+    def configure(self) -> None:
+        """Copy the global sections, put on top what the cluster says, then what its user insists on."""
+        said = self.spec.options.get("configuration") or {}
+        materialise(self.team, sections=self.sections, overrides=merged(self.settings(), said))
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What the options of the cluster mean, by section and key."""
+        raise NotImplementedError
+
+    def prepare(self, shipment: Shipment) -> Any:
+        """Tell the task who it is, and the executor what the task is granted."""
+        workload = shipment.workload
+        if shipment.decision is None:
+            return workload
+        ti = workload.ti
+        ti.context_carrier = carrier.load(ti.context_carrier, shipment.environment)
+        # While only observing, a task gets what it would have got without us.
+        applied = shipment.decision.placement.applied
+        granted = self.granted(shipment.decision.grant) if applied else {}
+        ti.executor_config = merged(granted, own_words(ti.executor_config))
+        return workload
+
+    def granted(self, grant: Any) -> dict[str, Any]:
+        """The resources of a task as ``executor_config`` of the inner executor."""
+        from aiops_provider.control.manifests import manifest
+
+        return manifest(self.spec, grant)
+
+    def given(self, grant: Any) -> Any:
+        """Exactly what is granted."""
+        return grant
+
+    def external_id(self, ti_id: UUID | str, epoch: int, stored: str | None) -> str | None:  # noqa: ARG002
+        """What the cluster called it, as Airflow remembers it."""
+        return stored
+
+    def outcome(self, info: Any) -> Outcome:
+        """By the words that clusters have for a container that was killed for its memory."""
+        words = str(info)
+        out_of_memory = any(sign in words for sign in ("OutOfMemory", "OOMKilled", "exit code 137"))
+        return Outcome.OUT_OF_MEMORY if out_of_memory else Outcome.KILLED
+
+    def end(self, inner: Any) -> None:
+        """Nothing: what runs there goes on, and the next scheduler adopts it."""

@@ -1,0 +1,60 @@
+"""``@task.aiops``: a Python task that says what it does."""
+
+import pytest
+from airflow.sdk import dag, task
+
+from aiops_provider import Generic, Training
+from aiops_provider.airflow.describe import read_description
+from aiops_provider.errors import DescriptionError
+
+
+def made(decorator):
+    """The operator of a task made by that decorator, in a DAG."""
+
+    @dag(schedule=None)
+    def some():
+        @decorator
+        def train(): ...
+
+        train()
+
+    return some().get_task("train")
+
+
+def test_a_described_task_is_a_python_task_that_says_what_it_does():
+    """Whatever `@task` takes it takes as well."""
+    operator = made(task.aiops(Training(epochs=3), retries=4))
+    assert Training(epochs=3) == read_description(operator.executor_config)
+    assert 4 == operator.retries
+    assert "@task" == operator.custom_operator_name
+
+
+def test_without_arguments_it_is_a_plain_task():
+    """A habit that costs nothing."""
+    assert Generic() == read_description(made(task.aiops).executor_config)
+
+
+def test_other_executor_config_stays():
+    """For whichever executor it is meant."""
+    operator = made(task.aiops(Training(), executor_config={"pod_override": 1}))
+    assert {"pod_override", "aiops"} == set(operator.executor_config)
+
+
+def test_a_described_task_can_be_mapped():
+    """One description for all of its instances."""
+
+    @dag(schedule=None)
+    def some():
+        @task.aiops(Training(epochs=2))
+        def train(part): ...
+
+        train.expand(part=[1, 2])
+
+    operator = some().get_task("train")
+    assert Training(epochs=2) == read_description(operator.executor_config)
+
+
+def test_what_is_no_description_is_refused():
+    """With what to give instead."""
+    with pytest.raises(DescriptionError, match=r"@task\.aiops: is no description"):
+        task.aiops({"epochs": 3})

@@ -1,0 +1,99 @@
+"""A whole DAG file profiled, routed and priced, without a scheduler and without a store."""
+
+import json
+
+import pytest
+
+from aiops_provider.cli.app import main
+
+DAG = """
+from airflow.sdk import dag, task
+from aiops_provider import Dataset, Training
+from aiops_provider.airflow import describe
+
+@dag(schedule=None)
+def nightly():
+    @task
+    def extract(): ...
+
+    @task.aiops(Training(dataset=Dataset(rows=1000), {pin}))
+    def train(part): ...
+
+    @task(executor_config={config})
+    def score(): ...
+
+    extract() >> train.expand(part=[1, 2]) >> score()
+
+nightly()
+"""
+CLUSTERS = """
+clusters:
+  - {name: onprem, kind: local, capacity: {cores: 4, memory_gib: 16}, price_usd_per_hour: 0.4}
+  - {name: aws, kind: local, provider: aws, capacity: {cores: 8, memory_gib: 64}, price_usd_per_hour: 3.0}
+"""
+
+
+@pytest.fixture
+def route(tmp_path, capsys, monkeypatch):
+    """Calls the command on a DAG file; its exit status, standard output and error."""
+    (tmp_path / "aiops.yaml").write_text(CLUSTERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AIOPS_CONFIG", raising=False)
+
+    def route(pin="", config="{}", text=DAG, options=("--output", "json")):
+        (tmp_path / "dags.py").write_text(text.replace("{pin}", pin).replace("{config}", config))
+        status = main(["route", "--dag", "dags.py", "--dry-run", *options])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return route
+
+
+def test_every_task_of_a_file_gets_a_place_and_a_price(route):
+    """Descriptions decide, the operators and the priors fill in."""
+    status, out, _ = route(pin="cluster='aws'")
+    told = json.loads(out)
+    assert (0, True) == (status, told["feasible"])
+    places = {each["task"]["name"]: each["route"]["cluster"] for each in told["tasks"]}
+    assert {"extract": "onprem", "train": "aws", "score": "onprem"} == places
+    costs = [each["route"]["expected_cost_usd"] for each in told["tasks"]]
+    assert sum(costs) == pytest.approx(told["expected_cost_usd"])
+    assert 0 < told["expected_cost_usd"]
+
+
+def test_tasks_that_cannot_run_fail_the_check(route):
+    """Status 2, each with its reason, and the other tasks are told all the same."""
+    status, out, _ = route(pin="memory_gib=500", config="{'aiops': {'memory': 3}}")
+    told = json.loads(out)
+    assert (2, False) == (status, told["feasible"])
+    problems = {each["task"]["name"]: each["problem"] for each in told["tasks"]}
+    assert "500" in problems["train"]
+    assert "executor_config['aiops']" in problems["score"]
+    assert "" == problems["extract"]
+
+
+def test_a_table_for_people(route):
+    """One line a task."""
+    status, out, _ = route(options=())
+    assert 0 == status
+    assert all(name in out for name in ("nightly/extract", "nightly/train", "nightly/score"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("import airflow, no_such_dag", "no_such_dag"), ("x = 1", "no task")]
+)
+def test_a_file_that_is_no_dag_file_is_told(route, text, why):
+    """Status 2 with the reason."""
+    status, _, error = route(text=text)
+    assert 2 == status
+    assert why in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["route"], ["route", "a/b", "--dag", "f.py"], ["route", "a/b", "--dry-run"]],
+)
+def test_either_a_task_or_a_file(arguments, capsys):
+    """Both or neither is a mistake."""
+    assert 2 == main(arguments)
+    assert "--dag" in capsys.readouterr().err
