@@ -1,8 +1,8 @@
 """
 The plan as lists of clusters, for a dispatcher that is told where to try.
 
-Kueue's MultiKueue lets an outside controller write ``status.nominatedClusterNames`` of a Workload, at
-most ten; the Workload is created on all of them and the first that reserves quota has it (KEP-693,
+Kueue's MultiKueue lets an outside controller write ``status.nominatedClusterNames`` of a Workload,
+which is then created on all of them, and the first that reserves quota has it (KEP-693,
 https://github.com/kubernetes-sigs/kueue/tree/main/keps/693-multikueue). So only clusters that the
 plan itself chose are nominated together; those to try after them are a list of their own.
 """
@@ -19,7 +19,7 @@ from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import rule_against
 
 MOST_NOMINATED = 10
-"""The most that MultiKueue takes."""
+"""The most that every version of MultiKueue takes; later ones take twenty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
