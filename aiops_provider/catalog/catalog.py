@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from aiops_provider.catalog.names import accelerator_key, provider_name
+from aiops_provider.catalog.names import accelerator_key, accelerator_keys, provider_name
 from aiops_provider.catalog.network import PairFigure, RegionMatrix
 from aiops_provider.catalog.tables import (
     Source,
@@ -20,13 +19,11 @@ from aiops_provider.catalog.tables import (
     read_sources,
 )
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Accelerator, InstanceType, Price, Region
+from aiops_provider.domain.machine import Accelerator, InstanceType, Price, PriceKey, Region
 from aiops_provider.errors import DataError
 
 EMBEDDED = Path(__file__).parent / "data"
 _NEAREST = 3
-
-_PriceKey = tuple[str, str, str, Purchase]
 
 
 class Catalog:
@@ -52,7 +49,7 @@ class Catalog:
 
     def __init__(self, folders: Iterable[Path], prices: Iterable[Price] = ()) -> None:
         self._folders = tuple(folders)
-        self._own_prices = {_key(price): price for price in prices}
+        self._own_prices = {price.key: price for price in prices}
 
     @classmethod
     def embedded(cls) -> Self:
@@ -140,7 +137,7 @@ class Catalog:
                 (maker is None or machine.provider == maker)
                 and machine.cores >= min_cores
                 and machine.memory_gib >= min_memory_gib
-                and (not wanted or not wanted.isdisjoint(_names(machine)))
+                and (not wanted or not wanted.isdisjoint(accelerator_keys(machine)))
                 and machine.accelerator_count >= min_accelerators
                 and self._accelerator_memory_gib(machine) >= min_accelerator_memory_gib
                 and (region is None or self._is_priced(machine, region))
@@ -230,12 +227,6 @@ class Catalog:
         """What a row's source stands for; ``None`` if it speaks for itself."""
         return self._sources.get(identifier)
 
-    def oldest_price(self, provider: str) -> date | None:
-        """When the oldest price of a provider was observed; ``None`` if it has none."""
-        maker = provider_name(provider)
-        days = [p.observed_on for p in self._listed_prices.values() if p.provider == maker]
-        return min(days, default=None)
-
     def _names_of(self, accelerator: str) -> frozenset[str]:
         known = self.accelerator(accelerator)
         return frozenset({accelerator_key(known.name if known else accelerator)})
@@ -264,9 +255,9 @@ class Catalog:
         }
 
     @cached_property
-    def _listed_prices(self) -> dict[_PriceKey, Price]:
+    def _listed_prices(self) -> dict[PriceKey, Price]:
         return {
-            _key(price): price for file in self._files("prices.csv") for price in read_prices(file)
+            price.key: price for file in self._files("prices.csv") for price in read_prices(file)
         }
 
     @cached_property
@@ -302,12 +293,3 @@ class Catalog:
             for file in self._files("sources.csv")
             for source in read_sources(file)
         }
-
-
-def _key(price: Price) -> _PriceKey:
-    return price.provider, price.region, price.name, price.purchase
-
-
-def _names(machine: InstanceType) -> set[str]:
-    named = (machine.accelerator, machine.accelerator_model)
-    return {accelerator_key(name) for name in named if name}

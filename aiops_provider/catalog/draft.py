@@ -6,10 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import InstanceType, Price
-
-PriceKey = tuple[str, str, str, Purchase]
+from aiops_provider.domain.machine import InstanceType, Price, PriceKey
 
 
 @dataclass(slots=True)
@@ -38,7 +35,7 @@ class Draft:
         if isinstance(row, InstanceType):
             self.machines[row.provider, row.name] = row
         else:
-            self.prices[row.provider, row.region, row.name, row.purchase] = row
+            self.prices[row.key] = row
 
     def without(self, provider: str, regions: Collection[str]) -> Draft:
         """The rest when the prices of a provider in some regions go; its machine types stay."""

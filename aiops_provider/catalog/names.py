@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aiops_provider.domain.machine import InstanceType
+
 _PROVIDERS = {
     "gcp": "google_cloud",
     "google": "google_cloud",
@@ -36,3 +38,9 @@ def accelerator_key(text: str) -> str:
     for maker in ("nvidia-tesla-", "nvidia-", "tesla-"):
         plain = plain.removeprefix(maker)
     return plain
+
+
+def accelerator_keys(machine: InstanceType) -> set[str]:
+    """Keys of the variant and of the model that a machine offers."""
+    named = (machine.accelerator, machine.accelerator_model)
+    return {accelerator_key(name) for name in named if name}

@@ -78,7 +78,7 @@ def read_skypilot(
         draft.add(machine)
         regions.add(row.text("Region"))
         for price in _prices(row, machine):
-            old = draft.prices.get((price.provider, price.region, price.name, price.purchase))
+            old = draft.prices.get(price.key)
             if old is None or price.usd_per_hour > old.usd_per_hour:
                 draft.add(price)
     return Imported(draft, frozenset(regions), skipped)

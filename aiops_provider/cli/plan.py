@@ -22,10 +22,16 @@ _SOLVING = "Looking for the best plan …"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("plan")(plan)
+    from aiops_provider.cli.plan_versions import add_commands
+
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(plan)
+    add_commands(group)
+    app.add_typer(group, name="plan")
 
 
 def plan(
+    context: typer.Context,
     *,
     workloads: Annotated[
         Path | None,
@@ -41,6 +47,8 @@ def plan(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Plan where the workloads should run, or show the plan in force."""
+    if context.invoked_subcommand is not None:
+        return
     from aiops_provider.control.plan_file import plan_file, plan_in_force
     from aiops_provider.domain.units import utc_now
 

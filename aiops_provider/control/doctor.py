@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from aiops_provider import __version__
+from aiops_provider.control.doctor_prices import check_prices
 from aiops_provider.control.doctor_services import check_clocks, check_clusters, check_server
 from aiops_provider.control.finding import Finding, failed, fine, warned
 from aiops_provider.control.host_facts import HostFacts, ask_host
 from aiops_provider.control.installation import SECRET_VARIABLE, Installation
+from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, StoreError, StoreNotMigratedError
 from aiops_provider.settings.load import find_config, inspect_settings
 from aiops_provider.settings.schema import Settings
@@ -83,6 +85,7 @@ def _examine_opened(
         "store": lambda: _check_store(installation),
         "clocks": lambda: check_clocks(installation),
         "clusters": lambda: check_clusters(installation),
+        "prices": lambda: check_prices(settings, utc_now().date()),
         "token secret": lambda: _check_secret(installation, settings, environ),
         "server": lambda: check_server(installation, mounted=airflow is not None),
     }

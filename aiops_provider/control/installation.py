@@ -138,6 +138,7 @@ class Installation:
         data = self.settings.model_dump(mode="json")
         data["store"] = self._store_url
         data["server"]["token_secret"] = None  # whoever needs no token gets no secret
+        data["catalog"]["google_api_key"] = None  # nor does it ask price lists
         return data
 
     def cluster(self, name: str) -> ClusterSpec | None:

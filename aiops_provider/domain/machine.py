@@ -11,11 +11,11 @@ from datetime import date
 
 from aiops_provider.domain.cluster import Capacity, Purchase
 
-# On-demand and reserved prices change a few times a year, spot prices within days; what a machine
-# is made of does not change under one name, but new types and regions arrive.
+# On-demand and reserved prices change a few times a year, spot prices within days.
 STALE_PRICE_DAYS = {Purchase.ON_DEMAND: 180, Purchase.RESERVED: 180, Purchase.SPOT: 7}
-STALE_MACHINE_DAYS = 730
-STALE_NETWORK_DAYS = 730
+
+PriceKey = tuple[str, str, str, Purchase]
+"""Provider, region, name of the machine type, and how it is bought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +114,11 @@ class Price:
     usd_per_hour: float
     source: str
     observed_on: date
+
+    @property
+    def key(self) -> PriceKey:
+        """What it is the price of."""
+        return self.provider, self.region, self.name, self.purchase
 
     def age_days(self, today: date) -> int:
         """Days since it was observed."""

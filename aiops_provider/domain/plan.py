@@ -149,6 +149,24 @@ class PlacementPlan:
     explanation: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanVersion:
+    """
+    A plan that is stored.
+
+    Attributes:
+        version: Counts all plans of the store.
+        created_at: When it was made.
+        activated_at: When it was last put in force; ``None``: never.
+        in_force: Whether routers follow it.
+    """
+
+    version: int
+    created_at: datetime
+    activated_at: datetime | None
+    in_force: bool
+
+
 class RouteCode(StrEnum):
     """Why a cluster was chosen, as a stable word."""
 

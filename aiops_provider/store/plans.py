@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Row, select
 
-from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.domain.plan import PlacementPlan, PlanVersion
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import DataError
 from aiops_provider.store import version as version_counter
@@ -65,6 +65,26 @@ def current(connection: Connection) -> PlacementPlan | None:
     """The plan in force."""
     query = select(plan).join(in_force, in_force.c.plan_version == plan.c.version)
     return _plan(connection.execute(query).one_or_none())
+
+
+def listed(connection: Connection, *, limit: int) -> list[PlanVersion]:
+    """The stored plans, latest version first."""
+    columns = plan.c.version, plan.c.created_at, plan.c.activated_at
+    query = (
+        select(*columns, in_force.c.plan_version.is_not(None).label("in_force"))
+        .join(in_force, in_force.c.plan_version == plan.c.version, isouter=True)
+        .order_by(plan.c.version.desc())
+        .limit(limit)
+    )
+    return [
+        PlanVersion(
+            version=row.version,
+            created_at=row.created_at,
+            activated_at=row.activated_at,
+            in_force=bool(row.in_force),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def _plan(row: Row[tuple[object, ...]] | None) -> PlacementPlan | None:

@@ -10,7 +10,7 @@ from aiops_provider.domain.alarm import Alarm, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterHealth
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
-from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState
+from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState, PlanVersion
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.store import alarms as alarm_rows
@@ -250,6 +250,10 @@ class Store:
     def plan(self, version: int) -> PlacementPlan | None:
         """The plan of that version."""
         return self._database.read(plans.get, version)
+
+    def plan_versions(self, *, limit: int = 100) -> list[PlanVersion]:
+        """The stored plans, latest version first."""
+        return self._database.read(plans.listed, limit=limit)
 
     def activate_plan(self, version: int) -> None:
         """Put a stored plan in force; DataError if there is none of that version."""

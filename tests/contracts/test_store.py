@@ -343,6 +343,18 @@ class TestPlans:
         store.activate_plan(second)
         assert store.plan_in_force() == replace(plan(0.2), version=second)
 
+    def test_versions_are_listed(self, store: Store) -> None:
+        """Latest first, with what is in force and what never was."""
+        first = store.save_plan(plan(0.1), activate=True)
+        second = store.save_plan(plan(0.2), activate=False)
+        listed = store.plan_versions()
+
+        assert [(second, False), (first, True)] == [
+            (each.version, each.in_force) for each in listed
+        ]
+        assert [True, False] == [each.activated_at is None for each in listed]
+        assert [second] == [each.version for each in store.plan_versions(limit=1)]
+
     def test_an_unknown_version_cannot_be_activated(self, store: Store) -> None:
         """Activating a plan that is not there changes nothing and names the version."""
         version = store.save_plan(plan(), activate=True)

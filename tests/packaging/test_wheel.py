@@ -76,6 +76,8 @@ def test_a_task_is_profiled_away_from_the_repository(tmp_path):
     [
         "py.typed",
         "detection/default_rules.yaml",
+        "catalog/data/machines.csv",
+        "catalog/data/prices.csv",
         "cli/demo/examples/dags/medical.py",
         "cli/demo/examples/dags/aiops.yaml",
         "cli/demo/examples/flows/medical.py",

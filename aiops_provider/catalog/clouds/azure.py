@@ -78,7 +78,8 @@ def _page(region: str, known: frozenset[str], endpoint: str, token: str | None) 
 
 def _meter(meter: Mapping[str, Any]) -> Item | None:
     """A meter as name, way of buying and price of an hour; ``None`` if it is none of these."""
-    product, sold_as = meter.get("productName", ""), meter.get("meterName", "")
+    product = meter.get("productName", "")
+    sold_as = f"{meter.get('skuName', '')} {meter.get('meterName', '')}"
     if any(word in product for word in _OTHER_PRODUCTS) or any(
         word in sold_as for word in _OTHER_METERS
     ):

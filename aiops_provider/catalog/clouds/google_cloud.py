@@ -41,7 +41,8 @@ _COMMITTED_PART = re.compile(
     r"Commitment v1: (?P<family>[A-Z][0-9]+[A-Z]?)(?: AMD| Arm)? (?P<part>Cpu|Ram) in "
 )
 _ACCELERATOR = re.compile(
-    r"Nvidia (?:Tesla )?(?P<model>[A-Z][A-Z0-9]+(?: 80GB)?) GPU (?:attached to .* )?running in "
+    r"(?:Commitment v1: )?Nvidia (?:Tesla )?(?P<model>[A-Z][A-Z0-9]+(?: 80GB)?) GPU "
+    r"(?:attached to .* )?(?:running )?in "
 )
 _MODELS = {"A100 80GB": "A100-80GB", "H100 80GB": "H100"}
 _PARTS = {"Core": "core", "Cpu": "core", "Ram": "memory"}

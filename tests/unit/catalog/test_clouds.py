@@ -201,7 +201,18 @@ def test_price_list_of_google_cloud(prices: Any) -> None:
         prices.sku("Commitment v1: N2 Ram in Netherlands for 1 Year", 0.003),
         prices.sku("G2 Instance Core running in Netherlands", 0.02),
         prices.sku("G2 Instance Ram running in Netherlands", 0.003),
-        prices.sku("Nvidia L4 GPU attached to G2 running in Netherlands", 0.5),
+        prices.sku("Nvidia L4 GPU running in Netherlands", 0.5),
+        prices.sku("Spot Preemptible G2 Instance Core running in Netherlands", 0.01),
+        prices.sku("Spot Preemptible G2 Instance Ram running in Netherlands", 0.001),
+        prices.sku(
+            "Nvidia L4 GPU attached to Spot Preemptible VMs running in Netherlands",
+            0.2,
+            category={"usageType": "Preemptible"},
+        ),
+        prices.sku("Commitment v1: G2 Cpu in Netherlands for 1 Year", 0.015),
+        prices.sku("Commitment v1: G2 Ram in Netherlands for 1 Year", 0.002),
+        prices.sku("Commitment v1: Nvidia L4 GPU in Netherlands for 1 Year", 0.4),
+        prices.sku("Nvidia L4 Mega GPU running in Netherlands", 7.0),
         prices.sku("N2 Instance Core running in Iowa", 9.0, serviceRegions=["us-central1"]),
     ]
     catalog = Catalog.embedded()
@@ -213,8 +224,10 @@ def test_price_list_of_google_cloud(prices: Any) -> None:
         ("n2-standard-8", Purchase.SPOT): round(8 * 0.01 + 32 * 0.001, 9),
         ("n2-standard-8", Purchase.RESERVED): round(8 * 0.02 + 32 * 0.003, 9),
         ("g2-standard-24", Purchase.ON_DEMAND): round(24 * 0.02 + 96 * 0.003 + 2 * 0.5, 9),
+        ("g2-standard-24", Purchase.SPOT): round(24 * 0.01 + 96 * 0.001 + 2 * 0.2, 9),
+        ("g2-standard-24", Purchase.RESERVED): round(24 * 0.015 + 96 * 0.002 + 2 * 0.4, 9),
     } == usd(rows(listing))
-    assert ["key"] * 4 == [given["key"] for _, given in prices.asked]
+    assert ["key"] * 6 == [given["key"] for _, given in prices.asked]
     assert f"/v1/services/{google_cloud.COMPUTE_ENGINE}/skus" == prices.asked[0][0]
 
 

@@ -162,6 +162,17 @@ def test_settings_for_a_child_name_the_same_store(tmp_path):
     assert child.server.token_secret is None
 
 
+def test_key_of_a_price_list_stays_here(tmp_path):
+    """A process that plans asks no price list, so it gets no key; its catalogue is the same."""
+    url = f"sqlite:///{tmp_path}/aiops.db"
+    given = settings(store=url, catalog={"google_api_key": "hush", "folder": str(tmp_path)})
+    opened = Installation.open(given)
+    data = opened.settings_for_child()
+    opened.close()
+
+    assert (None, str(tmp_path)) == (data["catalog"]["google_api_key"], data["catalog"]["folder"])
+
+
 def test_cluster_by_name():
     """Clusters are found by name."""
     installation = Installation.without_store(settings(clusters=[{"name": "a", "kind": "local"}]))

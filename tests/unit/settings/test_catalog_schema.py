@@ -112,3 +112,12 @@ def test_broken_table_is_an_error_of_the_configuration(tmp_path):
 
     with pytest.raises(ValidationError, match=r"prices\.csv:2: usd_per_hour"):
         settings({"instance_type": "g5.xlarge"}, folder=str(tmp_path))
+
+
+def test_key_of_a_price_list_may_come_from_the_environment():
+    """The key need not stand in a file, and is masked wherever settings are shown."""
+    made = load_settings(None, {"AIOPS__CATALOG__GOOGLE_API_KEY": "hush"})
+
+    assert made.catalog.google_api_key is not None
+    assert "hush" == made.catalog.google_api_key.get_secret_value()
+    assert "hush" not in repr(made)
