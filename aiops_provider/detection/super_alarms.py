@@ -101,6 +101,7 @@ class SuperAlarms:
             members = {key: alarms[key] for key in sorted(fold.alarms) if key in alarms}
             if members:
                 claimed.add(self._grow(fold, members, claimed, now))
+        self._unite(now)
         for told in list(self._told.values()):
             self._refresh(told, alarms, now)
 
@@ -113,6 +114,20 @@ class SuperAlarms:
         told.clusters |= fold.clusters
         told.super_alarm = replace(told.super_alarm, root_cause=fold.root_cause)
         return told.super_alarm.id
+
+    def _unite(self, now: datetime) -> None:
+        """Super-alarms that came to name the same cause are one: the oldest keeps its id."""
+        oldest: dict[tuple[tuple[str, str], ...], _Told] = {}
+        for told in sorted(
+            self._told.values(), key=lambda told: (told.super_alarm.opened_at, told.super_alarm.id)
+        ):
+            cause = tuple(sorted(told.super_alarm.root_cause.best.cause.items()))
+            first = oldest.setdefault(cause, told) if cause else told
+            if first is not told:
+                members = dict(told.members)
+                self._move(told, first, members, now)
+                first.members |= members
+                first.clusters |= told.clusters
 
     def _match(self, fold: Fold, members: Mapping[str, Alarm], claimed: set[str]) -> _Told:
         free = [told for key, told in self._told.items() if key not in claimed]

@@ -70,11 +70,11 @@ class Arrival:
 
     Attributes:
         sample: The sample.
-        incident: Number of the incident that spoiled it, ``None`` if none did.
+        incidents: Numbers of the incidents that it is part of; empty if none spoiled it.
     """
 
     sample: KpiSample
-    incident: int | None
+    incidents: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,4 +224,4 @@ def _spoil(
         dimensions=sample.dimensions,
         context=sample.context,
     )
-    return Arrival(sample=spoiled, incident=hit[0] if hit and not flaps else None)
+    return Arrival(sample=spoiled, incidents=frozenset() if flaps else frozenset(hit))

@@ -181,3 +181,20 @@ def test_a_broken_provider_is_not_a_broken_task():
 def test_a_failure_of_one_try_is_no_group():
     """It stays an alarm."""
     assert set() == folded(outcomes({("u", "a")}))
+
+
+def test_versions_that_fail_on_one_system_do_not_blame_the_system():
+    """Two causes share a condition; where a third version is fine, both are told with their version."""
+
+    def bad(system, version):
+        return system == "ios" and version in {"3.0", "3.1"}
+
+    rows = [
+        row(f"t{n}", "abcd"[n % 4], bad=bad(system, version), os=system, version=version)
+        for n in range(12)
+        for system in ("ios", "android", "web")
+        for version in ("3.0", "3.1", "3.2", "3.3")
+    ]
+    assert [{"os": "ios", "version": "3.0"}, {"os": "ios", "version": "3.1"}] == sorted(
+        (dict(cause) for cause, _, _ in folded(rows)), key=lambda cause: cause["version"]
+    )

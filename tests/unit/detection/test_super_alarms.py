@@ -149,3 +149,15 @@ def test_the_most_surprising_alarm_represents_it(group, alarm, start):
 
     assert "b" == one.representative
     assert {"dag": "d", "kpi": "rows"} == one.attributes
+
+
+def test_two_that_come_to_name_the_same_cause_are_one(group, alarm, start):
+    """The older keeps its id; the younger ends as part of it."""
+    told = SuperAlarms()
+    aws, north = {"provider": "aws"}, {"region": "north"}
+    a, b = alarm("a", task="x"), alarm("b", task="y", minutes=1)
+    first = update(told, [group(a, cause=aws), group(b, cause=north)], [a, b], start)
+    older = next(one for one in first if one.root_cause.best.cause == aws)
+    update(told, [group(a, cause=aws), group(b, cause=aws)], [a, b], start)
+    (left,) = told.open_ones.values()
+    assert (older.id, {"a", "b"}) == (left.id, set(left.alarms))

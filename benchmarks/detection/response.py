@@ -1,0 +1,154 @@
+"""
+Response: is the right thing done about a fault, and is nothing healthy taken out of use?
+
+``python -m benchmarks.detection.response [--storms N]``: storms of the simulator through the whole engine,
+N for each number of concurrent causes (1 to 3), and as many quiet half hours. Needs no data.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from typing import Any
+
+from aiops_provider.domain.alarm import ResponseAction
+from benchmarks.command import Options, run
+from benchmarks.detection.storm_simulator import PERIOD, STORM, Incident, clusters, make_storm
+from benchmarks.detection.storms import Outcome, play
+from benchmarks.report import Report, at_least, at_most
+
+_FIRST_SEED = 500  # other storms than those of the grouping benchmark
+_INFRASTRUCTURE = frozenset({"provider", "region", "cluster"})
+_LEAST_ALARMS = 4
+
+
+def measure(options: Options) -> Report:
+    """Play storms and quiet times, judge what was done about each incident."""
+    outcomes = [
+        play(make_storm(options.seed + _FIRST_SEED + number, causes=causes))
+        for causes in range(4)
+        for number in range(options.extra.storms)
+    ]
+    kinds: dict[str, Counter[bool]] = {}
+    for one in outcomes:
+        for kind, right in _judged(one):
+            kinds.setdefault(kind, Counter())[right] += 1
+    wrong = sum(len(one.quarantined - _guilty(one)) for one in outcomes)
+    hours = sum(
+        (len(clusters()) - len(_guilty(one))) * STORM * PERIOD.total_seconds() / 3600.0
+        for one in outcomes
+    )
+    total: Counter[bool] = sum(kinds.values(), Counter())
+    rows: list[dict[str, Any]] = [
+        {
+            "peer": f"aiops, {kind}",
+            "incidents": counts.total(),
+            "right response": counts[True] / counts.total(),
+        }
+        for kind, counts in sorted(kinds.items())
+    ]
+    rows.append(
+        {
+            "peer": "aiops, all",
+            "incidents": total.total(),
+            "right response": total[True] / max(total.total(), 1),
+            "healthy clusters quarantined": wrong,
+            "healthy cluster-hours": hours,
+        }
+    )
+    rows.append(_always_nothing(kinds))
+    return Report(
+        bench="detection.response",
+        data="simulated",
+        seed=options.seed,
+        rows=rows,
+        musts=[
+            at_least("right response", rows[-2]["right response"], 0.95),
+            at_most("healthy clusters quarantined", wrong, 0),
+            at_least("healthy cluster-hours watched", hours, 3e4),
+        ],
+        notes=[
+            "Right is: every cluster of a faulty provider, region or cluster quarantined; a faulty task "
+            "held; nothing about a fault of data or software (DAG, operating system, version). A pair "
+            "of levels is right if its clusters are quarantined, or nothing is done.",
+            f"Incidents with fewer than {_LEAST_ALARMS} alarms of their own do not count.",
+        ],
+    )
+
+
+def _judged(one: Outcome) -> list[tuple[str, bool]]:
+    own = Counter(truth for truth in one.truth if isinstance(truth, int))
+    return [
+        (_kind(incident), _right(one, number, incident))
+        for number, incident in enumerate(one.storm.incidents)
+        if own[number] >= _LEAST_ALARMS
+    ]
+
+
+def _kind(incident: Incident) -> str:
+    names = set(incident.cause)
+    if len(names) > 1:
+        return "pair of levels"
+    if names <= _INFRASTRUCTURE:
+        return "clusters at fault"
+    return "task at fault" if names == {"task"} else "data or software at fault"
+
+
+def _right(one: Outcome, number: int, incident: Incident) -> bool:
+    groups = Counter(
+        group
+        for truth, group in zip(one.truth, one.groups, strict=True)
+        if truth == number and group is not None
+    )
+    main = groups.most_common(1)
+    action = one.actions.get(str(main[0][0])) if main else None
+    quarantined = _hit(incident) <= one.quarantined
+    match _kind(incident):
+        case "clusters at fault":
+            return quarantined
+        case "task at fault":
+            return action is ResponseAction.HOLD_TASK
+        case "pair of levels":
+            return quarantined or action in {None, ResponseAction.NOTHING}
+        case _:
+            return action in {None, ResponseAction.NOTHING}
+
+
+def _hit(incident: Incident) -> set[str]:
+    """Clusters that have the infrastructure part of a cause; none if it has none."""
+    asked = {name: value for name, value in incident.cause.items() if name in _INFRASTRUCTURE}
+    if not asked:
+        return set()
+    return {
+        spec.name
+        for spec in clusters()
+        if asked.items()
+        <= {"cluster": spec.name, "provider": spec.provider, "region": spec.region}.items()
+    }
+
+
+def _guilty(one: Outcome) -> set[str]:
+    return set[str]().union(*(_hit(incident) for incident in one.storm.incidents))
+
+
+def _always_nothing(kinds: dict[str, Counter[bool]]) -> dict[str, Any]:
+    total = sum(counts.total() for counts in kinds.values())
+    passive = sum(
+        counts.total()
+        for kind, counts in kinds.items()
+        if kind in {"data or software at fault", "pair of levels"}
+    )
+    return {
+        "peer": "never doing anything",
+        "incidents": total,
+        "right response": passive / max(total, 1),
+        "healthy clusters quarantined": 0,
+    }
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--storms", type=int, default=6, metavar="N", help="per number of causes")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run("detection", measure, add_options=_options))

@@ -1,0 +1,280 @@
+"""
+Storms: how few super-alarms, how purely grouped, with which cause, how soon?
+
+``python -m benchmarks.detection.storms [--storms N]``: N seeded storms for each number of concurrent
+causes (1 to 5) through the whole engine; peers group the very same alarms. Needs no data.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.rules_file import default_rules
+from aiops_provider.detection.watch import Watch
+from aiops_provider.domain.alarm import Alarm, ResponseAction
+from aiops_provider.domain.kpi import SeriesKey
+from benchmarks.command import Options, run
+from benchmarks.detection.storm_simulator import (
+    PERIOD,
+    START,
+    Storm,
+    clusters,
+    make_storm,
+)
+from benchmarks.report import Must, Report, at_least, at_most
+
+Grouping = Callable[[Sequence[Alarm]], list[object]]
+
+# Number of an incident, None for background, or the mark of an alarm that several incidents hit.
+Truth = int | None | object
+_SEVERAL = "several"
+
+# An incident that spoiled fewer series than this could not be told from chance by anyone.
+_LEAST_ALARMS = 4
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one storm: alarms with truth and group, super-alarms with cause and time."""
+
+    storm: Storm
+    alarms: list[Alarm] = field(default_factory=list)
+    truth: list[Truth] = field(default_factory=list)
+    groups: list[object] = field(default_factory=list)
+    causes: dict[str, dict[str, str]] = field(default_factory=dict)
+    opened: dict[str, int] = field(default_factory=dict)
+    actions: dict[str, ResponseAction] = field(default_factory=dict)
+    quarantined: set[str] = field(default_factory=set)
+
+
+def play(storm: Storm) -> Outcome:
+    """Feed a storm to the engine, period by period."""
+    watch = Watch(WatchConfig(lead=PERIOD), default_rules(), clusters=clusters())
+    watch.learn(storm.history)
+    out = Outcome(storm)
+    truth: dict[SeriesKey, list[tuple[datetime, frozenset[int]]]] = defaultdict(list)
+    alarms: dict[str, Alarm] = {}
+    for number, arrivals in enumerate(storm.periods):
+        for arrival in arrivals:
+            sample = arrival.sample
+            truth[sample.series].append((sample.observed_at, arrival.incidents))
+        watch.observe(arrival.sample for arrival in arrivals)
+        told = watch.evaluate(START + (number + 1) * PERIOD + timedelta(seconds=5))
+        alarms |= {alarm.id: alarm for alarm in told.alarms}
+        for one in told.super_alarms:
+            out.causes[one.id] = dict(one.root_cause.best.cause)
+            out.opened.setdefault(one.id, number)
+            if one.response is not None:
+                out.actions[one.id] = one.response.action
+                out.quarantined |= set(one.response.clusters)
+    out.alarms = list(alarms.values())
+    out.truth = [_truth(alarm, truth[alarm.series]) for alarm in out.alarms]
+    out.groups = [alarm.super_alarm for alarm in out.alarms]
+    return out
+
+
+def _truth(alarm: Alarm, samples: Sequence[tuple[datetime, frozenset[int]]]) -> Truth:
+    """The one incident that an alarm is part of while it lasts, none, or that it is of several."""
+    end = alarm.last_seen_at or alarm.observed_at
+    parts = [numbers for at, numbers in samples if alarm.observed_at <= at <= end]
+    incidents = frozenset[int]().union(*parts)
+    if len(incidents) > 1:
+        return _SEVERAL
+    return next(iter(incidents), None)
+
+
+def by_fingerprint(alarms: Sequence[Alarm]) -> list[object]:
+    """Deduplication by KPI and task."""
+    return [(alarm.series.name, alarm.attributes.get("task")) for alarm in alarms]
+
+
+def by_labels(alarms: Sequence[Alarm]) -> list[object]:
+    """Alertmanager with ``group_by: [provider, region, cluster]`` and a group interval of 5 minutes."""
+    return [
+        tuple(alarm.attributes.get(name) for name in ("provider", "region", "cluster"))
+        for alarm in alarms
+    ]
+
+
+def by_window(alarms: Sequence[Alarm]) -> list[object]:
+    """Everything within 15 minutes of the alarm before is one incident."""
+    order = sorted(range(len(alarms)), key=lambda i: alarms[i].observed_at)
+    found: list[object] = [None] * len(alarms)
+    group = 0
+    for before, now in zip([None, *order], order, strict=False):
+        if before is not None and alarms[now].observed_at - alarms[before].observed_at > timedelta(
+            minutes=15
+        ):
+            group += 1
+        found[now] = group
+    return found
+
+
+def by_density(alarms: Sequence[Alarm]) -> list[object]:
+    """DBSCAN over one-hot attributes: alarms that differ in at most four of eight are neighbours."""
+    if not alarms:
+        return []
+    from sklearn.cluster import DBSCAN
+
+    names = ("provider", "region", "cluster", "task", "dag", "os", "version")
+    codes = np.array(
+        [[hash(alarm.attributes.get(name)) % 2**31 for name in names] for alarm in alarms]
+    )
+    labels = DBSCAN(eps=4.01 / len(names), min_samples=3, metric="hamming").fit_predict(codes)
+    return [None if label < 0 else int(label) for label in labels]
+
+
+PEERS: dict[str, Grouping] = {
+    "Alertmanager (group_by cluster)": by_labels,
+    "fingerprint (KPI and task)": by_fingerprint,
+    "time window (15 min)": by_window,
+    "DBSCAN over attributes": by_density,
+}
+
+
+def measure(options: Options) -> Report:
+    """Play all storms, score the engine and the peers."""
+    outcomes = [
+        play(make_storm(options.seed + number, causes=causes))
+        for causes in range(1, 6)
+        for number in range(options.extra.storms)
+    ]
+    ours = _row("aiops", outcomes, [one.groups for one in outcomes])
+    ours |= _causes(outcomes)
+    rows = [ours]
+    rows += [
+        _row(name, outcomes, [group(one.alarms) for one in outcomes])
+        for name, group in PEERS.items()
+    ]
+    rng = np.random.default_rng(options.seed)
+    chance: list[list[object]] = [
+        list(rng.integers(len(one.storm.incidents), size=len(one.alarms))) for one in outcomes
+    ]
+    rows.append(_row("random groups, as many as incidents", outcomes, chance))
+    return Report(
+        bench="detection.storms",
+        data="simulated",
+        seed=options.seed,
+        rows=rows,
+        musts=_musts(ours),
+        notes=[
+            "Pairs are pairs of alarms that have a cause in truth; background alarms that were put "
+            "into a group count against its purity, as pairs with every other member.",
+            "An alarm that several incidents hit while it lasts belongs to each of them; it is in no "
+            "pair, for the engine and for the peers alike.",
+            f"Incidents that raised fewer than {_LEAST_ALARMS} alarms of their own do not count; lost is an incident "
+            "none of whose alarms is in any group.",
+            "Reduction: share of the alarms that nobody need look at, 1 - groups / alarms; the oracle "
+            "tells each incident once. Alarms in no group page nobody.",
+            "Delay: sampling periods from the onset to the end of the period in which the first "
+            "super-alarm with a member of the incident was opened; 1 is the fastest possible.",
+        ],
+    )
+
+
+def _row(
+    peer: str, outcomes: Sequence[Outcome], groups: Sequence[Sequence[object]]
+) -> dict[str, Any]:
+    told = incidents = alarms = lost = 0
+    same_both = same_told = same_true = 0
+    for one, grouping in zip(outcomes, groups, strict=True):
+        counts = Counter(truth for truth in one.truth if isinstance(truth, int))
+        counted = {number for number, count in counts.items() if count >= _LEAST_ALARMS}
+        incidents += len(counted)
+        alarms += len(one.alarms)
+        told += len({group for group in grouping if group is not None})
+        covered = {
+            truth for truth, group in zip(one.truth, grouping, strict=True) if group is not None
+        }
+        lost += len(counted - covered)
+        both, mine, true = _pairs(one.truth, grouping)
+        same_both, same_told, same_true = same_both + both, same_told + mine, same_true + true
+    precision, recall = same_both / max(same_told, 1), same_both / max(same_true, 1)
+    return {
+        "peer": peer,
+        "storms": len(outcomes),
+        "incidents": incidents,
+        "alarms": alarms,
+        "groups": told,
+        "groups / incident": told / max(incidents, 1),
+        "pair precision": precision,
+        "pair recall": recall,
+        "pair-F1": 2.0 * precision * recall / max(precision + recall, 1e-12),
+        "lost": lost,
+        "reduction": 1.0 - told / max(alarms, 1),
+        "of the oracle's": (1.0 - told / max(alarms, 1)) / (1.0 - incidents / max(alarms, 1)),
+    }
+
+
+def _pairs(truth: Sequence[Truth], groups: Sequence[object]) -> tuple[int, int, int]:
+    """Pairs that are together in truth and in the groups, in the groups, in truth."""
+    cells: Counter[tuple[object, object]] = Counter()
+    # Every background alarm is an incident of its own.
+    named = [true if true is not None else f"background-{i}" for i, true in enumerate(truth)]
+    clear = [(true, group) for true, group in zip(named, groups, strict=True) if true != _SEVERAL]
+    for true, group in clear:
+        if group is not None:
+            cells[true, group] += 1
+    by_group: Counter[object] = Counter()
+    for (_, group), count in cells.items():
+        by_group[group] += count
+    by_truth = Counter(true for true, _ in clear)
+    choose = [count * (count - 1) // 2 for count in cells.values()]
+    return (
+        sum(choose),
+        sum(count * (count - 1) // 2 for count in by_group.values()),
+        sum(count * (count - 1) // 2 for count in by_truth.values()),
+    )
+
+
+def _causes(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    exact, total, delays = 0, 0, []
+    for one in outcomes:
+        members: dict[int, Counter[object]] = defaultdict(Counter)
+        for truth, group in zip(one.truth, one.groups, strict=True):
+            if isinstance(truth, int):
+                members[truth][group] += 1
+        for number, groups in members.items():
+            if sum(groups.values()) < _LEAST_ALARMS:
+                continue
+            total += 1
+            incident = one.storm.incidents[number]
+            told = [group for group in groups if group is not None]
+            main = max(told, key=lambda group: groups[group], default=None)
+            exact += main is not None and one.causes.get(str(main)) == incident.cause
+            if told:
+                first = min(one.opened[str(group)] for group in told)
+                delays.append(max(first - incident.onset, 0) + 1)
+    return {
+        "exact cause": exact / max(total, 1),
+        "delay median": float(np.median(delays)) if delays else float("nan"),
+        "delay p95": float(np.quantile(delays, 0.95)) if delays else float("nan"),
+    }
+
+
+def _musts(ours: dict[str, Any]) -> list[Must]:
+    return [
+        at_least("super-alarms per incident", ours["groups / incident"], 1.0),
+        at_most("super-alarms per incident", ours["groups / incident"], 1.1),
+        at_least("pair-F1", ours["pair-F1"], 0.95),
+        at_least("exact cause", ours["exact cause"], 0.9),
+        at_most("incidents lost", ours["lost"], 0),
+        at_least("reduction, of the oracle's", ours["of the oracle's"], 0.98),
+        at_most("delay p95, periods", ours["delay p95"], 2.0),
+    ]
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--storms", type=int, default=8, metavar="N", help="per number of causes")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run("detection", measure, add_options=_options))
