@@ -201,10 +201,20 @@ def test_a_job_of_an_earlier_scheduler_is_adopted_and_never_submitted_again(batc
 
 
 def test_while_observing_nothing_is_asked_for(batch):
-    """A task gets what it would have got without us, and only what its author said."""
+    """A task gets what it would have got without us, and is told where it is."""
     own = {"containerOverrides": {"environment": [{"name": "A", "value": "b"}]}}
     sent = batch.binding.prepare(shipment({**own, "aiops": {}}, applied=False))
-    assert own == sent.ti.executor_config
+    environment = [{"name": "AIOPS_CLUSTER", "value": "c"}, {"name": "A", "value": "b"}]
+    assert {"containerOverrides": {"environment": environment}} == sent.ti.executor_config
+
+
+def test_what_a_task_is_told_does_not_travel_in_its_workload(batch, ecs):
+    """Airflow writes workloads into the logs of containers, and a token is no word for a log."""
+    for site in (batch, ecs):
+        sent = site.binding.prepare(shipment())
+        assert sent.ti.context_carrier is None
+        assert "AIOPS_CLUSTER" not in sent.model_dump_json()
+        assert "AIOPS_CLUSTER" in str(sent.ti.executor_config)
 
 
 @pytest.mark.parametrize(

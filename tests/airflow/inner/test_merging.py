@@ -4,11 +4,11 @@ import doctest
 
 import pytest
 
-from aiops_provider.airflow.inner import binding, carrier, merging, team_configuration
+from aiops_provider.airflow.inner import aws_client, binding, carrier, merging, team_configuration
 from aiops_provider.airflow.inner.merging import merged, own_words
 
 
-@pytest.mark.parametrize("module", [binding, carrier, merging, team_configuration])
+@pytest.mark.parametrize("module", [aws_client, binding, carrier, merging, team_configuration])
 def test_examples_hold(module):
     """What a docstring shows is what happens."""
     assert 0 == doctest.testmod(module).failed
