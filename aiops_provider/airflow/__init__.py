@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 __all__ = ["AiopsExecutor", "describe"]
 
 if TYPE_CHECKING:
+    from aiops_provider.airflow.description import describe
     from aiops_provider.airflow.executor import AiopsExecutor
-    from aiops_provider.airflow.executor_config import describe
 
 _HOMES = {
     "AiopsExecutor": "aiops_provider.airflow.executor",
-    "describe": "aiops_provider.airflow.executor_config",
+    "describe": "aiops_provider.airflow.description",
 }
 
 

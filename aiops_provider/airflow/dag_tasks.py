@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from aiops_provider.airflow.executor_config import read_description
+from aiops_provider.airflow.description import read_description
 from aiops_provider.domain.workload import TASK_DESCRIPTION
 from aiops_provider.errors import DescriptionError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aiops_provider.airflow.executor_config import describe
+from aiops_provider.airflow.description import describe
 from aiops_provider.domain.workload import Generic, TaskDescription
 from aiops_provider.errors import DescriptionError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from aiops_provider.airflow.executor_config import read_description
+from aiops_provider.airflow.description import read_description
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.errors import DescriptionError
 

@@ -4,7 +4,7 @@ import pytest
 from airflow.sdk import dag, task
 
 from aiops_provider import Generic, Training
-from aiops_provider.airflow.executor_config import read_description
+from aiops_provider.airflow.description import read_description
 from aiops_provider.errors import DescriptionError
 
 

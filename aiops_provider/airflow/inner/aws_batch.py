@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiops_provider.airflow.inner.aws_client import client
+from aiops_provider.airflow.inner.aws_client import client, entries
 from aiops_provider.airflow.inner.stock_binding import StockBinding
 from aiops_provider.control.manifests import given
 from aiops_provider.domain.profile import ResourceRequest
@@ -53,6 +53,10 @@ class AwsBatchBinding(StockBinding):
                 )
 
         return check
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Of the job's container."""
+        return {"containerOverrides": {"environment": entries(environment)}}
 
     def given(self, grant: ResourceRequest) -> ResourceRequest:
         """On Fargate the size that holds what is granted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # A call that takes longer makes its cluster late; the SDK's own limit is a minute, five times over.
@@ -13,6 +14,16 @@ def limits(connect_s: float = _CONNECT_TIMEOUT_S, read_s: float = _READ_TIMEOUT_
     from botocore.config import Config
 
     return Config(connect_timeout=connect_s, read_timeout=read_s, retries={"total_max_attempts": 1})
+
+
+def entries(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """
+    An environment as AWS wants it.
+
+    >>> entries({"AIOPS_CLUSTER": "ecs"})
+    [{'name': 'AIOPS_CLUSTER', 'value': 'ecs'}]
+    """
+    return [{"name": name, "value": value} for name, value in environment.items()]
 
 
 def client(service: str, *, team: str, timeout_s: float) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aiops_provider.airflow.inner.aws_client import client
+from aiops_provider.airflow.inner.aws_client import client, entries
 from aiops_provider.airflow.inner.stock_binding import StockBinding
 from aiops_provider.control.manifests import given
 from aiops_provider.domain.profile import ResourceRequest
@@ -56,6 +56,12 @@ class AwsEcsBinding(StockBinding):
                 raise ClusterUnreachableError(f"ECS cluster {name} is {status}")
 
         return check
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Of the container that runs the task."""
+        container = self.spec.options.get("container", "airflow")
+        own = {"name": container, "environment": entries(environment)}
+        return {"overrides": {"containerOverrides": [own]}}
 
     def given(self, grant: ResourceRequest) -> ResourceRequest:
         """On Fargate the size that holds what is granted."""

@@ -88,13 +88,15 @@ class CeleryBinding(StockBinding):
         """Nothing: a Celery worker takes a task as it is."""
         return {}
 
-    def external_id(self, ti_id: UUID | str, epoch: int, stored: str | None) -> str:  # noqa: ARG002
+    def external_id(self, ti_id: UUID | str, epoch: int, stored: str | None) -> str:
         """
         The Celery task id, derived from the placement.
 
         Two placements of one try have two ids, also on one broker, so that revoking the old message
         leaves the new one alone; and a scheduler that adopts needs nothing but the placement.
         """
+        if epoch == 0 and stored:
+            return stored  # sent while the layer was switched off and nothing was recorded
         return str(uuid5(UUID(str(ti_id)), f"{self.spec.name}/{epoch}"))
 
     def outcome(self, info: Any) -> Outcome:  # noqa: ARG002

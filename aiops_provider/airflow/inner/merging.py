@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiops_provider.airflow.executor_config import EXECUTOR_CONFIG_KEY
+from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY
 
 # By these the entries of lists are told apart in the interfaces of AWS and Kubernetes.
 _NAMING_KEYS = ("name", "type", "key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -43,12 +44,25 @@ class StockBinding:
         if shipment.decision is None:
             return workload
         ti = workload.ti
-        ti.context_carrier = carrier.load(ti.context_carrier, shipment.environment)
         # While only observing, a task gets what it would have got without us.
         applied = shipment.decision.placement.applied
-        granted = self.granted(shipment.decision.grant) if applied else {}
-        ti.executor_config = merged(granted, own_words(ti.executor_config))
+        ours = self.granted(shipment.decision.grant) if applied else {}
+        variables = self.variables(shipment.environment)
+        if variables is None:
+            ti.context_carrier = carrier.load(ti.context_carrier, shipment.environment)
+        else:
+            ours = merged(ours, variables)
+        ti.executor_config = merged(ours, own_words(ti.executor_config))
         return workload
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, Any] | None:  # noqa: ARG002
+        """
+        The environment of a task as ``executor_config``, where each task has a container of its own.
+
+        ``None`` where it has not: then what it is told travels with the workload. A container must
+        not be told that way, for Airflow writes the workload into the container's log as it is.
+        """
+        return None
 
     def granted(self, grant: Any) -> dict[str, Any]:
         """The resources of a task as ``executor_config`` of the inner executor."""

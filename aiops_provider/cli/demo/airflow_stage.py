@@ -124,9 +124,13 @@ class AirflowStage:
         """Process id of one of the processes, by the name of its log."""
         return self._running.pid(name)
 
+    def kill(self, name: str) -> None:
+        """End a process as a crash would."""
+        self._running.kill(name)
+
     def kill_scheduler(self) -> None:
         """End the scheduler as a crash would, and start another one."""
-        self._running.kill("scheduler")
+        self.kill("scheduler")
         self._running.start("scheduler", self.command("scheduler"))
 
     def check(self) -> None:

@@ -77,6 +77,13 @@ def test_every_task_runs_on_its_cluster(fleet):
     assert expected == ran
 
 
+def test_no_token_is_written_to_a_containers_log(fleet):
+    """Airflow writes the workload there; what a task is told about itself is not in it."""
+    said = (fleet.stage.home / "logs" / "aws.log").read_text()
+    assert "Executing workload" in said
+    assert "AIOPS_TOKEN" not in said
+
+
 def test_what_was_granted_is_asked_for_and_the_user_wins(fleet):
     """Half a core is a whole one on EC2, half a one on Fargate; 1.5 GiB is 2 GiB there."""
     found = Counter(tuple(sorted(requirements(job).items())) for job in asked(fleet))

@@ -138,3 +138,22 @@ def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet
     assert Counter({"aws": 4, "onprem": 2}) == Counter(
         words[3] for words in fleet.ledger("freeze") if words[0] == "end"
     )
+
+
+def test_two_schedulers_share_the_work_and_one_inherits_from_the_other(fleet):
+    """Each task runs once, whoever queued it; what the dead one had, the other one adopts."""
+    before = len(fleet.ledger("crash"))
+    fleet.stage.start_beside("scheduler-2", fleet.stage.command("scheduler"))
+    second = fleet.stage.config.home / "logs" / "scheduler-2.log"
+    fleet.wait_for(
+        "the second scheduler", lambda: "executor is ready" in second.read_text(), timeout_s=90
+    )
+    fleet.api.trigger("crash", "s1")
+    fleet.wait_for(
+        "tasks on all workers", lambda: len(fleet.ledger("crash")) == before + 4, timeout_s=60
+    )
+    fleet.stage.kill("scheduler")
+    assert "success" == fleet.api.wait("crash", "s1", timeout_s=200)
+    words = Counter((word, task) for word, task, *_ in fleet.ledger("crash")[before:])
+    everybody = {f"on_{group}[{index}]" for group in GROUPS for index in range(4)}
+    assert Counter({(word, task) for word in ("start", "end") for task in everybody}) == words

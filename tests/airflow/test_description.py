@@ -3,7 +3,7 @@
 import pytest
 
 from aiops_provider import Dataset, Generic, Sla, Training
-from aiops_provider.airflow.executor_config import describe, read_description
+from aiops_provider.airflow.description import describe, read_description
 from aiops_provider.errors import DescriptionError
 
 
@@ -51,3 +51,12 @@ def test_a_wrong_description_names_field_and_value(said, field):
     with pytest.raises(DescriptionError) as caught:
         read_description({"aiops": said})
     assert field in str(caught.value)
+
+
+def test_the_function_is_found_whatever_was_imported_before():
+    """A module of that name would take its place once anybody has imported it."""
+    import aiops_provider.airflow.description
+    import aiops_provider.airflow.executor
+    from aiops_provider.airflow import describe as found
+
+    assert found is aiops_provider.airflow.description.describe
