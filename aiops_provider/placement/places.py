@@ -1,4 +1,4 @@
-"""The places that could hold a task, in the order of preference as if all were idle and healthy."""
+"""A place that could hold a task, what may stand in its way, and the error where there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.cost import planning_price
-from aiops_provider.placement.eligibility import machine_against, rule_against, shortage
+from aiops_provider.placement.eligibility import rule_against, shortage
 
 
 class Obstacle(IntEnum):
@@ -42,6 +42,7 @@ class Place:
         cost_usd_per_hour: Of the task's share of a machine; ``None`` if the price is unknown.
         score_usd_per_hour: As above, an unknown price taken as high, with the scarcity price.
         passed_over: Why another place is taken when nothing stands in the way of this one.
+        tier: Compared before the score: near before far, then known prices before unknown ones.
     """
 
     key: tuple[str, str]
@@ -53,67 +54,12 @@ class Place:
     cost_usd_per_hour: float | None
     score_usd_per_hour: float
     passed_over: str
+    tier: int
 
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """
-    Places for a task, and why other clusters are none.
-
-    Attributes:
-        places: The preferred one first.
-        refused: Why a cluster can never hold it, by its name.
-        clusters: How many clusters the places are on.
-    """
-
-    places: tuple[Place, ...]
-    refused: Mapping[str, str]
-    clusters: int
-
-
-def find_candidates(
-    profile: WorkloadProfile,
-    clusters: Sequence[ClusterSpec],
-    *,
-    quarantined: Mapping[str, str],
-    unreachable: Mapping[str, str],
-    scarcity_usd: Mapping[str, float],
-) -> Candidates:
-    """
-    Look at every pool once.
-
-    Near its data or preferred regions comes first, for moving data has a price that is not known
-    here; then known prices before unknown ones; then the lowest score.
-
-    Args:
-        profile: Of which only the request and the limits matter.
-        clusters: All of them.
-        quarantined: Reason by cluster.
-        unreachable: Reason by cluster.
-        scarcity_usd: What a core-hour of a cluster is worth to others, by cluster.
-    """
-    refused: dict[str, str] = {}
-    ranked: list[tuple[tuple[object, ...], Place]] = []
-    for cluster in clusters:
-        against = rule_against(profile, cluster) or machine_against(profile.request, cluster)
-        if against is not None:
-            refused[cluster.name] = against
-            continue
-        far = _is_far(profile, cluster)
-        for pool in cluster.feasible_pools(profile.request):
-            place = _place(
-                profile.request,
-                cluster,
-                pool,
-                far=far,
-                barrier=_barrier(cluster.name, quarantined, unreachable),
-                scarcity_usd=scarcity_usd.get(cluster.name, 0.0),
-            )
-            unknown = pool.price_usd_per_hour is None
-            ranked.append(((far, unknown, place.score_usd_per_hour, place.key), place))
-    ranked.sort(key=lambda pair: pair[0])
-    places = tuple(place for _, place in ranked)
-    return Candidates(places, refused, len({place.name for place in places}))
+    @property
+    def preference(self) -> tuple[int, float, tuple[str, str]]:
+        """Sorts places that nothing stands in the way of."""
+        return (self.tier, self.score_usd_per_hour, self.key)
 
 
 def infeasible(
@@ -149,15 +95,28 @@ def infeasible(
     )
 
 
-def _place(
+def make_place(
     request: ResourceRequest,
     cluster: ClusterSpec,
     pool: Pool,
     *,
+    capacity: Capacity,
     far: bool,
     barrier: tuple[Obstacle, str],
     scarcity_usd: float,
 ) -> Place:
+    """
+    A pool as a place for one request.
+
+    Args:
+        request: That one machine of the pool can hold.
+        cluster: The pool's cluster.
+        pool: Where.
+        capacity: Of the whole pool.
+        far: It is not where the data or the users are.
+        barrier: What stands in the way of the cluster, and in words.
+        scarcity_usd: What a core-hour of the cluster is worth to others.
+    """
     share = pool.machine_share(request)
     score = share * planning_price(pool) + scarcity_usd * request.cores
     known = pool.price_usd_per_hour
@@ -172,28 +131,25 @@ def _place(
         key=(cluster.name, pool.name),
         name=cluster.name,
         pool=pool,
-        capacity=pool.capacity,
+        capacity=capacity,
         barrier=barrier[0],
         why=barrier[1],
         cost_usd_per_hour=None if known is None else share * known,
         score_usd_per_hour=score,
         passed_over=passed_over,
+        tier=2 * far + (known is None),
     )
 
 
-def _barrier(
+def barrier_of(
     name: str, quarantined: Mapping[str, str], unreachable: Mapping[str, str]
 ) -> tuple[Obstacle, str]:
+    """What stands in the way of a cluster whoever asks, and in words."""
     if name in unreachable:
         return Obstacle.UNREACHABLE, f"unreachable: {unreachable[name]}"
     if name in quarantined:
         return Obstacle.QUARANTINED, f"quarantined: {quarantined[name]}"
     return Obstacle.NONE, ""
-
-
-def _is_far(profile: WorkloadProfile, cluster: ClusterSpec) -> bool:
-    near = {profile.data_region, *profile.preferred_regions} - {None}
-    return bool(near) and cluster.region not in near
 
 
 def _closeness(request: ResourceRequest, machine: Capacity) -> tuple[float, float, float]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops_provider.domain.plan import RouteCode, RouteReason
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.placement.places import OBSTACLES, Candidates, Obstacle, Place
+from aiops_provider.placement.place_table import Candidates
+from aiops_provider.placement.places import OBSTACLES, Obstacle, Place
 
 _NAMED = 3
 _UNPLANNED = "the plan does not use it"
@@ -22,7 +23,9 @@ class Choice:
         profile: Of the task.
         best: The chosen place.
         level: What stands in its way.
-        ranks: All places by what stands in their way.
+        passed: What would have come before the chosen place, had nothing stood in its way, from
+            the mildest obstacle; of those that are full, at least one if there is any.
+        ranked: Makes the list of all places by what stands in their way.
         candidates: All places in order of preference, and what can never hold the task.
         avoid: Clusters that failed or refused it, with why.
         shares: The plan's shares by place; empty if the plan does not know the task.
@@ -34,13 +37,52 @@ class Choice:
     profile: WorkloadProfile
     best: Place
     level: Obstacle
-    ranks: Sequence[Sequence[Place]]
+    passed: Sequence[tuple[Obstacle, Place]]
+    ranked: Callable[[], Sequence[Sequence[Place]]]
     candidates: Candidates
     avoid: Mapping[str, str]
     shares: Mapping[tuple[str, str], float]
     plan_version: int | None
     scarce: bool
     fill: float
+
+
+class Rejections(Mapping[str, str]):
+    """
+    Why each other cluster was passed over, put into words when somebody asks.
+
+    Args:
+        explain: Makes the words; called at most once unless threads meet.
+    """
+
+    __slots__ = ("_explain", "_words")
+
+    def __init__(self, explain: Callable[[], dict[str, str]]) -> None:
+        self._explain: Callable[[], dict[str, str]] | None = explain
+        self._words: dict[str, str] = {}
+
+    def __getitem__(self, cluster: str) -> str:
+        return self._all()[cluster]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
+        return (dict, (self._all(),))
+
+    def _all(self) -> dict[str, str]:
+        explain = self._explain
+        if explain is not None:
+            self._words = explain()
+            # The words stay, what they were made of can go.
+            self._explain = None
+        return self._words
 
 
 def explain_choice(choice: Choice, *, hours: float) -> RouteReason:
@@ -60,7 +102,7 @@ def explain_choice(choice: Choice, *, hours: float) -> RouteReason:
     return RouteReason(
         code=code,
         sentence=f"{sentence}; {price}",
-        rejected=_rejected(choice),
+        rejected=Rejections(lambda: _rejected(choice)),
         figures={
             "score_usd": best.score_usd_per_hour * hours,
             "plan_share": choice.shares.get(best.key, 0.0),
@@ -76,7 +118,7 @@ def _why(choice: Choice) -> tuple[RouteCode, str]:
         return RouteCode.PINNED, f"the task is pinned to {name}{_in_spite_of(choice)}"
     if choice.level >= Obstacle.AVOIDED:
         return RouteCode.FALLBACK, f"no better place is left than {name}{_in_spite_of(choice)}"
-    if choice.candidates.clusters == 1:
+    if choice.candidates.on_one_cluster():
         only = f"{name} is the only cluster that may and can hold it"
         return RouteCode.ONLY_CHOICE, f"{only}{_in_spite_of(choice)}"
     passed = _stood_in_for(choice)
@@ -93,8 +135,8 @@ def _by_preference(choice: Choice) -> tuple[RouteCode, str]:
         return RouteCode.PLAN, f"plan {choice.plan_version} gives {name} {share:.0%} of it{spite}"
     if choice.level is Obstacle.FULL:
         return RouteCode.CHEAPEST, f"{name} is the least overbooked of all{spite}"
-    room = " with room" if choice.ranks[Obstacle.FULL] else ""
-    count = len(choice.candidates.places)
+    room = " with room" if any(level is Obstacle.FULL for level, _ in choice.passed) else ""
+    count = choice.candidates.count
     if choice.plan_version is not None and choice.scarce:
         sentence = f"{name} is the cheapest of {count}{room} at what the plan's capacity is worth"
         return RouteCode.SHADOW_PRICE, sentence
@@ -108,19 +150,11 @@ def _in_spite_of(choice: Choice) -> str:
 
 
 def _stood_in_for(choice: Choice) -> list[tuple[str, str]]:
-    """Clusters that would have come before the chosen one, had nothing stood in their way."""
-    if not any(choice.ranks[Obstacle.AVOIDED :]):
-        return []
-    best_planned = choice.best.key in choice.shares
-    position = {place.key: number for number, place in enumerate(choice.candidates.places)}
+    """Clusters that would have come before the chosen one, had nothing worse than load stopped them."""
     found: dict[str, str] = {}
-    for level in (Obstacle.AVOIDED, Obstacle.QUARANTINED, Obstacle.UNREACHABLE):
-        for place in choice.ranks[level]:
-            planned = place.key in choice.shares
-            before = position[place.key] < position[choice.best.key]
-            preferred = planned if planned or best_planned else before
-            if preferred and place.name != choice.best.name:
-                found.setdefault(place.name, _blocked(place, level, choice.avoid))
+    for level, place in choice.passed:
+        if level is not Obstacle.FULL and place.name != choice.best.name:
+            found.setdefault(place.name, _blocked(place, level, choice.avoid))
     return list(found.items())
 
 
@@ -133,18 +167,18 @@ def _blocked(place: Place, level: Obstacle, avoid: Mapping[str, str]) -> str:
 
 
 def _rejected(choice: Choice) -> dict[str, str]:
-    reasons = dict(choice.candidates.refused)
-    taken = choice.best.name
-    for place in choice.ranks[Obstacle.NONE]:
+    reasons = choice.candidates.refused()
+    ranks = choice.ranked()
+    for place in ranks[Obstacle.NONE]:
         if place.name not in reasons:
             reasons[place.name] = place.passed_over
     if choice.best.key in choice.shares:
-        for place in choice.ranks[Obstacle.NONE]:
+        for place in ranks[Obstacle.NONE]:
             share = choice.shares.get(place.key, 0.0)
             reasons[place.name] = f"the plan gives it {share:.0%}" if share else _UNPLANNED
     for level in OBSTACLES:
         if level is not Obstacle.NONE:
-            for place in choice.ranks[level]:
+            for place in ranks[level]:
                 reasons.setdefault(place.name, _blocked(place, level, choice.avoid))
-    reasons.pop(taken, None)
+    reasons.pop(choice.best.name, None)
     return reasons

@@ -19,16 +19,11 @@ from aiops_provider.domain.plan import Alternative, PlacementPlan, Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.domain.workload import TaskKey
+from aiops_provider.placement.asked import Asked, Picked, by_obstacle, mildest_first
 from aiops_provider.placement.demand import expected_duration_s
-from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, has_room, is_full
-from aiops_provider.placement.places import (
-    OBSTACLES,
-    Candidates,
-    Obstacle,
-    Place,
-    find_candidates,
-    infeasible,
-)
+from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, is_full
+from aiops_provider.placement.place_table import Candidates, PlaceTable
+from aiops_provider.placement.places import OBSTACLES, Obstacle, Place, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
 from aiops_provider.placement.reason import Choice, explain_choice
 
@@ -71,8 +66,15 @@ class Router:
         self.snapshot = snapshot
         self._clusters = tuple(sorted(snapshot.clusters, key=lambda cluster: cluster.name))
         self._shares = PlanShares(snapshot.plan)
-        self._scarcity = snapshot.plan.shadow_prices if snapshot.plan is not None else {}
+        scarcity = snapshot.plan.shadow_prices if snapshot.plan is not None else {}
+        self._scarce = any(scarcity.values())
         self._version = snapshot.plan.version if snapshot.plan is not None else 0
+        self._places = PlaceTable(
+            self._clusters,
+            quarantined=snapshot.quarantined,
+            unreachable=snapshot.unreachable,
+            scarcity_usd=scarcity,
+        )
         self._known: dict[tuple[object, ...], Candidates] = {}
 
     def route(
@@ -131,37 +133,92 @@ class Router:
         now: datetime | None,
     ) -> Route:
         candidates = self._candidates(profile)
-        if not candidates.places:
-            raise infeasible(profile, self._clusters, candidates.refused)
-        ranks = _by_obstacle(profile, candidates.places, load, avoid)
-        level = next(obstacle for obstacle in OBSTACLES if ranks[obstacle])
-        if level is not Obstacle.NONE or self._shares.of(profile.task):
-            ranks[level] = self._preferred_first(profile, ranks[level], load, now)
-        best = ranks[level][0]
+        if not candidates.count:
+            raise infeasible(profile, self._clusters, candidates.refused())
+        asked = Asked(profile, candidates, self._shares.of(profile.task), load, avoid, now)
+        picked = self._among_free(asked) or self._among_all(asked)
+        best = picked.places[0]
+        hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+        # Whoever keeps count of the load goes on counting, the explanation is of this moment.
+        then = dict(load)
         choice = Choice(
             profile=profile,
             best=best,
-            level=level,
-            ranks=ranks,
+            level=picked.level,
+            passed=picked.passed,
+            ranked=lambda: by_obstacle(profile, candidates.all(), then, avoid),
             candidates=candidates,
             avoid=avoid,
-            shares=self._shares.of(profile.task),
+            shares=asked.shares,
             plan_version=self._version if self.snapshot.plan is not None else None,
-            scarce=any(self._scarcity.values()),
+            scarce=self._scarce,
             fill=fill(profile.request, best.capacity, load.get(best.key, IDLE)),
         )
-        hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
-        others = islice(chain.from_iterable(ranks[obstacle] for obstacle in OBSTACLES), 1, None)
         return Route(
             task=profile.task,
             cluster=best.name,
             pool=best.pool.name,
             request=profile.request,
             reason=explain_choice(choice, hours=hours),
-            alternatives=tuple(_alternative(p, hours) for p in islice(others, _ALTERNATIVES)),
+            alternatives=tuple(_alternative(place, hours) for place in picked.places[1:]),
             expected_cost_usd=_cost(best, hours),
             plan_version=self._version,
         )
+
+    def _among_free(self, asked: Asked) -> Picked | None:
+        """As many free places as a route names, from the preferred one on; ``None`` if too few."""
+        planned, passed = self._planned(asked)
+        places = list(planned)
+        known = {place.key for place in planned}
+        for place in asked.candidates:
+            obstacle = asked.obstacle(place)
+            if obstacle is not Obstacle.NONE:
+                if not places and place.key not in asked.shares:
+                    passed.append((obstacle, place))
+            elif place.key not in known:
+                places.append(place)
+            if len(places) > _ALTERNATIVES:
+                return Picked(places[: _ALTERNATIVES + 1], Obstacle.NONE, mildest_first(passed))
+        return None
+
+    def _planned(self, asked: Asked) -> tuple[list[Place], list[tuple[Obstacle, Place]]]:
+        """The free places of the plan, the one that is due first, and those that are not free."""
+        free: dict[tuple[str, str], Place] = {}
+        passed: list[tuple[Obstacle, Place]] = []
+        for key in asked.shares:
+            place = asked.candidates.at(key)
+            if place is not None:
+                obstacle = asked.obstacle(place)
+                if obstacle is Obstacle.NONE:
+                    free[key] = place
+                else:
+                    passed.append((obstacle, place))
+        due = self._shares.order(
+            asked.profile.task,
+            asked.profile.request,
+            among=free.keys(),
+            load=asked.load,
+            now=asked.now,
+        )
+        return [free[key] for key in due], passed
+
+    def _among_all(self, asked: Asked) -> Picked:
+        """The places that have least in their way, where few or none are free."""
+        profile, everywhere = asked.profile, asked.candidates.all()
+        ranks = by_obstacle(profile, everywhere, asked.load, asked.avoid)
+        level = next(obstacle for obstacle in OBSTACLES if ranks[obstacle])
+        if level is not Obstacle.NONE or asked.shares:
+            ranks[level] = self._preferred_first(profile, ranks[level], asked.load, asked.now)
+        best = ranks[level][0]
+        by_plan = best.key in asked.shares
+        passed = [
+            (obstacle, place)
+            for obstacle in OBSTACLES[Obstacle.FULL :]
+            for place in ranks[obstacle]
+            if place.key in asked.shares or (not by_plan and place.preference < best.preference)
+        ]
+        others = chain.from_iterable(ranks[obstacle] for obstacle in OBSTACLES)
+        return Picked(list(islice(others, _ALTERNATIVES + 1)), level, mildest_first(passed))
 
     def _candidates(self, profile: WorkloadProfile) -> Candidates:
         request = profile.request
@@ -178,13 +235,7 @@ class Router:
         )
         known = self._known.get(kind)
         if known is None:
-            known = find_candidates(
-                profile,
-                self._clusters,
-                quarantined=self.snapshot.quarantined,
-                unreachable=self.snapshot.unreachable,
-                scarcity_usd=self._scarcity,
-            )
+            known = self._places.candidates(profile)
             if len(self._known) >= _KINDS_REMEMBERED:
                 self._known = {}
             self._known[kind] = known
@@ -214,28 +265,6 @@ class Router:
         )
         first = [free.pop(key) for key in planned]
         return [*first, *free.values(), *(place for _, place in over)]
-
-
-def _by_obstacle(
-    profile: WorkloadProfile,
-    places: Sequence[Place],
-    load: LiveLoad,
-    avoid: Mapping[str, str],
-) -> list[list[Place]]:
-    """Places by the worst that stands in their way, each list in order of preference."""
-    ranks: list[list[Place]] = [[] for _ in OBSTACLES]
-    free, full, avoided = ranks[Obstacle.NONE], ranks[Obstacle.FULL], ranks[Obstacle.AVOIDED]
-    request = profile.request
-    for place in places:
-        if place.barrier is not Obstacle.NONE:
-            ranks[place.barrier].append(place)
-        elif avoid and place.name in avoid:
-            avoided.append(place)
-        elif place.key in load and not has_room(request, place.capacity, load[place.key]):
-            full.append(place)
-        else:
-            free.append(place)
-    return ranks
 
 
 def _alternative(place: Place, hours: float) -> Alternative:
