@@ -154,11 +154,13 @@ def cheapest_z(shape: Quantity, failure_cost_factor: float) -> float:
         failure_cost_factor: ``k``, > 0.
 
     Returns:
-        Between the critical ratio ``k / (k + 1)`` and 3.
+        Between the critical ratio ``k / (k + 1)``, rounded up to the next 0.05, and 3.
     """
     lowest = min(_HIGHEST_Z, z_exceeded_with(1 / (1 + failure_cost_factor)))
-    steps = math.ceil((_HIGHEST_Z - lowest) / _STEP_Z)
-    candidates = [min(lowest + step * _STEP_Z, _HIGHEST_Z) for step in range(steps + 1)]
+    # The same grid for every factor: were it to start at the lowest, a dearer kill could end up
+    # on a lower point than a cheaper one.
+    first, last = math.ceil(lowest / _STEP_Z - 1e-9), round(_HIGHEST_Z / _STEP_Z)
+    candidates = [step * _STEP_Z for step in range(first, last + 1)]
 
     def cost(z: float) -> float:
         return quantile_at(shape, z) * (1 + failure_cost_factor * exceeded(z))

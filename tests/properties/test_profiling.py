@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
-from aiops_provider.domain.profile import Quantity, ResourceRequest
+from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
 from aiops_provider.domain.workload import (
     Dataset,
     Etl,
@@ -26,6 +26,7 @@ from aiops_provider.domain.workload import (
 from aiops_provider.profiling.cron import CronError, starts_of_cron
 from aiops_provider.profiling.evidence import killed_at_gib
 from aiops_provider.profiling.profiler import Profiler
+from aiops_provider.profiling.request import cheapest_z
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TASK = TaskKey("dag", "task")
@@ -247,6 +248,14 @@ def test_dearer_kills_never_ask_for_less(history, description, factor, more):
     cheap = profile_of(history, description, failure_cost_factor=factor).request
     dear = profile_of(history, description, failure_cost_factor=factor * more).request
     assert dear.memory_gib >= cheap.memory_gib
+
+
+def test_a_kill_that_is_a_little_dearer_asks_for_no_less():
+    """Found by the property above: the candidates of two factors must lie on one grid."""
+    shape = Quantity(p50=1.0, p80=1.1, p95=1.43, source=Source.OWN_HISTORY)
+    factors = [0.1 * 1.05**power for power in range(120)]
+    chosen = [cheapest_z(shape, factor) for factor in factors]
+    assert sorted(chosen) == chosen
 
 
 @CALMLY

@@ -52,15 +52,20 @@ class JobMeter:
         """Whether the last reading was above the limit."""
         return self.memory_bytes > self.limit_bytes
 
-    def observe(self, members: Sequence[ProcessStat], now: float) -> None:
+    def observe(self, members: Sequence[ProcessStat], now: float, *, exec_ed: bool = False) -> None:
         """
         Take a reading.
 
         Args:
             members: Living processes of the job.
             now: Monotonic clock, seconds.
+            exec_ed: Whether they run a program of their own rather than a fork of the pool.
         """
         self.members = {process.pid: process for process in members}
+        if exec_ed:
+            # What the kernel tells at the end is hidden below the size of the pool they came from.
+            own = max(map(proc.high_water_bytes, self.members), default=0)
+            self.peak_bytes = max(self.peak_bytes, own)
         resident = sum(proc.resident_bytes(pid) for pid in self.members)
         if self._is_news(resident, now):
             self.memory_bytes = sum(

@@ -206,7 +206,9 @@ class Pool:
     def _look_after(self, running: RunningJob, orphans: Sequence[int], now: float) -> None:
         mains = [] if running.ended else [running.process.pid]
         if running.is_itself:
-            running.meter.observe(proc.family([*mains, *orphans]), now)
+            running.meter.observe(
+                proc.family([*mains, *orphans]), now, exec_ed=running.job.command is not None
+            )
         if running.meter.exceeded and not running.ended:
             running.exceed(now)
         if now >= running.kill_at or running.ended:

@@ -122,6 +122,11 @@ def memory_bytes(pid: int, *, inherited_bytes: int = 0) -> int:
     return kib * _KIB
 
 
+def high_water_bytes(pid: int) -> int:
+    """Highest resident size that the program of the process had so far, in bytes."""
+    return _status(pid).get("VmHWM", 0) * _KIB
+
+
 def anonymous_bytes(pid: int) -> int:
     """Anonymous resident memory in bytes: what a fork of the process would share with it."""
     return _status(pid).get("RssAnon", 0) * _KIB
@@ -193,7 +198,7 @@ def _memory_without_sharing(pid: int, inherited_bytes: int) -> int:
 
 
 def _status(pid: int) -> dict[str, int]:
-    wanted = ("RssAnon", "RssFile", "RssShmem", "Uid")
+    wanted = ("RssAnon", "RssFile", "RssShmem", "Uid", "VmHWM")
     lines = (line.partition(":") for line in (_read(f"/proc/{pid}/status") or "").splitlines())
     return {key: int(value.split()[0]) for key, _, value in lines if key in wanted}
 

@@ -41,7 +41,7 @@ def test_dearer_kills_ask_for_more():
 def test_the_critical_ratio_is_the_floor():
     """However wide the need, at least k / (k + 1) of the runs get enough."""
     request = request_for(memory(1, 10, 100), ONE_CORE, failure_cost_factor=10)
-    assert request.memory_quantile == pytest.approx(10 / 11)
+    assert 10 / 11 <= request.memory_quantile < 10 / 11 + 0.01
 
 
 def test_a_narrow_need_gets_a_higher_quantile():
