@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
 from aiops_provider.profiling.quantiles import exceeded, quantile_at
 from aiops_provider.profiling.request import cheapest_z, enlarged, request_for
