@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# The chosen place, the alternatives, and some that are full or avoided.
-_HEAD = 16
+# The chosen place, the alternatives, and two that are full or avoided.
+_HEAD = 8
 # Where cheap pools are full the walk is longer, but hardly ever through all of them.
 _LONGER = 256
 

