@@ -144,8 +144,10 @@ class AiopsExecutor(BaseExecutor):
         """
         from aiops_provider.airflow.orphans import sort_orphans
 
+        # A scheduler that was held up takes itself for dead, and finds its own tasks.
+        strangers = [ti for ti in tis if not self.has_task(ti)]
         adopted, back = sort_orphans(
-            tis,
+            strangers,
             placements=self._the_layer.newest_placements,
             clusters=self._clusters,
             without_placement=self._the_layer.settings.fallback.name,
@@ -251,8 +253,8 @@ class AiopsExecutor(BaseExecutor):
             self._the_layer.executed(ended.record)
             if decision is not None and decision.placement.applied:
                 self._placer.failed_places.learn(ended.record)
-        elif ended.run is not None:
-            self._the_layer.decider.ledger.release(ended.run)
+        elif flight.run is not None:
+            self._the_layer.decider.ledger.release(flight.run)
         if ended.clean:
             self.change_state(ended.key, flight.states.success)
         else:

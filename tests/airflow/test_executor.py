@@ -474,6 +474,18 @@ def test_tasks_of_local_clusters_go_back(executor):
     assert tis == executor.try_adopt_task_instances(tis)
 
 
+def test_a_scheduler_that_takes_itself_for_dead_keeps_its_own_tasks(remote):
+    """What waits in its queue and what it has sent is neither given back nor adopted."""
+    remote._clusters["aws"].accepting = False
+    sent, waits = task(0), task(1, config={"aiops": {"cluster": "aws"}})
+    queue(remote, sent, waits)
+    remote.heartbeat()
+    tis = [orphan(0, "running"), orphan(1, "queued")]
+    assert [] == remote.try_adopt_task_instances(tis)
+    assert [[], []] == [each.adopted for each in remote._clusters.values()]
+    assert [workload_key(waits)] == list(remote.queued_tasks)
+
+
 def test_an_adopted_task_that_ends_frees_its_slot(remote):
     """It is reported like any other."""
     ti = orphan(0, "running")
