@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -24,8 +24,10 @@ from aiops_provider.profiling.evidence import (
 )
 from aiops_provider.profiling.input_size import SizeEffect, size_effect
 from aiops_provider.profiling.quantiles import (
+    LEVELS,
     SMALLEST,
     Observation,
+    above_records,
     effective_count,
     few_run_quantiles,
 )
@@ -81,8 +83,9 @@ class OwnHistory:
         memory = memory_readings(runs)
         effect = scope.effect(memory, IDLE_MEMORY_GIB)
         kills = recent_kills(runs, lambda run, bound: bound * scope.factor(effect, run))
+        peak = scope.quantity(memory, what="peak memory", effect=effect)
         return Estimate(
-            memory_gib=scope.quantity(memory, what="peak memory", effect=effect),
+            memory_gib=scope.with_records(peak, memory, effect) if peak else None,
             cores=scope.quantity(cores_readings(runs), what="cores"),
             duration_s=_duration(scope, runs),
             io_mib_per_s=scope.quantity(_io_readings(runs), what="disk traffic"),
@@ -165,6 +168,23 @@ class _Scope:
             source=Source.OWN_HISTORY,
             sample_count=len(readings),
             reason=self._reason(what, readings, factors[-1]),
+        )
+
+    def with_records(
+        self, quantity: Quantity, readings: Sequence[Reading], effect: SizeEffect | None
+    ) -> Quantity:
+        """The quantity of these readings, widened while the runs keep breaking their record."""
+        exact = [r.value * self.factor(effect, r.record) for r in readings if not r.censored]
+        if len(exact) < 2:
+            return quantity
+        p80, p95 = above_records(exact, levels=LEVELS[1:])
+        if p95 <= quantity.p95:
+            return quantity
+        return replace(
+            quantity,
+            p80=max(quantity.p80, p80),
+            p95=p95,
+            reason=f"{quantity.reason}; its runs keep needing more than those before",
         )
 
     def _reason(self, what: str, readings: Sequence[Reading], growth: float) -> str:
