@@ -17,7 +17,12 @@ from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity, Source
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.profiling.estimate import Estimate
-from aiops_provider.profiling.quantiles import SMALLEST, Observation, few_run_quantiles
+from aiops_provider.profiling.quantiles import (
+    BOUNDED_LOG_SCALE,
+    SMALLEST,
+    Observation,
+    few_run_quantiles,
+)
 from aiops_provider.profiling.similarity import Features, SimilarityIndex, features_of
 
 # A neighbour's newest runs say what it needs; the least recently run tasks are forgotten.
@@ -225,7 +230,7 @@ def _level(what: str, alike: Sequence[_Neighbour], values: Sequence[float]) -> Q
     if not alike:
         return None
     observations = [Observation(v, n.likeness) for v, n in zip(values, alike, strict=True)]
-    p50, p80, p95 = few_run_quantiles(observations)
+    p50, p80, p95 = few_run_quantiles(observations, default_scale=BOUNDED_LOG_SCALE)
     runs = sum(len(n.runs) for n in alike)
     named = ", ".join(str(n.task) for n in alike[:3])
     return Quantity(

@@ -28,6 +28,7 @@ from benchmarks.report import Report, at_most
 _OURS = "aiops profiler"
 _USER = next(name for name, peer in PEERS.items() if peer is UserRequest)
 _RESAMPLINGS = 10_000
+_MOST_FAILURES = 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class _Found:
         kills = self.replays[_OURS].warm.kills
         peers = [name for name in PEERS if self.replays[name].warm.kills <= kills]
         return min(peers, key=lambda name: self.replays[name].warm.waste_gib_h)
+
+    @property
+    def warm_ratio_to_limit(self) -> float:
+        """Our waste for warm jobs as a share of that of the best peer within the limit of failures."""
+        peers = [self.replays[name].warm for name in PEERS]
+        best = min(peer.waste_gib_h for peer in peers if peer.failures <= _MOST_FAILURES)
+        return self.replays[_OURS].warm.waste_gib_h / best
 
     @property
     def warm_ratio(self) -> float:
@@ -80,8 +88,10 @@ def measure(options: Options) -> Report:
             at_most(
                 "warm waste / best peer with as few failures, geometric mean", _mean(warm), 0.75
             ),
-            at_most("warm failures, all workflows", _failures(ours, "warm"), 0.015),
-            at_most("warm failures, worst workflow", max(r.warm.failures for r in ours), 0.015),
+            at_most("warm failures, all workflows", _failures(ours, "warm"), _MOST_FAILURES),
+            at_most(
+                "warm failures, worst workflow", max(r.warm.failures for r in ours), _MOST_FAILURES
+            ),
             at_most("cold waste / user's request, geometric mean", _mean(cold), 0.8),
         ],
         notes=[
@@ -89,6 +99,9 @@ def measure(options: Options) -> Report:
             f"workflows, {_RESAMPLINGS:,} resamplings): warm {_interval(warm, options.seed)}, "
             f"cold {_interval(cold, options.seed)}.",
             "Best peers: " + ", ".join(f"{n} – {one.best_peer}" for n, one in found.items()) + ".",
+            "Beside the best peer that fails in at most 1.5 % of warm jobs, even if more often than ours: "
+            f"{_mean([one.warm_ratio_to_limit for one in found.values()]):.2f} (geometric mean). "
+            "Rules that fail more often may hold less: see the rows.",
             "Cold: submitted before any run of its kind had ended in the trace; all peers give the "
             "user's request then. A killed try holds its memory for the whole run, is lost, and is "
             "tried again larger. Waste is memory held beyond the peak, and all that killed tries held.",
