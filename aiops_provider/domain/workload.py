@@ -158,6 +158,11 @@ class _TaskDescription(_Described):
     cluster: str | None = Field(None, description="Pin the task to this cluster.")
     cores: float | None = Field(None, gt=0, description="Pin the number of cores.")
     memory_gib: float | None = Field(None, gt=0, description="Pin the memory.")
+    requested_memory_gib: float | None = Field(
+        None,
+        gt=0,
+        description="Memory that people have asked for so far: evidence, not a pin.",
+    )
     idempotent: bool = Field(False, description="May be run again while an old try may live.")
 
 

@@ -68,7 +68,7 @@ def assemble(
     pins = description or Generic()
     memory = pinned(_figure("memory_gib", answers), pins.memory_gib, unit="GiB")
     cores = pinned(_figure("cores", answers), pins.cores, unit="cores")
-    request = _request(memory, cores, estimates, failure_cost_factor)
+    request = _request(memory, cores, estimates, failure_cost_factor, pins.requested_memory_gib)
     if memory.source is not Source.PINNED:
         # What was killed for lack of memory needs more than it had: the profile must say so.
         killed_at = max((e.killed_at_gib for e in estimates), default=0.0)
@@ -99,7 +99,11 @@ def assemble(
 
 
 def _request(
-    memory: Quantity, cores: Quantity, estimates: Sequence[Estimate], failure_cost_factor: float
+    memory: Quantity,
+    cores: Quantity,
+    estimates: Sequence[Estimate],
+    failure_cost_factor: float,
+    requested_gib: float | None,
 ) -> ResourceRequest:
     disk = _first(e.local_disk_gib for e in estimates)
     own = next((e.memory_gib for e in estimates if e.own_runs and e.memory_gib), None)
@@ -110,6 +114,7 @@ def _request(
         failure_cost_factor=failure_cost_factor,
         killed_at_gib=max((e.killed_at_gib for e in estimates), default=0.0),
         killed_first_gib=max((e.killed_first_gib for e in estimates), default=0.0),
+        enough_gib=requested_gib,
         accelerator=_first(e.accelerator for e in estimates),
         accelerators=_first(e.accelerators for e in estimates) or 0,
         local_disk_gib=disk.p95 if disk else 0.0,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiops_provider.domain.profile import Quantity, Source
-from aiops_provider.profiling.quantiles import SMALLEST, log_spread
+from aiops_provider.profiling.quantiles import SMALLEST, Z95, log_spread
 
 # What a predictor claims about its own error counts as one measured run.
 _CLAIM_WEIGHT = 1.0
@@ -51,8 +51,12 @@ def claimed_error(quantity: Quantity, own_runs: float) -> float:
     Error of the level that an interval claims.
 
     The interval is for a single run; the level is the better known the more own runs are behind it.
+    With few runs the interval is wider than the runs vary (``quantiles.few_run_quantiles``), and the
+    level is not the less known for that.
     """
-    return log_spread(quantity) / math.sqrt(max(1.0, own_runs))
+    runs = max(1.0, own_runs)
+    widened = math.log(1 / ((runs + 1) * 0.05)) / Z95 if own_runs else 1.0
+    return log_spread(quantity) / max(1.0, widened) / math.sqrt(runs)
 
 
 def blend(opinions: Sequence[Opinion], *, never_below_own: bool) -> Quantity:

@@ -190,9 +190,13 @@ def _grown(figure: Quantity, factor: float, idle: float) -> Quantity:
 def with_learned(fresh: WorkloadProfile, known: WorkloadProfile) -> WorkloadProfile:
     """*fresh* with those figures of *known* that runs are behind and that nobody pins."""
 
+    def evidence(figure: Quantity) -> tuple[bool, int]:
+        # Many runs of similar tasks are less than one of its own.
+        return figure.source is not Source.SIMILAR_TASKS, figure.sample_count
+
     def keeps(new: Quantity, old: Quantity) -> bool:
-        learned = old.sample_count > new.sample_count and old.source is not Source.PINNED
-        return learned and new.source is not Source.PINNED
+        learned = old.sample_count > 0 and evidence(old) > evidence(new)
+        return learned and Source.PINNED not in (old.source, new.source)
 
     memory = keeps(fresh.memory_gib, known.memory_gib)
     cores = keeps(fresh.cores, known.cores)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -24,8 +24,12 @@ from aiops_provider.profiling.evidence import (
 )
 from aiops_provider.profiling.input_size import SizeEffect, size_effect
 from aiops_provider.profiling.quantiles import (
+    BOUNDED_LOG_SCALE,
+    DEFAULT_LOG_SCALE,
+    LEVELS,
     SMALLEST,
     Observation,
+    above_records,
     effective_count,
     few_run_quantiles,
 )
@@ -81,8 +85,11 @@ class OwnHistory:
         memory = memory_readings(runs)
         effect = scope.effect(memory, IDLE_MEMORY_GIB)
         kills = recent_kills(runs, lambda run, bound: bound * scope.factor(effect, run))
+        bounded = description is not None and description.requested_memory_gib is not None
+        scale = BOUNDED_LOG_SCALE if bounded else DEFAULT_LOG_SCALE
+        peak = scope.quantity(memory, what="peak memory", effect=effect, scale=scale)
         return Estimate(
-            memory_gib=scope.quantity(memory, what="peak memory", effect=effect),
+            memory_gib=scope.with_records(peak, memory, effect, scale) if peak else None,
             cores=scope.quantity(cores_readings(runs), what="cores"),
             duration_s=_duration(scope, runs),
             io_mib_per_s=scope.quantity(_io_readings(runs), what="disk traffic"),
@@ -147,7 +154,12 @@ class _Scope:
         return effect.factor(seen=self.sizes.of(record), wanted=self.sizes.wanted)
 
     def quantity(
-        self, readings: Sequence[Reading], *, what: str, effect: SizeEffect | None = None
+        self,
+        readings: Sequence[Reading],
+        *,
+        what: str,
+        effect: SizeEffect | None = None,
+        scale: float = DEFAULT_LOG_SCALE,
     ) -> Quantity | None:
         if not readings:
             return None
@@ -156,7 +168,7 @@ class _Scope:
             Observation(r.value * f, self.weights[r.record.run], r.censored, r.beyond * f)
             for r, f in zip(readings, factors, strict=True)
         ]
-        p50, p80, p95 = few_run_quantiles(observations)
+        p50, p80, p95 = few_run_quantiles(observations, default_scale=scale)
         bend = effect.bend(self.sizes.wanted) if effect and self.sizes.wanted else 1.0
         return Quantity(
             p50=p50,
@@ -165,6 +177,27 @@ class _Scope:
             source=Source.OWN_HISTORY,
             sample_count=len(readings),
             reason=self._reason(what, readings, factors[-1]),
+        )
+
+    def with_records(
+        self,
+        quantity: Quantity,
+        readings: Sequence[Reading],
+        effect: SizeEffect | None,
+        scale: float,
+    ) -> Quantity:
+        """The quantity of these readings, widened while the runs keep breaking their record."""
+        exact = [r.value * self.factor(effect, r.record) for r in readings if not r.censored]
+        if len(exact) < 2:
+            return quantity
+        p80, p95 = above_records(exact, levels=LEVELS[1:], default_scale=scale)
+        if p95 <= quantity.p95:
+            return quantity
+        return replace(
+            quantity,
+            p80=max(quantity.p80, p80),
+            p95=p95,
+            reason=f"{quantity.reason}; its runs keep needing more than those before",
         )
 
     def _reason(self, what: str, readings: Sequence[Reading], growth: float) -> str:

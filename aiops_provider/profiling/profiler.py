@@ -24,6 +24,7 @@ from aiops_provider.profiling.estimate import Learner, Predictor
 from aiops_provider.profiling.own_history import OwnHistory, age_in_words, run_order
 from aiops_provider.profiling.priors import AnalyticPrior
 from aiops_provider.profiling.request import enlarged
+from aiops_provider.profiling.similar_tasks import SimilarTasks
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Profiler:
         failure_cost_factor: Cost of a run killed for memory, in multiples of the run itself, > 0.
         half_life_days: Age at which a run counts half, > 0.
         minimum_runs: Finished runs before own history is used, >= 1.
-        predictors: Default: the analytic prior and the task's own history.
+        predictors: Default: the analytic prior, similar tasks and the task's own history.
     """
 
     def __init__(
@@ -77,11 +78,14 @@ class Profiler:
             raise ValueError(f"failure_cost_factor must be > 0, got {failure_cost_factor}")
         self._failure_cost_factor = failure_cost_factor
         own = OwnHistory(half_life_days=half_life_days, minimum_runs=minimum_runs)
-        self._predictors = (AnalyticPrior(), own) if predictors is None else tuple(predictors)
+        defaults = (AnalyticPrior(), SimilarTasks(), own)
+        self._predictors = defaults if predictors is None else tuple(predictors)
         self._runs: dict[TaskKey, dict[TaskRun, ExecutionRecord]] = {}
         # Read without the lock: each value is replaced as a whole.
         self._history: dict[TaskKey, tuple[ExecutionRecord, ...]] = {}
         self._warm: dict[TaskKey, _Warm] = {}
+        # What was said last about each task, for those that learn across tasks.
+        self._described: dict[TaskKey, TaskDescription] = {}
         self._lock = threading.Lock()
         self._told: set[tuple[str, str]] = set()
 
@@ -122,6 +126,8 @@ class Profiler:
             Always a profile: a predictor that raises or explodes is left out, with a warning.
         """
         moment = now or utc_now()
+        if description is not None:
+            self._described[task] = description
         history = tuple(r for r in self._history.get(task, ()) if r.ended_at <= moment)
         remembered = self._warm.get(task)
         if remembered and remembered.serves(description, history, moment):
@@ -171,7 +177,13 @@ class Profiler:
         """
         if profile.memory_gib.source is Source.PINNED:
             return profile
-        request = enlarged(profile.request, profile.memory_gib, failed_gib=failed.memory_gib)
+        described = self._described.get(profile.task)
+        request = enlarged(
+            profile.request,
+            profile.memory_gib,
+            failed_gib=failed.memory_gib,
+            enough_gib=described.requested_memory_gib if described else None,
+        )
         memory = replace(
             profile.memory_gib,
             p95=max(profile.memory_gib.p95, request.memory_gib),
@@ -184,7 +196,7 @@ class Profiler:
             if not isinstance(predictor, Learner):
                 continue
             try:
-                predictor.learn(record, None)
+                predictor.learn(record, self._described.get(record.run.task))
             except Exception as error:  # noqa: BLE001 – a foreign predictor may raise anything
                 self._leave_out(predictor.name, f"{type(error).__name__}: {error}", record.run.task)
 

@@ -22,10 +22,15 @@ SMALLEST = 0.001
 # Scale of the run-to-run variation of ln(peak memory) before any was seen. Over 91 process types
 # of four nf-core workflows its standard deviation has the median 0.05–0.28, the upper quartile
 # 0.1–0.7 (traces of Bader et al., Sizey, CLUSTER 2024). Values from 0.1 to 0.3 gave nearly the same
-# waste there; 0.2 is the smallest that kept the kills below 5 % in each of them.
-DEFAULT_LOG_SCALE = 0.2
+# waste there.
+DEFAULT_LOG_SCALE = 0.15
+# The same where what people ask for bounds the answer, so that room costs little: the first that keeps
+# the kills of tasks that have run below 1.5 % in each (``benchmarks.profiling.memory_sizing``).
+BOUNDED_LOG_SCALE = 0.35
 # How many runs that assumption is worth.
 _DEFAULT_WEIGHT = 2.0
+# The newest runs tell whether records are still being broken.
+_NEWEST_RECORDS = 8
 # Share of an effective run below which what has aged is forgotten.
 _FORGOTTEN = 0.1
 
@@ -92,7 +97,10 @@ def uncensored(observations: Sequence[Observation]) -> list[tuple[float, float]]
 
 
 def few_run_quantiles(
-    observations: Sequence[Observation], *, levels: Sequence[float] = LEVELS
+    observations: Sequence[Observation],
+    *,
+    levels: Sequence[float] = LEVELS,
+    default_scale: float = DEFAULT_LOG_SCALE,
 ) -> tuple[float, ...]:
     """
     Quantiles that hold for the next run, however few runs there were.
@@ -107,23 +115,24 @@ def few_run_quantiles(
 
     With one run the p95 is ``exp(2.3 s)`` times what was seen, with five ``exp(1.2 s)`` times,
     from nineteen on it is an order statistic. *s* is the mean absolute log deviation from the
-    median, pulled towards ``DEFAULT_LOG_SCALE`` as if that had been seen in two runs. The median
-    is not corrected.
+    median, pulled towards *default_scale* as if that had been seen in two runs more. The
+    median is not corrected.
 
     Args:
         observations: At least one; ages are in the weights, *n* is the effective count.
         levels: In (0, 1), ascending.
+        default_scale: *s* before any variation was seen.
 
     Returns:
         One value per level, ascending.
 
     >>> [round(q, 2) for q in few_run_quantiles([Observation(1.0, 1.0)])]
-    [1.0, 1.13, 1.36]
+    [1.0, 1.15, 1.41]
     """
     n = effective_count([o.weight for o in observations])
     shared = uncensored(observations)
     total = math.fsum(weight for _, weight in shared)
-    scale = _log_scale(shared, total, n)
+    scale = _log_scale(shared, total, n, default_scale)
     # Values that together weigh less than a tenth of a run are no maximum: they have aged away.
     highest = 1 - _FORGOTTEN / n
     values: list[float] = []
@@ -134,6 +143,52 @@ def few_run_quantiles(
             value *= math.exp(scale * math.log(1 / ((n + 1) * (1 - level))))
         values.append(max(value, values[-1]) if values else value)
     return tuple(values)
+
+
+def above_records(
+    values: Sequence[float],
+    *,
+    levels: Sequence[float] = LEVELS,
+    default_scale: float = DEFAULT_LOG_SCALE,
+) -> tuple[float, ...]:
+    """
+    Quantiles for runs that keep breaking the record of those before them.
+
+    The short runs of a batch end first, and they need least: what has ended is no fair sample of
+    what is to come. Among exchangeable values the n-th is a record with probability ``1/n``
+    (Rényi 1962). The chance *p* that the next one is a record is counted over the newest eight,
+    pulled towards that as by two more; above the record the tail is exponential in the logarithm,
+    as in ``few_run_quantiles``::
+
+        quantile(q) = record * exp(s * ln(p / (1 - q)))    where p > 1 - q
+
+    Args:
+        values: In the order in which they became known, > 0, at least one.
+        levels: In (0, 1), ascending.
+        default_scale: *s* before any variation was seen.
+
+    Returns:
+        One lower bound of a quantile per level, 0 where nothing is to be said.
+
+    >>> [round(q, 2) for q in above_records([1.0, 1.1, 1.2, 1.3, 1.4])]
+    [1.47, 1.66, 2.0]
+    >>> above_records([1.4, 1.3, 1.2, 1.1, 1.0, 1.2])
+    (0.0, 0.0, 0.0)
+    """
+    n = len(values)
+    record, broken = values[0], []
+    for value in values[1:]:
+        broken.append(value > record)
+        record = max(record, value)
+    newest = broken[-_NEWEST_RECORDS:]
+    chance = (sum(newest) + _DEFAULT_WEIGHT / (n + 1)) / (len(newest) + _DEFAULT_WEIGHT)
+    if chance <= 1 / n:
+        return (0.0,) * len(levels)
+    scale = _log_scale([(value, 1.0) for value in sorted(values)], n, n, default_scale)
+    return tuple(
+        record * math.exp(scale * math.log(chance / (1 - level))) if chance > 1 - level else 0.0
+        for level in levels
+    )
 
 
 def _order_statistic(ordered: Sequence[tuple[float, float]], mass: float) -> float:
@@ -147,13 +202,16 @@ def _order_statistic(ordered: Sequence[tuple[float, float]], mass: float) -> flo
     return ordered[-1][0]
 
 
-def _log_scale(ordered: Sequence[tuple[float, float]], total: float, n: float) -> float:
+def _log_scale(
+    ordered: Sequence[tuple[float, float]], total: float, n: float, default: float
+) -> float:
     median = _order_statistic(ordered, total / 2)
     seen = (
         math.fsum(w * abs(math.log(max(v, SMALLEST) / max(median, SMALLEST))) for v, w in ordered)
         / total
     )
-    return (_DEFAULT_WEIGHT * DEFAULT_LOG_SCALE + n * seen) / (_DEFAULT_WEIGHT + n)
+    # One run deviates from itself by nothing, which is no sign that the next will not.
+    return (_DEFAULT_WEIGHT * default + n * seen) / (_DEFAULT_WEIGHT + n - 1)
 
 
 def quantile_at(quantity: Quantity, z: float) -> float:

@@ -40,6 +40,7 @@ def request_for(
     failure_cost_factor: float = 10.0,
     killed_at_gib: float = 0.0,
     killed_first_gib: float = 0.0,
+    enough_gib: float | None = None,
     accelerator: str | None = None,
     accelerators: int = 0,
     local_disk_gib: float = 0.0,
@@ -64,6 +65,8 @@ def request_for(
         killed_at_gib: A run was killed at this much: ask for at least ``size_after_kill``. The
             quantiles are taken to know of the kill already.
         killed_first_gib: First kill of the row; default: *killed_at_gib*.
+        enough_gib: What people have asked for so far. Without proof of the contrary, such as a kill
+            at as much, no more is asked for; after a kill at less it is asked for at once.
         accelerator: Passed on.
         accelerators: Passed on.
         local_disk_gib: Passed on.
@@ -81,6 +84,7 @@ def request_for(
             failure_cost_factor,
             killed_at_gib,
             killed_first_gib or killed_at_gib,
+            enough_gib=enough_gib or 0.0,
         )
     if cores.source is Source.PINNED:
         asked_cores = cores.p50
@@ -98,7 +102,11 @@ def request_for(
 
 
 def enlarged(
-    request: ResourceRequest, memory_gib: Quantity, *, failed_gib: float
+    request: ResourceRequest,
+    memory_gib: Quantity,
+    *,
+    failed_gib: float,
+    enough_gib: float | None = None,
 ) -> ResourceRequest:
     """
     The next request after a run was killed for memory, without waiting for history.
@@ -107,6 +115,7 @@ def enlarged(
         request: What the profile asked for so far.
         memory_gib: Expected peak memory.
         failed_gib: What the killed run was allowed, > 0.
+        enough_gib: What people have asked for so far; asked for at once if it is more.
 
     Returns:
         More than *failed_gib*, and never less than *request*.
@@ -114,6 +123,8 @@ def enlarged(
     first = min(request.memory_gib, failed_gib)
     quantile = request.memory_quantile or 0.5
     size, reason = _above_kill(memory_gib, 1 - quantile, failed_gib, first)
+    if enough_gib and enough_gib > failed_gib:
+        size, reason = enough_gib, f"{_after_kill(failed_gib)}: what people ask for"
     return replace(
         request,
         memory_gib=max(request.memory_gib, round_up(size, MEMORY_STEP_GIB)),
@@ -127,6 +138,8 @@ def _memory(
     factor: float,
     killed_at_gib: float,
     killed_first_gib: float,
+    *,
+    enough_gib: float,
 ) -> tuple[float, float, str]:
     z = cheapest_z(shape, factor)
     # Above the p95 the tail is that of the shape, see ``quantile_at``.
@@ -141,7 +154,9 @@ def _memory(
     if size < floor:
         size, reason = floor, f"no less than {floor:g} GiB is asked for"
     if killed_at_gib and (step := size_after_kill(killed_at_gib, killed_first_gib)) > size:
-        size, reason = step, _after_kill(killed_at_gib)
+        size, reason = max(step, enough_gib), _after_kill(killed_at_gib)
+    if killed_at_gib < enough_gib < size:
+        size, reason = enough_gib, f"{reason}, and no more than people ask for"
     return min(round_up(size, MEMORY_STEP_GIB), LARGEST_MEMORY_GIB), quantile, reason
 
 

@@ -69,6 +69,11 @@ _MANNERS = (
         reads_input=False,
     ),
 )  # fmt: skip
+# What of a request is used. People who ask for a task know it better than a form does that knows no
+# more than its operator; but they ask in steps and for the worst case they remember. The median is
+# what Google saw used of limits set by hand (Autopilot, EuroSys 2020: 46 % unused); that the upper
+# quantiles lie close together, since a request is a bound, is an engineering assumption.
+_SHARES_OF_REQUEST = Spread(0.54, 0.72, 0.75)
 _ANYTHING = _Manner(
     (),
     "nothing tells what it does",
@@ -92,12 +97,16 @@ def generic_prior(description: Generic) -> Estimate:
     work = manner.work_s
     if sized and description.input_gib:
         work = between(2.0, 60.0) + _SECONDS_PER_GIB * description.input_gib
+    memory = PROCESS_MEMORY_GIB + data
     what = f"prior for {description.operator or 'a task'}: {manner.name}"
     if sized:
         what = f"prior for {description.operator or 'a task'} reading {size_in_words(dataset)}"
+    if description.requested_memory_gib:
+        memory = _SHARES_OF_REQUEST * description.requested_memory_gib
+        what = f"{what}, for which people ask {description.requested_memory_gib:.4g} GiB"
     return Estimate(
         compute_type=ComputeType.CPU,
-        memory_gib=(PROCESS_MEMORY_GIB + data).quantity(what),
+        memory_gib=memory.quantity(what),
         cores=manner.cores.quantity(what),
         duration_s=(PROCESS_START_S + work).quantity(what),
     )

@@ -131,7 +131,7 @@ def test_reports_of_worker_and_host_are_merged(installation):
 def test_tries_that_have_not_ended_are_stored_but_not_learned(installation):
     """A clock that runs ahead must not let the future leak into a profile."""
     learn(installation, [record(-1.0, peak=5.0), record(1.0, peak=0.2)], NOW)
-    assert installation.store.profile(TASK).memory_gib.p95 < 0.5
+    assert installation.store.profile(TASK).memory_gib.p95 < 1.0
     later = refresh_profiles(installation, [TASK], NOW + timedelta(hours=2))
     assert later[0].memory_gib.p95 > 5.0
 

@@ -98,6 +98,17 @@ def test_rows_serve_where_no_volume_is_known(ask, run):
     assert ask(*runs, rows=10_000).memory_gib.p50 == pytest.approx(1.2)
 
 
+def test_runs_that_keep_breaking_their_record_widen_the_interval(ask, run):
+    """The same peaks in falling order are no trend; in rising order the next may need still more."""
+    peaks = [1.0 + number / 20 for number in range(30)]
+    rising = ask(*(run(30 - hour, peak=peak) for hour, peak in enumerate(peaks))).memory_gib
+    falling = ask(*(run(1 + hour, peak=peak) for hour, peak in enumerate(peaks))).memory_gib
+    assert rising.p95 > 1.1 * max(peaks) > falling.p95
+    assert rising.p50 == pytest.approx(falling.p50, rel=0.05)
+    assert "keep needing more" in rising.reason
+    assert "keep needing more" not in falling.reason
+
+
 def test_unknown_input_leaves_quantiles_as_they_are(ask, run):
     """Without a size to come there is nothing to scale to."""
     runs = [run(9 - gib, peak=0.1 * gib, gib=float(gib)) for gib in (1, 2, 3, 4, 5)]

@@ -1,9 +1,9 @@
 """
-Requests from own history on traces of real workflows, as a scheduler would have made them.
+Requests of the profiler on traces of real workflows, as a scheduler would have made them.
 
 Four nf-core workflows (Bader et al., Sizey, IEEE CLUSTER 2024). An outcome is known only once its
-task has ended; a task whose kind has not ended yet gets the user's request, as it would without us.
-A killed run is lost as a whole and tried again.
+task has ended. What the user asks for is known, as evidence; a killed run is lost as a whole and
+tried again. ``benchmarks.profiling.memory_sizing`` measures the same beside others' rules.
 """
 
 from __future__ import annotations
@@ -100,10 +100,8 @@ def replay(executions: list[Execution]) -> Tally:
             profiler.learn(heapq.heappop(running)[3])
         hours = execution.duration_s / 3600
         tally.users_waste += (execution.asked_gib - execution.peak_gib) * hours
-        profile = profiler.predict(execution.task, Generic(), now=execution.submitted)
-        if profile.memory_gib.sample_count == 0:
-            user = Generic(memory_gib=execution.asked_gib)
-            profile = profiler.predict(execution.task, user, now=execution.submitted)
+        user = Generic(requested_memory_gib=execution.asked_gib)
+        profile = profiler.predict(execution.task, user, now=execution.submitted)
         attempt, ended = 1, execution.ended
         while execution.peak_gib > (allowed := profile.request.memory_gib):
             record = execution.record(attempt, ended, allowed)
@@ -120,9 +118,9 @@ def replay(executions: list[Execution]) -> Tally:
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("workflow", ["chipseq", "eager", "iwd", "rnaseq"])
-def test_own_history_wastes_less_than_users(workflow):
-    """Less memory is held for nothing than by the users' requests, and at most 1 run in 20 is killed."""
+def test_requests_waste_less_than_users(workflow):
+    """Less memory is held for nothing than by the users' requests, and at most 1 run in 40 is killed."""
     executions = executions_of(workflow)
     tally = replay(executions)
     assert tally.waste < tally.users_waste
-    assert tally.kills <= 0.05 * len(executions)
+    assert tally.kills <= 0.025 * len(executions)

@@ -117,3 +117,21 @@ def test_accelerators_are_passed_on():
         memory(1, 1, 1), ONE_CORE, accelerator="T4", accelerators=2, local_disk_gib=5.0
     )
     assert (request.accelerator, request.accelerators, request.local_disk_gib) == ("T4", 2, 5.0)
+
+
+def test_no_more_than_people_ask_for():
+    """A wide guess stops at what has been enough so far; a kill at as much lifts that."""
+    wide = memory(1, 4, 12, runs=0)
+    asked = request_for(wide, ONE_CORE, enough_gib=2.0)
+    assert asked.memory_gib == 2.0
+    assert "no more than people ask for" in asked.reason
+    assert request_for(wide, ONE_CORE, enough_gib=2.0, killed_at_gib=2.0).memory_gib > 2.0
+
+
+def test_after_a_kill_what_people_ask_for_is_tried_at_once():
+    """The next try gets the user's request where that is more, else more than failed."""
+    need = memory(1, 1.1, 1.2)
+    request = request_for(need, ONE_CORE)
+    assert enlarged(request, need, failed_gib=1.5, enough_gib=8.0).memory_gib == 8.0
+    assert 8.0 < enlarged(request, need, failed_gib=8.0, enough_gib=8.0).memory_gib <= 16.125
+    assert request_for(need, ONE_CORE, killed_at_gib=1.5, enough_gib=8.0).memory_gib == 8.0
