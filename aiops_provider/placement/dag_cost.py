@@ -2,7 +2,8 @@
 Least cost of a DAG of tasks over places, with egress between them and no limit on capacity.
 
 Exact: of a task's offers in one place only the cheapest counts; places that another one beats
-whatever the neighbours choose are dropped (dead-end elimination, Goldstein 1994); then tasks are
+whatever the neighbours choose are dropped (dead-end elimination, Goldstein 1994), and where that
+leaves much, those that a lower bound excludes; then tasks are
 eliminated one by one in min-fill order, each leaving a table over its neighbours (Dechter 1999,
 bucket elimination: dynamic programming over a tree decomposition; on a chain it is the usual one).
 Only if a table would be too large, an integer program decides.
@@ -17,11 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiops_provider.errors import DataError
+from aiops_provider.placement.dag_bounds import drop_by_bound
 from aiops_provider.placement.dag_tables import Graph, drop_dead_ends, eliminate, table_entries
 from aiops_provider.placement.fleet import Floats
 
 # 160 MB of floating point; beyond, an integer program is faster than filling the table.
 MOST_TABLE_ENTRIES = 20_000_000
+
+# Below, filling the tables takes less time than a bound that would make them smaller.
+SMALL_TABLE_ENTRIES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,9 @@ def place_dag(
     ).reshape(len(tasks), len(places))
     graph = Graph(costs, _tables(transfers, rows, prices))
     drop_dead_ends(graph)
+    if table_entries(graph) > SMALL_TABLE_ENTRIES:
+        drop_by_bound(graph)
+        drop_dead_ends(graph)
     if table_entries(graph) <= most_table_entries:
         chosen, method = eliminate(graph), "elimination"
     else:

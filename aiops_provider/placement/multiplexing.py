@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -42,6 +42,11 @@ class _Measured:
     def peak(self) -> float:
         return max(self.load)
 
+    @property
+    def weekly(self) -> Series:
+        """The load of every hour of the week, also if all are alike."""
+        return self.load if len(self.load) > 1 else self.load * HOURS_PER_WEEK
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -53,7 +58,10 @@ class _Draft:
 
 
 def multiplex(
-    profiles: Iterable[WorkloadProfile], *, clusters: Sequence[ClusterSpec] = ()
+    profiles: Iterable[WorkloadProfile],
+    *,
+    clusters: Sequence[ClusterSpec] = (),
+    largest_peak: float | None = None,
 ) -> tuple[WorkloadGroup, ...]:
     """
     Group workloads that can share a reservation.
@@ -67,6 +75,11 @@ def multiplex(
         profiles: One per task; of several for one task the latest is taken.
         clusters: Workloads are of one kind only if the same pools can hold them, so that a small
             one is not bound to the machines that a large one needs. Empty: sizes do not matter.
+        largest_peak: Reserve as little as possible in groups of up to this peak, in machines where
+            clusters are known, else in accelerators or cores, whatever a group then ties together:
+            a workload joins wherever it raises the peak least, then moves and exchanges lower
+            the sum of peaks; SLA weights do not matter.
+            ``None``: the limits above.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -77,8 +90,15 @@ def multiplex(
     by_kind: dict[tuple[object, ...], list[_Draft]] = {}
     measured = [_measure(profile, clusters) for profile in latest_profiles(profiles)]
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
-        kind = (*_kind(workload.profile, clusters), _importance(workload))
-        _join(workload, by_kind.setdefault(kind, []))
+        kind = _kind(workload.profile, clusters)
+        if largest_peak is None:
+            kind = (*kind, _importance(workload))
+        _join(workload, by_kind.setdefault(kind, []), largest_peak)
+    if largest_peak is not None:
+        by_task = {workload.profile.task: workload for workload in measured}
+        by_kind = {
+            kind: _regrouped(drafts, by_task, largest_peak) for kind, drafts in by_kind.items()
+        }
     groups = [make_group(draft.members) for drafts in by_kind.values() for draft in drafts]
     return tuple(sorted(groups, key=lambda group: group.name))
 
@@ -176,17 +196,18 @@ def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Meas
     return _Measured(profile, load, limit)
 
 
-def _join(workload: _Measured, drafts: list[_Draft]) -> None:
+def _join(workload: _Measured, drafts: list[_Draft], largest_peak: float | None) -> None:
     best: tuple[float, _Draft] | None = None
-    load, bearable = workload.load, JOINING_PEAK_SHARE * workload.peak
-    if len(load) > 1:
+    load = workload.weekly
+    bearable = workload.peak * (JOINING_PEAK_SHARE if largest_peak is None else 1.0)
+    if len(workload.load) > 1 or largest_peak is not None:
         for draft in drafts:
             # Where the group peaks already is the cheapest place to see that it does not fit.
             if load[draft.peak_slot] > bearable:
                 continue
             peak = max(a + b for a, b in zip(draft.load, load, strict=True))
             rise = peak - draft.peak
-            limit = max(workload.limit, draft.largest)
+            limit = max(workload.limit, draft.largest, largest_peak or 0.0)
             if rise <= bearable and peak <= limit and (best is None or rise < best[0]):
                 best = (rise, draft)
     if best is None:
@@ -195,8 +216,25 @@ def _join(workload: _Measured, drafts: list[_Draft]) -> None:
     _add(workload, best[1])
 
 
+def _regrouped(
+    drafts: list[_Draft], by_task: Mapping[TaskKey, _Measured], largest_peak: float
+) -> list[_Draft]:
+    from aiops_provider.placement.regrouping import regroup
+
+    workloads = [by_task[profile.task] for draft in drafts for profile in draft.members]
+    found = regroup(
+        [workload.weekly for workload in workloads],
+        [number for number, draft in enumerate(drafts) for _ in draft.members],
+        [max(draft.peak, largest_peak) for draft in drafts],
+    )
+    regrouped = [_Draft() for _ in drafts]
+    for workload, number in zip(workloads, found, strict=True):
+        _add(workload, regrouped[number])
+    return [draft for draft in regrouped if draft.members]
+
+
 def _add(workload: _Measured, draft: _Draft) -> None:
-    load = workload.load if len(workload.load) > 1 else workload.load * HOURS_PER_WEEK
+    load = workload.weekly
     draft.members.append(workload.profile)
     draft.load = [a + b for a, b in zip(draft.load, load, strict=True)]
     draft.peak = max(draft.load)

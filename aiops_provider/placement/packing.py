@@ -26,6 +26,9 @@ from aiops_provider.placement.fragmentation import Fragmentation
 # Kinds beyond this share of all tasks are too rare to tell what will come (FGD's experiments).
 TYPICAL_COVERAGE = 0.95
 
+# A share leaves a GPU incomplete if more than this of it stays free at best; sizes are seldom round.
+WASTED_MILLI = 100
+
 # A step is about 0.04 GPU near no growth; FGD's simulator scores in percent.
 SCORE_STEPS = 100
 
@@ -109,7 +112,8 @@ def planned_order(tasks: Sequence[TaskKind]) -> list[int]:
     The order in which tasks known beforehand fill the machines best.
 
     Whole GPUs come first, the largest need before the smaller ones; then shares, those before the
-    others whose GPU the shares at hand can complete; then tasks without GPUs. Where not all can
+    others whose GPU the shares at hand can complete, and of these the ones that ask for the fewest
+    cores per GPU, since cores are what is short beside the last free GPUs; then tasks without GPUs. Where not all can
     run, tasks that leave the worst remainders are left out, which a policy that must take each
     task as it comes cannot do.
 
@@ -123,13 +127,14 @@ def planned_order(tasks: Sequence[TaskKind]) -> list[int]:
     usual = [size for size, count in shares.items() if count * len(shares) >= shares.total() / 2]
     waste = {size: _left_over(GPU_MILLI - size, usual) for size in shares}
 
-    def urgency(position: int) -> tuple[int, int, int, int, int]:
+    def urgency(position: int) -> tuple[float, ...]:
         task = tasks[position]
         if task.gpus == 0:
             return (2, 0, 0, -task.cores_milli, position)
         if task.gpu_milli == GPU_MILLI:
             return (0, 0, -task.gpus, -task.cores_milli, position)
-        return (1, waste[task.gpu_milli], -task.gpu_milli, -task.cores_milli, position)
+        wasteful = waste[task.gpu_milli] >= WASTED_MILLI
+        return (1, wasteful, task.cores_milli / task.gpu_milli, -task.gpu_milli, position)
 
     return sorted(range(len(tasks)), key=urgency)
 

@@ -2,7 +2,7 @@
 Packs the openb tasks onto the openb machines as they come, and as a plan.
 
 ``python -m benchmarks.placement.gpu_packing [--data FOLDER] [--seed N] [--seeds 10]
-[--plan-seeds 3] [--pod-list default] [--output json]``. Where the published figures of the pod list
+[--plan-seeds 10] [--pod-list default] [--output json]``. Where the published figures of the pod list
 lie beside it, the harness must first reproduce them.
 """
 
@@ -76,8 +76,7 @@ def measure(options: Options) -> Report:
         if number < options.extra.plan_seeds:
             planned = [arrivals[place] for place in planned_order(arrivals)]
             runs.setdefault(_PLAN, []).append(_pack(machines, planned, ours))
-        latest = {name: round(found[-1].allocated, 2) for name, found in runs.items()}
-        print(f"seed {seed}: {latest}", file=sys.stderr)
+        print(f"{number + 1} of {options.extra.seeds} seeds", file=sys.stderr)
     published = openb.published_means(options.data, options.extra.pod_list)
     gain, low, high = _paired(runs, options.seed)
     return Report(
@@ -101,7 +100,7 @@ def measure(options: Options) -> Report:
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=10, help="arrivals to repeat it on")
-    parser.add_argument("--plan-seeds", type=int, default=3, help="of these, those also planned")
+    parser.add_argument("--plan-seeds", type=int, default=10, help="of these, those also planned")
     parser.add_argument("--pod-list", default="default")
 
 

@@ -9,6 +9,7 @@ import random
 import pytest
 
 from aiops_provider.errors import DataError
+from aiops_provider.placement import dag_cost
 from aiops_provider.placement.dag_cost import DagTask, Offer, Transfer, place_dag
 
 EGRESS = {("a", "b"): 0.1, ("b", "a"): 0.3}
@@ -77,6 +78,15 @@ def test_both_methods_find_the_cost_of_brute_force(seed, most_table_entries):
     assert math.isclose(by_brute_force(tasks, transfers, egress), plan.cost)
     assert math.isclose(cost_of(plan.offers, transfers, egress), plan.cost)
     assert ("elimination" if most_table_entries else "integer program") == plan.method
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_bound_drops_no_cheapest_choice(seed, monkeypatch):
+    """The cost is that of brute force where the bound is always used."""
+    monkeypatch.setattr(dag_cost, "SMALL_TABLE_ENTRIES", 0)
+    tasks, transfers, egress = random_dag(seed, 6, "abcd")
+    plan = place_dag(tasks, transfers, egress)
+    assert math.isclose(by_brute_force(tasks, transfers, egress), plan.cost)
 
 
 def test_the_order_of_the_tasks_does_not_change_the_cost():

@@ -117,3 +117,16 @@ def test_a_cadence_that_is_not_of_a_week_is_refused():
     """The message names the field and how many entries it needs."""
     with pytest.raises(DataError, match=r"starts_by_hour_of_week.*24 entries.*168"):
         multiplex([workload("a", starts_by_hour_of_week=(1.0, 2.0) * 12)])
+
+
+def test_with_a_largest_peak_as_little_as_possible_is_reserved():
+    """Workloads that peak together fill groups up to it, steady ones included."""
+    profiles = [workload(f"w{n}", hour) for n, hour in enumerate((2, 2, 2, 14))]
+    profiles.append(workload("steady"))
+    groups = multiplex(profiles, largest_peak=7.0)
+    assert sorted(len(group.tasks) for group in groups) != [1] * 5
+    assert all(group.peak_of_sum_cores <= 7.0 for group in groups)
+    apart = multiplex(profiles)
+    reserved = math.fsum(group.peak_of_sum_cores for group in groups)
+    assert reserved <= math.fsum(group.peak_of_sum_cores for group in apart) + 1e-9
+    assert len(groups) < len(apart)
