@@ -24,8 +24,7 @@ from benchmarks.report import Must, Report, at_most
 _RANDOM_DRAWS = 20
 
 # A group may reach this part of the peak of all; with one group alone the limit is met by anyone.
-# The largest workload of azure-llm-2023 has 59 % of it for itself.
-# One class of requests alone holds 59 % of azure-llm-2023; 25, 50 and 60 % were tried before.
+# The largest workload of azure-llm-2023 has 59 % of it for itself; 25, 50 and 60 % were tried before.
 _PART = 0.75
 
 
