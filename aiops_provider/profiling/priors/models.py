@@ -56,6 +56,7 @@ BYTES_BY_PRECISION = {
     "bf16": 2.0,
     "fp8": 1.0,
     "int8": 1.0,
+    "int4": 0.5,
 }
 
 
