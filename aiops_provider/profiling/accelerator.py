@@ -22,6 +22,11 @@ _PCIE_EFFICIENCY, _NVLINK_EFFICIENCY, _NVLINK_GB_PER_S = 0.65, 0.9, 1000.0
 _MOST_PCIE, _MOST_NVLINK = 8, 4096
 # Without a deadline a training is meant to be over by the next day.
 _TRAINING_S = 86400.0
+# Turing and Volta have no bf16, and neither they nor Ampere fp8 (NVIDIA, "CUDA GPU Compute
+# Capability": 8.0 and 8.9 have).
+_WITHOUT_BF16 = frozenset({"T4", "V100", "V100-32GB"})
+_WITHOUT_FP8 = _WITHOUT_BF16 | {"A10", "A10G", "A100", "A100-80GB"}
+_UNABLE = {"bf16": _WITHOUT_BF16, "tf32": _WITHOUT_BF16, "fp8": _WITHOUT_FP8}
 # Without an objective: 10 tokens a second, twice as fast as people read (250 words a minute).
 _TOKEN_S = 0.1
 # Share of a device that requests may keep busy; see the prior of serving.
@@ -83,7 +88,9 @@ def with_accelerator(
     if need is None:
         return profile
     work = _work(description, profile.instances)
-    fits = [fit for offer in offers for fit in _fits(offer, work, need.p80)]
+    unable = frozenset().union(*(_UNABLE.get(p, frozenset()) for p in _precisions(description)))
+    able = [offer for offer in offers if offer.accelerator.model not in unable]
+    fits = [fit for offer in able for fit in _fits(offer, work, need.p80)]
     if profile.accelerator is not None:
         fits = [fit for fit in fits if fit.offer.accelerator.model == profile.accelerator]
     if not fits:
@@ -147,12 +154,25 @@ def _work(description: TaskDescription | None, instances: int) -> _Work:
             named = candidates if candidates != "unknown" else ()
             networks = named or (ModelCandidate(family="deep_network"),)
             flops = sum(training_flops(candidate, description).p50 for candidate in networks)
-            limit = description.sla.deadline_s or _TRAINING_S
+            every = description.cadence.every_s if description.cadence else None
+            # A run is over before the next one starts.
+            limit = description.sla.deadline_s or every or _TRAINING_S
             return _Work(flops, 0.0, limit, ends=True, unit=f"{flops:.2g} FLOPs")
         case Serving():
             return _serving_work(description, instances)
         case _:
             return _Work(0.0, 0.0, math.inf, ends=False, unit="its work")
+
+
+def _precisions(description: TaskDescription | None) -> set[str]:
+    match description:
+        case Training() if description.candidates != "unknown":
+            models = description.candidates
+        case Serving():
+            models = (description.model,)
+        case _:
+            models = ()
+    return {model.precision for model in models if model.precision}
 
 
 def _serving_work(serving: Serving, instances: int) -> _Work:

@@ -113,10 +113,11 @@ def _kind(text: str) -> str:
     def says(words: str) -> bool:
         return re.search(rf"\b(?:{words})(?!\w)", text, re.IGNORECASE) is not None
 
-    if says(_BATCH_INFERENCE):
+    serving, training = _place(_SERVING, text), _place(_TRAINING, text)
+    batch = _place(_BATCH_INFERENCE, text)
+    if batch is not None and (serving is None or batch < serving):
         return "generic"
     # "Train a model to serve …" trains; "serve a fine-tuned model" serves: the first verb decides.
-    serving, training = _place(_SERVING, text), _place(_TRAINING, text)
     streams = says(r"stream\w*|kafka|kinesis|cdc") or figures.records_per_s(text) is not None
     model = candidate_in(text) is not None
     if serving is not None and not (streams and not model):

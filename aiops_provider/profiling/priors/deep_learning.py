@@ -13,6 +13,7 @@ from aiops_provider.profiling.priors.spread import PROCESS_MEMORY_GIB, Spread, b
 
 # 2 FLOPs per weight forward and 4 backward, per token or sample (Kaplan et al. 2020: C = 6 N D).
 _FLOPS_PER_WEIGHT = 6.0
+_FLOPS_PER_FROZEN_WEIGHT = 4.0
 # Bytes per weight while training with Adam. Mixed precision: 2 weight + 2 gradient + 4 master copy
 # + 8 moments (ZeRO, Rajbhandari et al. 2020); in fp32: 4 + 4 + 8, the same sum.
 _STATE_BYTES = 16.0
@@ -124,9 +125,14 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
 
 
 def training_flops(candidate: ModelCandidate, training: Training) -> Spread:
-    """Operations of a whole training: ``6 N D`` (Kaplan et al. 2020)."""
+    """
+    Operations of a whole training: ``6 N D`` (Kaplan et al. 2020).
+
+    ``4 N D`` with adapters: the frozen weights pass gradients on but get none themselves.
+    """
     shape = _shape(candidate, training)
-    per_unit = shape.parameters * (_FLOPS_PER_WEIGHT * shape.reuse)
+    each = _FLOPS_PER_FROZEN_WEIGHT if candidate.lora_rank is not None else _FLOPS_PER_WEIGHT
+    per_unit = shape.parameters * (each * shape.reuse)
     return per_unit * _units(training, shape, candidate)
 
 
