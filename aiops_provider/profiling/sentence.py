@@ -20,7 +20,7 @@ from aiops_provider.profiling import sentence_figures as figures
 from aiops_provider.profiling.sentence_models import candidate_in
 
 _SERVING = (
-    r"serv(?:e|es|ing)|endpoint|chatbot|chat|assistant|online inference|real-?time inference|deploy\w*|"
+    r"serv(?:e|es|ing)|endpoint|chatbot|chat|assistant|online inference|real-?time inference|deploy\w*|host(?:s|ing)?|expose\w*|"
     r"inference api|rps|qps|requests?|queries per|predictions? (?:per|a)\b|concurrent|latency"
 )
 _BATCH_INFERENCE = r"batch (?:inference|scoring|predict\w+)|scor(?:e|es|ing)|offline inference"
@@ -115,8 +115,11 @@ def _kind(text: str) -> str:
 
     serving, training = _place(_SERVING, text), _place(_TRAINING, text)
     batch = _place(_BATCH_INFERENCE, text)
-    if batch is not None and (serving is None or batch < serving):
+    answers = figures.requests_per_s(text) is not None or figures.concurrent(text) is not None
+    if batch is not None and not answers and (serving is None or batch < serving):
         return "generic"
+    if answers and figures.records_per_s(text) is None and candidate_in(text) is not None:
+        return "serving"
     # "Train a model to serve …" trains; "serve a fine-tuned model" serves: the first verb decides.
     streams = says(r"stream\w*|kafka|kinesis|cdc") or figures.records_per_s(text) is not None
     model = candidate_in(text) is not None
@@ -124,11 +127,16 @@ def _kind(text: str) -> str:
         return "serving" if training is None or serving < training else "training"
     if training is not None and not says(r"training data|training set"):
         return "training"
-    if says(_FEATURES):
+    return _kind_of_data(text, model=model, streams=streams)
+
+
+def _kind_of_data(text: str, *, model: bool, streams: bool) -> str:
+    """The kind where no verb of training or serving decides."""
+    if _place(_FEATURES, text) is not None:
         return "feature_engineering"
     if model:
         return "training"
-    return "etl" if says(_ETL) or streams else "generic"
+    return "etl" if _place(_ETL, text) is not None or streams else "generic"
 
 
 def _place(words: str, text: str) -> int | None:

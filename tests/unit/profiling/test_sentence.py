@@ -21,6 +21,8 @@ from aiops_provider.errors import DescriptionError
         ("compute 200 features from 5 million rows", FeatureEngineering),
         ("score 10 million rows with XGBoost every night", Generic),
         ("something that runs hourly", Generic),
+        ("host Qwen2 7B for 2 parallel users", Serving),
+        ("score transactions in real time with gradient boosting, 80 requests per second", Serving),
     ],
 )
 def test_the_verb_tells_the_kind(sentence, kind):
