@@ -22,6 +22,7 @@ _HOMES = {
     "Serving": "aiops_provider.domain.workload",
     "Sla": "aiops_provider.domain.workload",
     "Training": "aiops_provider.domain.workload",
+    "describe": "aiops_provider.profiling.sentence",
     "report": "aiops_provider.telemetry.report",
 }
 
@@ -37,6 +38,7 @@ __all__ = [
     "Sla",
     "Training",
     "__version__",
+    "describe",
     "report",
 ]
 
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         Sla,
         Training,
     )
+    from aiops_provider.profiling.sentence import describe
     from aiops_provider.telemetry.report import report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from aiops_provider.control.profile_task import ProfiledTask
-    from aiops_provider.domain.profile import Quantity, WorkloadProfile
+    from aiops_provider.domain.profile import Choice, Quantity, WorkloadProfile
 
 # Figures of a profile with their unit, in the order in which people ask for them.
 _FIGURES = (
@@ -26,8 +27,18 @@ _FIGURES = (
     ("local_disk_gib", "local disk", "GiB"),
     ("network_gbps", "network", "Gbit/s"),
     ("io_mib_per_s", "disk traffic", "MiB/s"),
+    ("memory_gb_per_s", "memory traffic", "GB/s"),
+    ("host_to_device_gb_per_s", "host to GPU", "GB/s"),
     ("latency_ms", "latency", "ms"),
     ("warehouse_units", "warehouse", "units"),
+)
+
+_CHOICES = (
+    ("accelerator_choice", "accelerator"),
+    ("cpu_family", "CPU family"),
+    ("serving_runtime", "serving runtime"),
+    ("qos_class", "QoS class"),
+    ("location", "location"),
 )
 
 
@@ -38,12 +49,21 @@ def register(app: typer.Typer) -> None:
 
 def profile(
     task_file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="TASK.yaml", help="`task: namespace/name`, `kind:` and what is known about it."
         ),
-    ],
+    ] = None,
     *,
+    sentence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help='Instead of a file: "nightly XGBoost on 50 GB of claims".'
+        ),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a task file, and stop.")
+    ] = False,
     history: Annotated[
         Path | None,
         typer.Option(
@@ -57,15 +77,24 @@ def profile(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Predict what a task will need: memory, cores, duration, accelerators, and the request."""
-    from aiops_provider.control.profile_task import profile_task
+    from aiops_provider.control.profile_task import profile_sentence, profile_task
     from aiops_provider.domain.units import utc_now
+    from aiops_provider.domain.workload import description_schema
 
-    made = profile_task(
-        task_file,
-        history_file=history,
-        settings=read_settings(config).profiling,
-        now=utc_now(),
-    )
+    if schema:
+        typer.echo(json.dumps(description_schema(), indent=2))
+        return
+    if (task_file is None) == (sentence is None):
+        raise typer.BadParameter("give either a TASK.yaml or --sentence")
+    settings = read_settings(config).profiling
+    if task_file is not None:
+        made = profile_task(task_file, history_file=history, settings=settings, now=utc_now())
+    else:
+        made = profile_sentence(
+            sentence or "", history_file=history, settings=settings, now=utc_now()
+        )
+    for question in made.questions:
+        note(question)
     if made.others:
         note(f"Rows of other tasks left out: {made.others}")
     emit(made.profile, output=output, view=lambda: _view(made, why=why))
@@ -87,6 +116,9 @@ def _view(made: ProfiledTask, *, why: bool) -> Iterator[RenderableType]:
         right=("p50", "p80", "p95", "runs"),
     )
     yield table("What is asked for", ["resource", "amount", "why"], _request(needed))
+    choices = _choices(needed)
+    if choices:
+        yield table("What is chosen", ["choice", "value", "source", "why"], choices)
     terms = _terms(needed)
     if terms:
         yield table("Terms", ["term", "value"], terms)
@@ -103,6 +135,19 @@ def _request(needed: WorkloadProfile) -> list[list[object]]:
         rows.append(["accelerators", f"{request.accelerators} x {model}", needed.memory_gib.reason])
     if needed.instances > 1:
         rows.append(["instances", str(needed.instances), "to keep up with the demand"])
+    return rows
+
+
+def _choices(needed: WorkloadProfile) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for name, words in _CHOICES:
+        choice: Choice | None = getattr(needed, name)
+        if choice is not None:
+            rows.append([words, choice.value, choice.source.value, choice.reason])
+    rows += [
+        [f"{need.role} storage", need.storage_class, need.source.value, need.reason]
+        for need in needed.storage
+    ]
     return rows
 
 

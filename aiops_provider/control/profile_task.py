@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from aiops_provider.control.accelerator_offers import embedded_offers
 from aiops_provider.control.history_file import History, read_history_file
 from aiops_provider.control.task_file import read_task_file
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.profiling.accelerator import with_accelerator
 from aiops_provider.profiling.profiler import Profiler
+from aiops_provider.profiling.sentence import describe
 from aiops_provider.settings.schema import ProfilingSettings
 
 
@@ -22,11 +26,13 @@ class ProfiledTask:
         profile: What the next run will need.
         runs: Number of finished runs it rests on.
         others: Number of rows in the history that were of other tasks.
+        questions: What a sentence left open; empty for a file.
     """
 
     profile: WorkloadProfile
     runs: int
     others: int
+    questions: tuple[str, ...] = ()
 
 
 def profile_task(
@@ -50,6 +56,42 @@ def profile_task(
         DataError: The history cannot be used.
     """
     task, description = read_task_file(task_file)
+    return _profiled(task, description, history_file, settings, now)
+
+
+def profile_sentence(
+    sentence: str,
+    *,
+    history_file: Path | None = None,
+    settings: ProfilingSettings | None = None,
+    now: datetime,
+) -> ProfiledTask:
+    """
+    Predict what a task that is described by one sentence will need.
+
+    Args:
+        sentence: See ``aiops_provider.describe``.
+        history_file: Finished runs, see ``history_file``.
+        settings: How requests are sized; default: the defaults.
+        now: The present moment.
+
+    Raises:
+        DescriptionError: The sentence is empty or contradicts itself.
+        DataError: The history cannot be used.
+    """
+    said = describe(sentence)
+    task = TaskKey("sentence", said.description.kind)
+    made = _profiled(task, said.description, history_file, settings, now)
+    return replace(made, questions=said.questions)
+
+
+def _profiled(
+    task: TaskKey,
+    description: TaskDescription,
+    history_file: Path | None,
+    settings: ProfilingSettings | None,
+    now: datetime,
+) -> ProfiledTask:
     history = History(records=(), others=0)
     if history_file is not None:
         history = read_history_file(history_file, task, now=now)
@@ -60,8 +102,9 @@ def profile_task(
         minimum_runs=chosen.minimum_runs,
     )
     profiler.restore(history.records)
+    profile = profiler.predict(task, description, now=now)
     return ProfiledTask(
-        profile=profiler.predict(task, description, now=now),
+        profile=with_accelerator(profile, description, embedded_offers()),
         runs=len(history.records),
         others=history.others,
     )

@@ -55,6 +55,24 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """
+    Something chosen from a list rather than measured, such as a serving runtime.
+
+    Attributes:
+        value: What was chosen.
+        source: What the choice rests on.
+        sample_count: Finished runs behind it; 0 for a prior.
+        reason: One sentence for people.
+    """
+
+    value: str
+    source: Source = Source.PRIOR
+    sample_count: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRequest:
     """
     What is asked of a cluster for one run; the cluster enforces it.
@@ -85,13 +103,17 @@ class StorageNeed:
 
     Attributes:
         role: source, intermediate or target.
-        storage_class: warehouse, sql, key_value, object, file or in_memory.
+        storage_class: warehouse, sql, key_value, object, file, in_memory or stream.
         capacity_gib: How much.
+        source: What the class rests on.
+        reason: Why this class, one sentence.
     """
 
     role: str
     storage_class: str
     capacity_gib: Quantity
+    source: Source = Source.PRIOR
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +124,12 @@ class WorkloadProfile:
     Figures that do not apply to the task, or that nothing is known about, are ``None`` – never made
     up. ``starts_by_hour_of_week`` has 168 entries (Monday 00 UTC first), the expected number of runs
     started in each hour; empty when the cadence is unknown.
+
+    Data rates: ``network_gbps`` to and from other machines, ``io_mib_per_s`` to and from disks,
+    ``memory_gb_per_s`` between memory and processor (the accelerator's own if there is one),
+    ``host_to_device_gb_per_s`` between host and accelerators. ``accelerator`` is set if only that
+    model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``. ``cpu_family`` is
+    compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
     """
 
     task: TaskKey
@@ -133,3 +161,10 @@ class WorkloadProfile:
     pinned_cluster: str | None = None
     idempotent: bool = False
     neighbours: tuple[TaskKey, ...] = ()
+    accelerator_choice: Choice | None = None
+    cpu_family: Choice | None = None
+    serving_runtime: Choice | None = None
+    qos_class: Choice | None = None
+    location: Choice | None = None
+    memory_gb_per_s: Quantity | None = None
+    host_to_device_gb_per_s: Quantity | None = None

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TaskKey:
@@ -113,8 +115,24 @@ class ModelCandidate(_Described):
     parameters: float | None = Field(None, gt=0, description="Number of weights.")
     layers: int | None = Field(None, gt=0)
     batch_size: int | None = Field(None, gt=0, description="Samples per step.")
-    precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8"] | None = None
+    precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"] | None = Field(
+        None, description="Of the weights while computing; int4 is what QLoRA holds."
+    )
+    lora_rank: int | None = Field(
+        None,
+        gt=0,
+        description="Rank of the adapters of a LoRA; `parameters` are those of its base.",
+    )
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _adapters_belong_to_networks(self) -> Self:
+        if self.lora_rank is not None and self.family not in {"fine_tuning", "deep_network"}:
+            raise ValueError(
+                f"lora_rank is {self.lora_rank} but family is {self.family}: "
+                "set family to fine_tuning or leave lora_rank out"
+            )
+        return self
 
 
 class Cadence(_Described):
@@ -144,11 +162,37 @@ class Locality(_Described):
     regions: tuple[str, ...] = Field((), description="Allowed regions; empty: any.")
     providers: tuple[str, ...] = Field((), description="Allowed providers; empty: any.")
     data_region: str | None = Field(None, description="Region of the input data.")
+    data_gib: float | None = Field(None, ge=0, description="How much data lies there, in GiB.")
+    residency: tuple[Jurisdiction, ...] = Field(
+        (), description="Legal areas that the data must not leave: EU, UK, US, CH; empty: any."
+    )
+
+    @model_validator(mode="after")
+    def _regions_keep_residency(self) -> Self:
+        if not self.residency:
+            return self
+        for field, regions in (
+            ("regions", self.regions),
+            ("data_region", (self.data_region,) if self.data_region else ()),
+        ):
+            for region in regions:
+                lies_in = jurisdictions_of(region)
+                if lies_in and not lies_in & set(self.residency):
+                    raise ValueError(
+                        f"{field} has {region}, which lies in {', '.join(sorted(lies_in))}, but "
+                        f"residency allows {', '.join(self.residency)} only: correct one of them"
+                    )
+        return self
 
     @property
     def restricted(self) -> bool:
         """Whether the task may not run everywhere."""
-        return bool(self.regions or self.providers)
+        return bool(self.regions or self.providers or self.residency)
+
+    @property
+    def allowed_regions(self) -> tuple[str, ...]:
+        """The named regions, else those inside the residency; empty: any."""
+        return self.regions or regions_within(self.residency)
 
 
 class _TaskDescription(_Described):
@@ -175,6 +219,17 @@ class Etl(_TaskDescription):
     joins: int | None = Field(None, ge=0)
     aggregations: int | None = Field(None, ge=0)
     streaming: bool = False
+    records_per_s: float | None = Field(None, gt=0, description="Arrival rate of a stream.")
+    record_bytes: float | None = Field(None, gt=0, description="Size of one record of a stream.")
+
+    @model_validator(mode="after")
+    def _only_streams_have_rates(self) -> Self:
+        if self.records_per_s is not None and not self.streaming:
+            raise ValueError(
+                f"records_per_s is {self.records_per_s:g} but streaming is false: "
+                "set streaming to true, or give the volume of the source instead"
+            )
+        return self
 
 
 class FeatureEngineering(_TaskDescription):
@@ -204,6 +259,8 @@ class Serving(_TaskDescription):
     requests_per_s: float | None = Field(None, gt=0)
     latency_objective_ms: float | None = Field(None, gt=0)
     latency_percentile: float = Field(95.0, gt=0, lt=100)
+    prompt_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
+    output_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
     past_demand_per_s: tuple[float, ...] = Field(
         (), description="Requests per second in past hours, oldest first."
     )
@@ -253,3 +310,19 @@ def input_size(description: TaskDescription | None) -> tuple[float | None, int |
             return description.input_gib, description.input_rows
         case _:
             return None, None
+
+
+def description_schema() -> dict[str, Any]:
+    """
+    JSON Schema of a task file: one description, and the name of its task.
+
+    >>> sorted(description_schema()["discriminator"]["mapping"])
+    ['etl', 'feature_engineering', 'generic', 'serving', 'training']
+    """
+    schema = TASK_DESCRIPTION.json_schema()
+    name = {"type": "string", "description": "namespace/name, such as DAG id and task id."}
+    for reference in schema["discriminator"]["mapping"].values():
+        kind = schema["$defs"][reference.rpartition("/")[2]]
+        kind["properties"] = {"task": name, **kind["properties"]}
+        kind["required"] = ["task", "kind"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -18,6 +18,7 @@ from aiops_provider.domain.profile import (
 from aiops_provider.domain.workload import Generic, TaskDescription, TaskKey, input_size
 from aiops_provider.profiling.blend import Opinion, blend, claimed_error
 from aiops_provider.profiling.calibration import Calibration
+from aiops_provider.profiling.completion import completed
 from aiops_provider.profiling.described import pinned
 from aiops_provider.profiling.estimate import Estimate, Predictor
 from aiops_provider.profiling.priors.generic import generic_prior
@@ -74,7 +75,7 @@ def assemble(
         killed_at = max((e.killed_at_gib for e in estimates), default=0.0)
         memory = replace(memory, p95=max(memory.p95, killed_at))
     gib, _ = input_size(description)
-    return WorkloadProfile(
+    profile = WorkloadProfile(
         task=task,
         compute_type=_first(e.compute_type for e in estimates) or ComputeType.CPU,
         cores=cores,
@@ -96,6 +97,7 @@ def assemble(
         starts_by_hour_of_week=starts_by_hour_of_week(pins.cadence, history),
         neighbours=_first(e.neighbours for e in estimates) or (),
     )
+    return completed(profile, description)
 
 
 def _request(

@@ -60,7 +60,7 @@ def terms_of(description: TaskDescription | None) -> Terms:
         sla_attainment=sla.attainment,
         sla_weight=sla.weight,
         deadline_s=sla.deadline_s,
-        allowed_regions=locality.regions,
+        allowed_regions=locality.allowed_regions,
         allowed_providers=locality.providers,
         data_region=locality.data_region,
         preferred_regions=near_users or near_data,

@@ -13,10 +13,11 @@ from aiops_provider.profiling.priors.spread import PROCESS_MEMORY_GIB, Spread, b
 
 # 2 FLOPs per weight forward and 4 backward, per token or sample (Kaplan et al. 2020: C = 6 N D).
 _FLOPS_PER_WEIGHT = 6.0
+_FLOPS_PER_FROZEN_WEIGHT = 4.0
 # Bytes per weight while training with Adam. Mixed precision: 2 weight + 2 gradient + 4 master copy
 # + 8 moments (ZeRO, Rajbhandari et al. 2020); in fp32: 4 + 4 + 8, the same sum.
 _STATE_BYTES = 16.0
-# Adapters (LoRA, Hu et al. 2021) train 0.1–1 % of the weights; the rest is only held.
+# Adapters of unknown rank (LoRA, Hu et al. 2021) train 0.1–1 % of the weights; the rest is held.
 _ADAPTER_SHARE = 0.01
 _ADAPTER_KEYS = frozenset({"lora", "lora_r", "lora_rank", "rank", "adapter", "peft", "qlora"})
 # Bytes of activations per layer, token and unit of width, attention matrices not kept
@@ -91,11 +92,8 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     Memory is weights, gradients and Adam's moments (16 bytes a weight), plus activations of one
     batch. An accelerator is taken when eight cores would need more than two hours.
     """
-    pictures = (training.dataset.format or "").lower() in PICTURES
-    shape = network_shape(candidate, tokens_given=training.tokens is not None, pictures=pictures)
-    flops = (
-        shape.parameters * (_FLOPS_PER_WEIGHT * shape.reuse) * _units(training, shape, candidate)
-    )
+    shape = _shape(candidate, training)
+    flops = training_flops(candidate, training)
     model = _model_gib(candidate, shape)
     on_cpu = flops * (1 / _CORE_FLOPS)
     name = candidate.name or candidate.family.replace("_", " ")
@@ -126,6 +124,23 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     )
 
 
+def training_flops(candidate: ModelCandidate, training: Training) -> Spread:
+    """
+    Operations of a whole training: ``6 N D`` (Kaplan et al. 2020).
+
+    ``4 N D`` with adapters: the frozen weights pass gradients on but get none themselves.
+    """
+    shape = _shape(candidate, training)
+    each = _FLOPS_PER_FROZEN_WEIGHT if candidate.lora_rank is not None else _FLOPS_PER_WEIGHT
+    per_unit = shape.parameters * (each * shape.reuse)
+    return per_unit * _units(training, shape, candidate)
+
+
+def _shape(candidate: ModelCandidate, training: Training) -> NetworkShape:
+    pictures = (training.dataset.format or "").lower() in PICTURES
+    return network_shape(candidate, tokens_given=training.tokens is not None, pictures=pictures)
+
+
 def _units(training: Training, shape: NetworkShape, candidate: ModelCandidate) -> Spread:
     """Samples or tokens seen over all epochs."""
     tuning = candidate.family == "fine_tuning"
@@ -147,7 +162,11 @@ def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Spread:
     default = "bf16" if candidate.family == "fine_tuning" else "fp32"
     held = weight_bytes(candidate, default=default)
     adapters = _ADAPTER_KEYS & {key.lower() for key in candidate.hyperparameters}
-    per_weight = held + _ADAPTER_SHARE * _STATE_BYTES if adapters else _STATE_BYTES
+    per_weight = _STATE_BYTES
+    if candidate.lora_rank is not None:
+        per_weight = held + _adapter_share(shape, candidate.lora_rank) * _STATE_BYTES
+    elif adapters:
+        per_weight = held + _ADAPTER_SHARE * _STATE_BYTES
     batch = candidate.batch_size or (
         _DEFAULT_TUNING_BATCH if candidate.family == "fine_tuning" else _DEFAULT_BATCH
     )
@@ -158,6 +177,16 @@ def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Spread:
         activations = shape.parameters * (batch * _ACTIVATION_BYTES_PER_WEIGHT)
     states = shape.parameters * (per_weight / BYTES_PER_GIB)
     return states + activations * _DOUBT * (1 / BYTES_PER_GIB)
+
+
+def _adapter_share(shape: NetworkShape, rank: int) -> float:
+    """
+    Trained weights of a LoRA per weight of its base.
+
+    Each of the seven matrices of a layer gets two of ``rank x width`` (Hu et al. 2021): ``14 * rank
+    * width * layers`` beside ``12 * layers * width²``.
+    """
+    return min(1.0, 14.0 * rank / (12.0 * shape.width))
 
 
 def _sequence_tokens(candidate: ModelCandidate) -> float:

@@ -35,6 +35,15 @@ _PER_JOIN = Spread(0.5, 0.8, 1.5)
 _PER_AGGREGATION = Spread(0.1, 0.25, 0.5)
 # Whoever streams holds some batches, whatever the volume.
 _STREAMING_GIB = between(0.1, 1.0)
+# Seconds of one core per record that is parsed, transformed and written, 100,000 a second in a
+# compiled engine, 10,000 in Python; and the size of a record of JSON. Engineering assumptions.
+_SECONDS_PER_RECORD = between(1e-5, 1e-4)
+_RECORD_BYTES = 1000.0
+# Cores are at most this busy, or a stream cannot catch up after a stop.
+_STREAM_UTILISATION = 0.5
+_STREAM_GIB_PER_CORE = 1.0
+# A stream has no end; what is planned is a day of it.
+_STREAM_S = 86400.0
 # A warehouse returns a result, not its table.
 _RESULT_GIB = between(0.05, 0.5)
 # Seconds per GiB on one core, whole pipelines of reading, parsing, reshaping and writing: 50 MiB/s
@@ -68,6 +77,8 @@ def etl_prior(description: Etl) -> Estimate:
     is the source in memory (volume times the expansion of its format; beyond 16 GiB only part of it
     is held, see ``held_gib``); a stream holds batches only, and where a warehouse does the work only the result is held.
     """
+    if description.records_per_s is not None:
+        return _stream(description, description.records_per_s)
     source = description.source
     joins, aggregations = description.joins or 0, description.aggregations or 0
     pushed_down = runs_in_warehouse(source)
@@ -93,6 +104,32 @@ def etl_prior(description: Etl) -> Estimate:
         waits=pushed_down,
         storage=storage,
         what=what,
+    )
+
+
+def _stream(description: Etl, rate: float) -> Estimate:
+    """A stream of known rate: cores from the rate, memory per core, traffic from the records' size."""
+    steps = 1 + (description.joins or 0) * _TIME_PER_JOIN
+    steps += (description.aggregations or 0) * _TIME_PER_AGGREGATION
+    cores = (_SECONDS_PER_RECORD * (rate * steps / _STREAM_UTILISATION)).at_least(0.25)
+    bytes_per_s = rate * (description.record_bytes or _RECORD_BYTES)
+    traffic = between(1.0, 2.0)
+    what = f"prior for a stream of {rate:g} records/s"
+    volume = bytes_per_s * _STREAM_S / BYTES_PER_GIB
+    return Estimate(
+        compute_type=ComputeType.CPU,
+        memory_gib=(PROCESS_MEMORY_GIB + _STREAMING_GIB + cores * _STREAM_GIB_PER_CORE).quantity(
+            what
+        ),
+        cores=cores.quantity(what),
+        duration_s=exactly(_STREAM_S).quantity(f"{what}; a day of it"),
+        network_gbps=(traffic * (2 * 8 * bytes_per_s / 1e9)).quantity(f"{what}, in and out"),
+        io_mib_per_s=(traffic * (bytes_per_s / 2**20)).quantity(f"{what}, state and log"),
+        # Windows and offsets: one to ten percent of a day.
+        local_disk_gib=(between(0.01, 0.1) * volume).quantity(f"state of {what}"),
+        storage=storage_need("source", description.source)
+        + storage_need("target", description.target)
+        or None,
     )
 
 

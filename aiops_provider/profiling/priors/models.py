@@ -27,11 +27,21 @@ _PUBLISHED_PARAMETERS = {
     "llama-3-8b": 8.03e9,
     "llama-3-70b": 70.6e9,
     "mistral-7b": 7.24e9,
+    # torchvision's "Models and pre-trained weights".
+    "retinanet": 34.0e6,
+    "mask-r-cnn": 44.4e6,
+    "ssd": 35.6e6,
 }
 # Families of which a name is enough to know that weights are shared over positions.
 _CONVOLUTIONAL = re.compile(
-    r"resnet|resnext|efficientnet|mobilenet|convnext|vgg|densenet|unet|yolo"
+    r"resnet|resnext|efficientnet|mobilenet|convnext|vgg|densenet|image-classif|cnn"
 )
+# Those that answer for every pixel or box, and tasks that are done by such networks.
+_DENSE = re.compile(
+    r"retinanet|r-?cnn|u-?net|yolo|(?<![a-z])ssd|object-detection|semantic-segmentation"
+)
+# Large networks that do not answer in tokens.
+_NOT_LANGUAGE = re.compile(r"diffusion|sdxl|flux|dlrm|clip|gnn|r-?gat|vit")
 _LANGUAGE = re.compile(
     r"bert|gpt|llama|mi[sx]tral|qwen|gemma|falcon|(?<![a-z])(?:t5|phi|opt)(?![a-z])"
 )
@@ -43,10 +53,15 @@ _UNKNOWN_LANGUAGE_MODEL = between(1e9, 8e9)
 # ResNet-50 does 4.1e9 multiply-adds per image with 25.6e6 weights (He 2016): each weight is used
 # 160 times, for as many positions.
 _CONVOLUTIONAL_REUSE = 160.0
+# RetinaNet with ResNet-50 does 151.5e9 multiply-adds per picture of 800 pixels with 34.0e6 weights,
+# Mask R-CNN 134.4e9 with 44.4e6 (torchvision): 3,000 to 4,500 uses.
+_DENSE_REUSE = 4000.0
 # Transformers are about 128 times as wide as deep (GPT-3 175B: 12288 / 96), and have 12 * layers *
 # width^2 weights (Kaplan et al. 2020).
 _WIDTH_PER_LAYER = 128.0
 _WEIGHTS_PER_SQUARE = 12.0
+# Dense networks of a billion weights answer in tokens unless their name says otherwise.
+_LANGUAGE_PARAMETERS = 1e9
 # Above this a model answers in text and wants an accelerator; below it is served from a CPU.
 LARGE_PARAMETERS = 5e8
 BYTES_BY_PRECISION = {
@@ -56,6 +71,7 @@ BYTES_BY_PRECISION = {
     "bf16": 2.0,
     "fp8": 1.0,
     "int8": 1.0,
+    "int4": 0.5,
 }
 
 
@@ -94,10 +110,14 @@ def network_shape(
     """
     name = (candidate.name or "").lower()
     unnamed = not candidate.name and candidate.family != "fine_tuning"
-    convolutional = _CONVOLUTIONAL.search(name) is not None or (pictures and unnamed)
+    dense = _DENSE.search(name) is not None
+    convolutional = dense or _CONVOLUTIONAL.search(name) is not None or (pictures and unnamed)
     known = candidate.parameters or _published(name)
     language = not convolutional and (
-        tokens_given or candidate.family == "fine_tuning" or _LANGUAGE.search(name) is not None
+        tokens_given
+        or candidate.family == "fine_tuning"
+        or _LANGUAGE.search(name) is not None
+        or ((known or 0.0) >= _LANGUAGE_PARAMETERS and _NOT_LANGUAGE.search(name) is None)
     )
     if known:
         parameters = exactly(known)
@@ -112,7 +132,7 @@ def network_shape(
         layers=layers,
         width=(parameters.p50 / (_WEIGHTS_PER_SQUARE * layers)) ** 0.5,
         language=language,
-        reuse=_CONVOLUTIONAL_REUSE if convolutional else 1.0,
+        reuse=_DENSE_REUSE if dense else _CONVOLUTIONAL_REUSE if convolutional else 1.0,
         known=bool(known),
     )
 

@@ -47,6 +47,14 @@ _MOST_SEQUENCES = 64.0
 # Grouped-query attention keeps a fraction of the keys and values: 1/4 for Llama 3 8B, all of them
 # in older models.
 _KEPT_HEADS = Spread(0.25, 0.5, 1.0)
+# Reading the prompt is bound by arithmetic, 2 FLOPs per weight and token: 40 % of an A100's 312e12,
+# in the slow case of a T4's 65e12.
+_PREFILL_S_PER_FLOP = between(1 / (0.4 * 312e12), 1 / (0.4 * 65e12))
+# Small batches reach 20–30 % of the peak: an L4's 121e12, in the slow case a T4's 65e12.
+_ACCELERATOR_S_PER_FLOP = between(1 / (0.3 * 121e12), 1 / (0.2 * 65e12))
+# A machine with one T4 costs as much as one with 12–16 vCPU: more cores than that, and the
+# accelerator is cheaper (AWS g4dn.xlarge USD 0.526, c6i.4xlarge USD 0.68 an hour).
+_CORES_PER_ACCELERATOR = 16.0
 _ACCELERATOR_GIB = 80.0 * 0.9
 _DEVICE_CONTEXT_GIB = Spread(1.0, 1.5, 2.0)
 _HOST_CONTEXT_GIB = Spread(2.0, 3.0, 4.0)
@@ -79,11 +87,16 @@ def serving_prior(serving: Serving) -> Estimate:
     if neural or shape.known:
         work = shape.parameters * (2 * shape.reuse / _CORE_FLOPS)
         service = work * between(1.0, 3.0) + exactly(_FRAMEWORK_S)
+    latency = _latency(service)
     busy = demand.rate_per_s * service
     if demand.concurrent is not None:
         # Each request in the system occupies a core for as long as it is served.
         busy = busy.largest(exactly(demand.concurrent))
     needed = busy * (1 / _UTILISATION)
+    limit = serving.latency_objective_ms
+    too_slow = limit is not None and latency.p80 > limit
+    if (neural or shape.known) and (needed.p50 > _CORES_PER_ACCELERATOR or too_slow):
+        return _network_on_accelerator(serving, shape, demand)
     instances = max(1, math.ceil(needed.p80 / _MOST_CORES_PER_INSTANCE))
     cores = needed * (1 / instances)
     held = _ARTIFACT_GIB
@@ -98,6 +111,28 @@ def serving_prior(serving: Serving) -> Estimate:
         duration_s=_lifetime(serving),
         instances=instances,
         accelerators=0,
+        latency_ms=latency.quantity("service time and waiting at 70 % load"),
+    )
+
+
+def _network_on_accelerator(serving: Serving, shape: NetworkShape, demand: _Demand) -> Estimate:
+    """A network that would keep too many cores busy, or that a core answers too slowly."""
+    service = shape.parameters * (2 * shape.reuse) * _ACCELERATOR_S_PER_FLOP + exactly(_FRAMEWORK_S)
+    busy = demand.rate_per_s * service
+    instances = max(1, math.ceil(busy.p50 / _UTILISATION))
+    held = weight_bytes(serving.model, default="fp16")
+    # Activations of a batch and the workspace of the kernels take about as much as the weights.
+    device = shape.parameters * (2 * held / BYTES_PER_GIB) + _DEVICE_CONTEXT_GIB
+    what = f"{demand.what}, {shape.parameters.p50:.3g} weights of {held:g} bytes"
+    host = PROCESS_MEMORY_GIB + _HOST_CONTEXT_GIB
+    return Estimate(
+        compute_type=ComputeType.GPU,
+        memory_gib=host.quantity(what),
+        cores=Spread(2.0, 4.0, 8.0).quantity(what),
+        duration_s=_lifetime(serving),
+        instances=instances,
+        accelerators=1,
+        accelerator_memory_gib=device.quantity(f"{what}; weights, activations, context"),
         latency_ms=_latency(service).quantity("service time and waiting at 70 % load"),
     )
 
@@ -109,7 +144,10 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     per_token_s = per_token_s * shape.parameters * (held_bytes / _BANDWIDTH)
     # A model split over several accelerators reads its parts at the same time.
     split = max(1, math.ceil(weights_gib.p50 / _ACCELERATOR_GIB))
-    answer_s = _ANSWER_TOKENS * per_token_s * (1 / split)
+    answer = exactly(serving.output_tokens) if serving.output_tokens else _ANSWER_TOKENS
+    prompt = serving.prompt_tokens or _PROMPT_TOKENS
+    prefill_s = shape.parameters * (2 * prompt) * _PREFILL_S_PER_FLOP
+    answer_s = (prefill_s + answer * per_token_s) * (1 / split)
     concurrent = (
         exactly(demand.concurrent)
         if demand.concurrent is not None
@@ -117,7 +155,7 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     ).at_least(1.0)
     instances = max(1, math.ceil(concurrent.p80 / _MOST_SEQUENCES))
     sequences = (concurrent * (1 / instances)).at_most(_MOST_SEQUENCES)
-    tokens = exactly(_PROMPT_TOKENS) + _ANSWER_TOKENS
+    tokens = exactly(prompt) + answer
     per_token_bytes = 2 * shape.layers * shape.width * held_bytes
     cache_gib = sequences * tokens * _KEPT_HEADS * (per_token_bytes / BYTES_PER_GIB)
     device_gib = weights_gib + cache_gib + _DEVICE_CONTEXT_GIB

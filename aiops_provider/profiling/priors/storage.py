@@ -22,6 +22,7 @@ _CLASS_BY_SCHEME = {
     "key_value": ("redis", "rediss", "memcached", "dynamodb", "cassandra", "mongodb"),
     "object": ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "wasb", "wasbs", "az", "oss", "minio"),
     "file": ("file", "nfs", "hdfs", "sftp", "dbfs"),
+    "stream": ("kafka", "kinesis", "pubsub", "eventhub", "pulsar"),
     "in_memory": ("memory", "arrow", "plasma"),
 }
 _SCHEMES = {scheme: name for name, schemes in _CLASS_BY_SCHEME.items() for scheme in schemes}
@@ -54,7 +55,14 @@ def storage_need(role: str, dataset: Dataset) -> tuple[StorageNeed, ...]:
     if name is None or not size_is_known(dataset):
         return ()
     capacity = on_disk_gib(dataset).quantity(size_in_words(dataset))
-    return (StorageNeed(role=role, storage_class=name, capacity_gib=capacity),)
+    return (
+        StorageNeed(
+            role=role,
+            storage_class=name,
+            capacity_gib=capacity,
+            reason=f"{role} is said to be there",
+        ),
+    )
 
 
 def intermediate_need(size_gib: Spread, *, reason: str) -> tuple[StorageNeed, ...]:
@@ -62,6 +70,9 @@ def intermediate_need(size_gib: Spread, *, reason: str) -> tuple[StorageNeed, ..
     name = "in_memory" if size_gib.p95 <= 64 else "object"
     return (
         StorageNeed(
-            role="intermediate", storage_class=name, capacity_gib=size_gib.quantity(reason)
+            role="intermediate",
+            storage_class=name,
+            capacity_gib=size_gib.quantity(reason),
+            reason="held in memory up to 64 GiB, beyond that in files",
         ),
     )

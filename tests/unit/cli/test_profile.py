@@ -122,3 +122,25 @@ def test_bad_histories_exit_with_two(aiops, task_file, tmp_path):
     answer = aiops("profile", str(task_file), "--history", str(file))
     assert answer.status == 2
     assert "runs.csv:2: duration_s: is no number >= 0 (got 'soon')" in answer.err
+
+
+def test_a_sentence_instead_of_a_file(aiops):
+    """The sentence is profiled, and what it leaves open is asked on stderr."""
+    answer = aiops("profile", "--sentence", "nightly XGBoost on 50 GB of claims", "-o", "json")
+    assert answer.status == 0
+    assert answer.data["accelerator_choice"]["value"] == "none"
+    assert "How many rows" in answer.err
+
+
+def test_the_schema_of_a_task_file(aiops):
+    """``--schema`` prints JSON Schema and needs no task."""
+    answer = aiops("profile", "--schema")
+    assert answer.status == 0
+    assert '"discriminator"' in answer.out
+
+
+def test_neither_file_nor_sentence_is_refused(aiops):
+    """Exit status 2 and what to give."""
+    answer = aiops("profile")
+    assert answer.status == 2
+    assert "--sentence" in answer.err

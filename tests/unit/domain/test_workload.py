@@ -1,0 +1,38 @@
+"""Descriptions that contradict themselves, and their schema."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from aiops_provider.domain.workload import Etl, Locality, ModelCandidate, description_schema
+
+
+def test_a_region_outside_the_residency_is_refused():
+    """The message names region, where it lies and what is allowed."""
+    with pytest.raises(ValidationError, match="regions has us-east-1, which lies in US"):
+        Locality(regions=("us-east-1",), residency=("EU",))
+
+
+def test_a_data_centre_of_unknown_place_is_taken_at_the_users_word():
+    """Nothing tells where `basement` lies, so naming it is allowed."""
+    assert Locality(regions=("basement",), residency=("EU",)).allowed_regions == ("basement",)
+
+
+def test_a_rate_needs_a_stream():
+    """A batch task has a volume, not a rate."""
+    with pytest.raises(ValidationError, match="set streaming to true"):
+        Etl(records_per_s=5)
+
+
+def test_adapters_need_a_network():
+    """Trees have no adapters."""
+    with pytest.raises(ValidationError, match="lora_rank is 8"):
+        ModelCandidate(family="tree_ensemble", lora_rank=8)
+
+
+def test_the_schema_asks_for_task_and_kind():
+    """Editors complete a task file from the schema; each kind needs its name and its kind."""
+    schema = description_schema()
+    assert schema["$defs"]["Etl"]["required"] == ["task", "kind"]
+    assert "records_per_s" in schema["$defs"]["Etl"]["properties"]
