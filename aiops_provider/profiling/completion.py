@@ -280,7 +280,7 @@ def _target_need(profile: WorkloadProfile, description: TaskDescription | None) 
         case Serving():
             name, reason = "key_value", "answers are looked up by their request"
             day = _request_rate(description) * 86400.0 * _REQUEST_BYTES / BYTES_PER_GIB
-            capacity = between(day, 2 * day).quantity("a day of answers")
+            capacity = (between(1.0, 2.0) * day).quantity("a day of answers")
         case _:
             name, reason = "object", "nothing tells more; object storage holds anything"
             capacity = _input(description).quantity("as much as is read")

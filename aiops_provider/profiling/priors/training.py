@@ -51,6 +51,9 @@ _TREE_COPIES = Spread(0.6, 1.2, 2.0)
 _NODE_BYTES = 64.0
 _NODES_PER_ROW = Spread(0.1, 0.4, 1.26)
 _DEFAULT_TREES = 100.0
+# Boosted trees are shallow where nobody says otherwise: max_depth 6 in XGBoost and CatBoost, 31
+# leaves in LightGBM and scikit-learn's histogram boosting (their documentation); forests are not.
+_DEFAULT_DEPTH = {"xgb": 6.0, "catboost": 6.0, "lightgbm": 5.0, "lgbm": 5.0, "boosting": 5.0}
 # Core-seconds per row, feature, tree and level: 238.5 s (LightGBM) and 551.9 s (XGBoost) with 16
 # threads for 10.5e6 * 28 * 500 * 8 on Higgs (same source): 3.2e-9 and 7.5e-9; scikit-learn's exact
 # forests sort and take up to ten times as long.
@@ -156,7 +159,7 @@ def _tree_need(candidate: ModelCandidate, training: Training) -> TrainingNeed:
         _number(given, "n_estimators", "num_round", "num_boost_round", "max_iter", "iterations")
         or _DEFAULT_TREES
     )
-    depth = _number(given, "max_depth", "depth")
+    depth = _number(given, "max_depth", "depth") or _usual_depth(candidate.name or "")
     levels = depth or max(1.0, math.log2(max(2.0, rows.p50)))
     nodes = rows * _NODES_PER_ROW
     if depth is not None:
@@ -170,6 +173,11 @@ def _tree_need(candidate: ModelCandidate, training: Training) -> TrainingNeed:
         accelerated_s=NOTHING,
         what=candidate.name or f"a tree ensemble of {trees:g}",
     )
+
+
+def _usual_depth(name: str) -> float | None:
+    words = name.lower().replace("_", " ")
+    return next((depth for part, depth in _DEFAULT_DEPTH.items() if part in words), None)
 
 
 def _with_matrix(training: Training, copies: Spread) -> Spread:

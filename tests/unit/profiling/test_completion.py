@@ -140,3 +140,10 @@ def test_lora_needs_far_less_than_full_fine_tuning():
     assert full > 100
     assert 13 < lora < 30
     assert qlora < 12
+
+
+def test_a_service_without_requests_is_profiled():
+    """Nothing was asked of it so far: a day of answers is none."""
+    profile = profiled(Serving(model=ModelCandidate(family="linear"), past_demand_per_s=(0.0,)))
+    (target,) = [need for need in profile.storage if need.role == "target"]
+    assert 0.0 == target.capacity_gib.p95

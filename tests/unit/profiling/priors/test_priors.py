@@ -211,6 +211,16 @@ def test_deep_trees_on_noise_are_large(prior):
     assert memory(max_depth=6) < memory() < memory(n_estimators=1000)
 
 
+@pytest.mark.parametrize("name", ["xgboost", "LightGBM", "catboost", "HistGradientBoosting"])
+def test_boosted_trees_are_shallow_where_nothing_is_said(prior, name):
+    """Their memory is that of the data: fifty GiB of text do not ask for terabytes."""
+    candidate = ModelCandidate(family="tree_ensemble", name=name)
+    claims = Dataset(volume_gib=50, format="csv")
+    memory = prior(Training(dataset=claims, candidates=(candidate,))).memory_gib
+    assert 50 < memory.p50 < 300
+    assert memory.p95 < 1500
+
+
 def test_pictures_are_trained_by_networks_on_accelerators(prior):
     """ImageNet on ResNet-50 for 90 epochs: one accelerator for hours to days, some GiB of it."""
     estimate = prior(RESNET)
