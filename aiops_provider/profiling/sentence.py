@@ -53,6 +53,8 @@ _AREAS: tuple[tuple[str, Jurisdiction], ...] = (
     (r"\b(?:the )?(?:us|usa|united states)\b", "US"),
     (r"\b(?:ch|switzerland)\b", "CH"),
 )
+# One sentence, and no figure beyond any data set (1e15 rows).
+_MOST_CHARACTERS, _MOST_DIGITS = 500, 15
 _STAYS = r"(?:stay|remain|kept?|reside|leave|residency|gdpr)"
 _NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "a": 1}
 
@@ -93,6 +95,12 @@ def describe(sentence: str) -> Said:
     if not text:
         raise DescriptionError(
             "the sentence is empty", mend='Write one such as "nightly XGBoost on 50 GB of claims".'
+        )
+    if len(text) > _MOST_CHARACTERS or re.search(rf"\d{{{_MOST_DIGITS + 1}}}", text):
+        raise DescriptionError(
+            f"the sentence has more than {_MOST_CHARACTERS} characters, or a number of more than "
+            f"{_MOST_DIGITS} digits",
+            mend="Say it in one short sentence, large numbers as 5 million or 2 TB.",
         )
     kind = _kind(text)
     said = {"kind": kind, **_common(text, kind), **_READERS[kind](text)}
