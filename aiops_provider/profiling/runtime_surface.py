@@ -26,6 +26,8 @@ _FEWEST_RUNS = 3
 # features and runtimes. They matter only while runs are few: smooth and nearly without noise.
 _AMPLITUDE = (0.0, 1.0)
 _LENGTH = (1.0, 1.0)
+# Refusing a slope to figures known at only two levels did not help on C3O's unseen machine types: the
+# mean error became 42.3 % instead of 41.8 %.
 _SLOPE = (-1.0, 2.0)
 _NOISE = (-5.0, 1.5)
 # Far below the variation between repeated runs; keeps the matrix invertible.

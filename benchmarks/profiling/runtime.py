@@ -182,9 +182,7 @@ def _report(
         "80 % intervals of ours cover, over all jobs: "
         + ", ".join(f"{split} {100 * _covered(covered, split):.0f} %" for split in aims)
         + ". They are not calibrated.",
-        f"Machine types per job: {', '.join(f'{job.name} {len(np.unique(job.machines))}' for job in jobs)}. For "
-        "unseen machines, refusing a slope to figures known at only two levels was tried and left out: the mean "
-        "MAPE became 42.3 % instead of 41.8 %.",
+        f"Machine types per job: {', '.join(f'{job.name} {len(np.unique(job.machines))}' for job in jobs)}.",
         "lotaru and scout are not part of this benchmark.",
     ]
     return Report(

@@ -42,7 +42,7 @@ def neighbours(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
 
 
 def boosted_trees(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
-    """Gradient boosting on logarithms at scikit-learn's defaults, the strongest of C3O's models."""
+    """Gradient boosting on logarithms at scikit-learn's defaults."""
     model = GradientBoostingRegressor(random_state=0).fit(_logarithms(rows), np.log(runtimes_s))
     return lambda wanted: np.exp(model.predict(_logarithms(wanted)))
 
