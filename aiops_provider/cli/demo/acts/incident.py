@@ -39,8 +39,12 @@ def _provider_incident(scene: Scene) -> Iterator[Expectation]:
     yield expect("its tasks on aws", expected="5 or more", observed=tasks, met=tasks >= 5)
 
     with scene.narrator.waiting("the next detection"):
+        # The response comes before the last tasks have reported; then its alarms still grow.
         scene.until(
-            lambda: any(_action(one) is ResponseAction.QUARANTINE for one in _open(scene)),
+            lambda: any(
+                _action(one) is ResponseAction.QUARANTINE and len(one.alarms) >= _HUNDREDS
+                for one in _open(scene)
+            ),
             timeout_s=_DETECTION_S,
         )
     told = _open(scene)
