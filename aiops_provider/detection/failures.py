@@ -48,7 +48,7 @@ class FailureDetector:
         recent, earlier = failed[-_RECENT_TRIES + 1 :], failed[: -_RECENT_TRIES + 1]
         usual = max(_rate(int(earlier.sum()), len(earlier)), FLAKY_RATE)
         count, tries = int(recent.sum()) + 1, len(recent) + 1
-        p_value = _at_least(count, tries, usual)
+        p_value = at_least(count, tries, usual)
         return Verdict(
             p_value=p_value,
             expected=0.0,
@@ -62,8 +62,13 @@ def _rate(failures: int, tries: int) -> float:
     return (failures + _PRIOR_FAILURES) / (tries + _PRIOR_TRIES)
 
 
-def _at_least(count: int, tries: int, rate: float) -> float:
-    """Probability of so many failures or more."""
+def at_least(count: int, tries: int, rate: float) -> float:
+    """
+    Probability of so many failures or more, by the binomial distribution.
+
+    >>> round(at_least(1, 2, 0.5), 2)
+    0.75
+    """
     from scipy import special
 
     return 1.0 if count == 0 else float(special.bdtrc(count - 1, tries, rate))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, has, kind_of, work_of
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failing_tasks import failing_tasks
+from aiops_provider.detection.failures import at_least
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
 
@@ -25,6 +26,14 @@ UNKNOWN_TASKS = 3
 UNKNOWN_SHARE = 0.5
 # … or so many KPIs of one execution, which chance does not bring together.
 UNKNOWN_KPIS = 5
+# Two folds of unknown cause a week may be chance, with one evaluation a minute. Of the KPIs of an
+# execution this share may be in false alarm at a time, and an execution is abnormal when chance
+# would have brought as many together in at most one of twenty.
+FALSE_PER_WEEK = 2.0
+_EVALUATIONS_PER_WEEK = 7 * 24 * 60
+_BUDGET_P = FALSE_PER_WEEK / _EVALUATIONS_PER_WEEK / 2  # half for each of the two tests
+_FALSE_ALARM_SHARE = 0.02
+_ABNORMAL_P = 0.05
 # A cause that may hide another one spoils most of what has it.
 _LIKELY = 0.8
 # Of what a cause covers at least so much must be in alarm, or a further condition is looked for inside
@@ -174,14 +183,36 @@ def _places(rows: Sequence[Row]) -> int:
 
 
 def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
-    """Of the rows that nothing explains, those that are too many to be chance."""
-    by_execution: dict[object, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_execution[execution_of(row.attributes)].append(row)
-    fine = {execution_of(row.attributes) for row in healthy} - by_execution.keys()
-    share = len(by_execution) / max(len(by_execution) + len(fine), 1)
-    if _tasks(rows) >= UNKNOWN_TASKS and share >= UNKNOWN_SHARE:
+    """
+    Of the rows that nothing explains, those that are too many to be chance.
+
+    An execution of a hundred KPIs has one in false alarm most of the time, so how many of its KPIs
+    are in alarm is weighed by how many it has. Both tests keep within :data:`FALSE_PER_WEEK`.
+    """
+    alarmed, fine = _by_execution(rows), _by_execution(healthy)
+    odds = {
+        key: at_least(len(group), len(group) + len(fine.get(key, ())), _FALSE_ALARM_SHARE)
+        for key, group in alarmed.items()
+    }
+    executions = len(alarmed.keys() | fine.keys())
+    abnormal = [key for key in alarmed if odds[key] <= _ABNORMAL_P]
+    witnesses = [row for key in abnormal for row in alarmed[key]]
+    if (
+        _tasks(witnesses) >= UNKNOWN_TASKS
+        and len(abnormal) >= UNKNOWN_SHARE * executions
+        and at_least(len(abnormal), executions, _ABNORMAL_P) <= _BUDGET_P
+    ):
         return tuple(rows)
     return tuple(
-        row for group in by_execution.values() if len(group) >= UNKNOWN_KPIS for row in group
+        row
+        for key, group in alarmed.items()
+        if len(group) >= UNKNOWN_KPIS and odds[key] * executions <= _BUDGET_P
+        for row in group
     )
+
+
+def _by_execution(rows: Sequence[Row]) -> dict[object, list[Row]]:
+    found: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[execution_of(row.attributes)].append(row)
+    return dict(found)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops_provider.detection.baseline import Floats
 
@@ -71,12 +73,18 @@ class Reference:
 
     def width(self, p_value: float = 1e-3) -> float:
         """Width of the interval that holds all but this share, in the KPI's unit."""
-        from scipy import special
-
-        reach = -float(special.stdtrit(self.freedom, p_value / 2))
+        reach = _reach(self.freedom, p_value)
         return (
             reach * (self.scale_below + self.scale_above) * math.sqrt(1 + math.pi / 2 / self.count)
         )
+
+
+@lru_cache(maxsize=256)
+def _reach(freedom: float, p_value: float) -> float:
+    """Deviation that so small a share passes, to either side."""
+    from scipy import special
+
+    return -float(special.stdtrit(freedom, p_value / 2))
 
 
 def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Iterator[Reference]:
@@ -92,21 +100,41 @@ def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Ite
     if len(values) < minimum:
         return
     yield summarise("lately", values[-RECENT:], len(values[-RECENT:]))
-    back = at - times
     for name, period_s in (("at this time of day", DAY_S), ("at this time of the week", WEEK_S)):
+        near = _near(times, at, period_s, TOLERANCE_S)
+        back = at - times[near]
         seasons = np.round(back / period_s)
         close = (np.abs(back - seasons * period_s) <= TOLERANCE_S) & (seasons >= 1)
-        found = _season(name, values, seasons, close, minimum=minimum, least=MINIMUM_SEASONS)
+        found = _season(name, values[near], seasons, close, minimum=minimum, least=MINIMUM_SEASONS)
         if found is not None:
             yield found
-    if back[0] < YEAR_S - SEASON_S:
+    if at - times[0] < YEAR_S - SEASON_S:
         return
+    near = _near(times, at, YEAR_S, SEASON_S)
+    back = at - times[near]
     years, days = np.round(back / YEAR_S), np.round(back / DAY_S)
     close = (np.abs(back - years * YEAR_S) <= SEASON_S) & (years >= 1)
     close &= np.abs(back - days * DAY_S) <= TOLERANCE_S
-    found = _season("at this time of the year", values, days, close, minimum=minimum, least=1)
+    found = _season("at this time of the year", values[near], days, close, minimum=minimum, least=1)
     if found is not None:
         yield found
+
+
+def _near(times: Floats, at: float, period_s: float, reach_s: float) -> NDArray[np.intp]:
+    """
+    Places of all moments that may be whole periods back, oldest first, and few others.
+
+    Found by bisection, so that the cost grows with the number of seasons rather than of values. A
+    second is added on either side: what is close is for the exact comparison to say.
+    """
+    seasons = np.arange(math.ceil((at - times[0] + reach_s) / period_s), 0, -1)
+    middle = at - seasons * period_s
+    first = np.searchsorted(times, middle - reach_s - 1.0, side="left")
+    lengths = np.searchsorted(times, middle + reach_s + 1.0, side="right") - first
+    # Runs of consecutive places, laid end to end.
+    shift = np.repeat(first - (np.cumsum(lengths) - lengths), lengths)
+    places: NDArray[np.intp] = np.arange(len(shift)) + shift
+    return places
 
 
 def _season(
@@ -115,7 +143,8 @@ def _season(
     chosen = values[close]
     if len(chosen) < minimum:
         return None
-    distinct = len(np.unique(seasons[close]))
+    # Times ascend, so that the values of one season are side by side.
+    distinct = 1 + int(np.count_nonzero(np.diff(seasons[close])))
     if distinct < least:
         return None
     return summarise(name, chosen, min(len(chosen), _PER_SEASON * distinct))

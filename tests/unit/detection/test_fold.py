@@ -99,6 +99,28 @@ def test_many_kpis_of_one_execution_are_one_group():
     assert {((), CauseKind.UNKNOWN, 30)} == folded(rows)
 
 
+def test_one_alarm_in_each_of_many_kpis_is_chance():
+    """Of fifty KPIs of every execution one is in alarm, a different one each time: no group."""
+    rows = [
+        row(f"t{n}", "abcd"[n % 4], bad=k == n, kpi=f"k{k}", partition=str(n))
+        for n in range(20)
+        for k in range(50)
+    ]
+
+    assert set() == folded(rows)
+
+
+def test_most_kpis_of_every_execution_are_no_chance():
+    """Where half of the fifty KPIs of every execution are in alarm, that is told."""
+    rows = [
+        row(f"t{n}", "abcd"[n % 4], bad=(k + n) % 2 == 0, kpi=f"k{k}", partition=str(n))
+        for n in range(20)
+        for k in range(50)
+    ]
+
+    assert {((), CauseKind.UNKNOWN, 500)} == folded(rows)
+
+
 def outcomes(failures, tasks="uvwxyz", clusters="abcd"):
     return [
         row(task, cluster, bad=(task, cluster) in failures, kpi="task_failed")

@@ -107,3 +107,26 @@ def test_p_values_are_not_too_small_when_all_is_well(count):
         p_value = 2 * special.stdtr(one.freedom, -abs(one.deviation(value)))
         below += p_value < 0.01
     assert below / trials < 0.013
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_looking_only_near_whole_periods_finds_what_a_full_search_does(seed):
+    """At irregular moments over two years, some at the very edge, the same values are compared."""
+    generator = np.random.default_rng(seed)
+    edge = [-DAY_S * n + side * HOUR_S / 2 for n in range(400) for side in (-1, 1)]
+    times = np.sort(np.concatenate((generator.uniform(-2 * YEAR_S, 0.0, 3_000), edge)))
+    values = generator.normal(size=len(times))
+    by_name = {one.name: one for one in references(times, values, 0.0, minimum=8)}
+    for name, period_s in (("at this time of day", DAY_S), ("at this time of the week", WEEK_S)):
+        seasons = np.round(-times / period_s)
+        close = (np.abs(-times - seasons * period_s) <= HOUR_S / 2) & (seasons >= 1)
+        count = min(int(close.sum()), 2 * len(np.unique(seasons[close])))
+
+        assert summarise(name, values[close], count) == by_name[name]
+    years, days = np.round(-times / YEAR_S), np.round(-times / DAY_S)
+    close = (np.abs(-times - years * YEAR_S) <= 3 * DAY_S) & (years >= 1)
+    close &= np.abs(-times - days * DAY_S) <= HOUR_S / 2
+    name = "at this time of the year"
+    count = min(int(close.sum()), 2 * len(np.unique(days[close])))
+
+    assert summarise(name, values[close], count) == by_name[name]
