@@ -87,6 +87,15 @@ class Evidence:
         """Rows that these alarms hold."""
         return [row for row in self._alarmed.values() if row.alarm in alarms]
 
+    @property
+    def rows(self) -> int:
+        """Series at places of which anything is known, healthy or alarmed."""
+        return len(self._healthy.keys() | self._alarmed.keys())
+
+    def count_alarmed(self, *, but: Collection[str]) -> int:
+        """Number of rows in alarm, those of some alarms aside."""
+        return sum(row.alarm not in but for row in self._alarmed.values())
+
     def alarmed_since(self, cause: Mapping[str, str], moment: datetime) -> bool:
         """Whether anything that has the cause was in alarm after that moment."""
         return any(

@@ -7,33 +7,19 @@ explained again, until nothing significant is left. So two causes at once become
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, has, kind_of, work_of
+from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, work_of
+from aiops_provider.detection.chance import Chance
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failing_tasks import failing_tasks
-from aiops_provider.detection.failures import at_least
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
 
 # A super-alarm needs witnesses: so many different tasks (or partitions), or one on as many clusters
 # as it takes to hold it.
 MINIMUM_TASKS = 2
-# Without a known cause it needs more: so many, and most of what ran must be in alarm …
-UNKNOWN_TASKS = 3
-UNKNOWN_SHARE = 0.5
-# … or so many KPIs of one execution, which chance does not bring together.
-UNKNOWN_KPIS = 5
-# Two folds of unknown cause a week may be chance, with one evaluation a minute. Of the KPIs of an
-# execution this share may be in false alarm at a time, and an execution is abnormal when chance
-# would have brought as many together in at most one of twenty.
-FALSE_PER_WEEK = 2.0
-_EVALUATIONS_PER_WEEK = 7 * 24 * 60
-_BUDGET_P = FALSE_PER_WEEK / _EVALUATIONS_PER_WEEK / 2  # half for each of the two tests
-_FALSE_ALARM_SHARE = 0.02
-_ABNORMAL_P = 0.05
 # A cause that may hide another one spoils most of what has it.
 _LIKELY = 0.8
 # Of what a cause covers at least so much must be in alarm, or a further condition is looked for inside
@@ -72,7 +58,11 @@ class Fold:
 
 
 def fold_alarms(
-    alarmed: Sequence[Row], healthy: Sequence[Row], *, hold_after_clusters: int
+    alarmed: Sequence[Row],
+    healthy: Sequence[Row],
+    *,
+    hold_after_clusters: int,
+    chance: Chance | None = None,
 ) -> list[Fold]:
     """
     Group alarmed observations by cause.
@@ -81,10 +71,12 @@ def fold_alarms(
         alarmed: Observations in alarm, of one alarm cluster.
         healthy: Observations of the same time that are not.
         hold_after_clusters: A task that fails on so many clusters is itself at fault.
+        chance: What false alarms bring together in this installation.
 
     Returns:
         One fold per cause. Observations that no cause with enough witnesses explains are in none.
     """
+    chance = chance or Chance()
     folds = [
         Fold(rows=rows, root_cause=cause)
         for rows, cause in failing_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters)
@@ -100,13 +92,15 @@ def fold_alarms(
         if not cause:
             break
         covered = [row for row in left if has(row.attributes, cause)]
+        too_few = _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters
+        too_few = too_few or chance.explains(cause, left, healthy)
         left = [row for row in left if not has(row.attributes, cause)]
-        if _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters:
+        if too_few:
             lone.extend(covered)
             continue
         folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
         healthy = [row for row in healthy if not has(row.attributes, cause)]
-    unexplained = _worth_telling([*left, *lone], healthy)
+    unexplained = chance.leaves([*left, *lone], healthy)
     if unexplained:
         folds.append(Fold(rows=unexplained, root_cause=_rank(unexplained, healthy)))
     return folds
@@ -180,39 +174,3 @@ def _tasks(rows: Sequence[Row]) -> int:
 
 def _places(rows: Sequence[Row]) -> int:
     return len({tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows})
-
-
-def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
-    """
-    Of the rows that nothing explains, those that are too many to be chance.
-
-    An execution of a hundred KPIs has one in false alarm most of the time, so how many of its KPIs
-    are in alarm is weighed by how many it has. Both tests keep within :data:`FALSE_PER_WEEK`.
-    """
-    alarmed, fine = _by_execution(rows), _by_execution(healthy)
-    odds = {
-        key: at_least(len(group), len(group) + len(fine.get(key, ())), _FALSE_ALARM_SHARE)
-        for key, group in alarmed.items()
-    }
-    executions = len(alarmed.keys() | fine.keys())
-    abnormal = [key for key in alarmed if odds[key] <= _ABNORMAL_P]
-    witnesses = [row for key in abnormal for row in alarmed[key]]
-    if (
-        _tasks(witnesses) >= UNKNOWN_TASKS
-        and len(abnormal) >= UNKNOWN_SHARE * executions
-        and at_least(len(abnormal), executions, _ABNORMAL_P) <= _BUDGET_P
-    ):
-        return tuple(rows)
-    return tuple(
-        row
-        for key, group in alarmed.items()
-        if len(group) >= UNKNOWN_KPIS and odds[key] * executions <= _BUDGET_P
-        for row in group
-    )
-
-
-def _by_execution(rows: Sequence[Row]) -> dict[object, list[Row]]:
-    found: dict[object, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[execution_of(row.attributes)].append(row)
-    return dict(found)
