@@ -7,12 +7,12 @@ explained again, until nothing significant is left. So two causes at once become
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, work_of
 from aiops_provider.detection.chance import Chance
-from aiops_provider.detection.evidence import Row
+from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
@@ -87,10 +87,11 @@ def fold_alarms(
     for _ in range(_CAUSES):
         if not left:
             break
-        found = _refined(_clearest(left, healthy), left, healthy)
-        cause = found.best.cause
-        if not cause:
+        found = _clearest(left, healthy)
+        if not found.best.cause:
             break
+        found = _refined(found, left, healthy)
+        cause = found.best.cause
         covered = [row for row in left if has(row.attributes, cause)]
         too_few = _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters
         too_few = too_few or chance.explains(cause, left, healthy)
@@ -98,7 +99,7 @@ def fold_alarms(
         if too_few:
             lone.extend(covered)
             continue
-        folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
+        folds.append(Fold(rows=tuple(covered), root_cause=_alone(found, covered, healthy)))
         healthy = [row for row in healthy if not has(row.attributes, cause)]
     unexplained = chance.leaves([*left, *lone], healthy)
     if unexplained:
@@ -142,14 +143,14 @@ def _refined(found: RootCause, alarmed: Sequence[Row], healthy: Sequence[Row]) -
     versions 3.0 and 3.1 both fail on iOS, and iOS is told although 3.2 is fine there.
     """
     best = found.best
-    if not best.cause or best.precision >= _MIXED:
-        return found
     inside = [row for row in alarmed if has(row.attributes, best.cause)]
-    within = [row for row in healthy if has(row.attributes, best.cause)]
+    within = _meanwhile([row for row in healthy if has(row.attributes, best.cause)], inside)
+    if best.precision >= _MIXED or len(inside) >= _MIXED * (len(inside) + len(within)):
+        return found
     further = _rank(inside, within).best
     if not further.cause or further.precision < _PURE or further.p_value > _CERTAIN_P:
         return found
-    cause = {**best.cause, **further.cause}
+    cause = _without_implied(best.cause, further.cause, [*alarmed, *healthy])
     narrowed = replace(
         further,
         cause=cause,
@@ -162,10 +163,33 @@ def _refined(found: RootCause, alarmed: Sequence[Row], healthy: Sequence[Row]) -
     return RootCause(hypotheses=(narrowed, *found.hypotheses[:-1]))
 
 
-def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> RootCause:
-    """The ranking without the observations that other causes explain, where it agrees."""
-    again = _rank(covered, healthy)
+def _without_implied(
+    wider: Mapping[str, str], narrower: Mapping[str, str], rows: Sequence[Row]
+) -> dict[str, str]:
+    """Both conditions as one, without those of the wider that the narrower has anyway."""
+    inside = [row for row in rows if has(row.attributes, narrower)]
+    kept = {
+        name: value
+        for name, value in wider.items()
+        if not all(row.attributes.get(name) == value for row in inside)
+    }
+    return {**kept, **narrower}
+
+
+def _alone(found: RootCause, covered: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
+    """The ranking by the observations of its own time that no other cause explains, if it agrees."""
+    again = _rank(covered, _meanwhile(healthy, covered))
     return again if again.best.cause == found.best.cause else found
+
+
+def _meanwhile(healthy: Sequence[Row], alarmed: Sequence[Row]) -> list[Row]:
+    """
+    What was healthy since the onset of just these alarms.
+
+    Of several troubles the first began before the last: what was healthy in between speaks against
+    the first only.
+    """
+    return list(of_the_time(healthy, alarmed, onset=onset_of_rows(alarmed)))
 
 
 def _tasks(rows: Sequence[Row]) -> int:

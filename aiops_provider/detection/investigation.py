@@ -70,7 +70,9 @@ class Investigation:
 
     def _unexplained(self, but: Collection[Row]) -> tuple[int, int]:
         """Rows in alarm that no super-alarm holds, those of one group aside, and all rows."""
-        told = {key for one in self.super_alarms.open_ones for key in self.super_alarms.members(one)}
+        told = {
+            key for one in self.super_alarms.open_ones for key in self.super_alarms.members(one)
+        }
         told |= {row.alarm for row in but if row.alarm is not None}
         return self.evidence.count_alarmed(but=told), self.evidence.rows
 

@@ -14,12 +14,11 @@ from typing import Any
 from aiops_provider.domain.alarm import ResponseAction
 from benchmarks.command import Options, run
 from benchmarks.detection.storm_simulator import PERIOD, STORM, Incident, clusters, make_storm
-from benchmarks.detection.storms import Outcome, play
+from benchmarks.detection.storms import LEAST_ALARMS, Outcome, play
 from benchmarks.report import Report, at_least, at_most
 
 _FIRST_SEED = 500  # other storms than those of the grouping benchmark
 _INFRASTRUCTURE = frozenset({"provider", "region", "cluster"})
-_LEAST_ALARMS = 4
 
 
 def measure(options: Options) -> Report:
@@ -71,17 +70,15 @@ def measure(options: Options) -> Report:
             "Right is: every cluster of a faulty provider, region or cluster quarantined; a faulty task "
             "held; nothing about a fault of data or software (DAG, operating system, version). A pair "
             "of levels is right if its clusters are quarantined, or nothing is done.",
-            f"Incidents with fewer than {_LEAST_ALARMS} alarms of their own do not count.",
+            f"Incidents with fewer than {LEAST_ALARMS} alarms do not count.",
         ],
     )
 
 
 def _judged(one: Outcome) -> list[tuple[str, bool]]:
-    own = Counter(truth for truth in one.truth if isinstance(truth, int))
     return [
-        (_kind(incident), _right(one, number, incident))
-        for number, incident in enumerate(one.storm.incidents)
-        if own[number] >= _LEAST_ALARMS
+        (_kind(one.storm.incidents[number]), _right(one, number, one.storm.incidents[number]))
+        for number in sorted(one.counted())
     ]
 
 
@@ -95,13 +92,8 @@ def _kind(incident: Incident) -> str:
 
 
 def _right(one: Outcome, number: int, incident: Incident) -> bool:
-    groups = Counter(
-        group
-        for truth, group in zip(one.truth, one.groups, strict=True)
-        if truth == number and group is not None
-    )
-    main = groups.most_common(1)
-    action = one.actions.get(str(main[0][0])) if main else None
+    main = one.main_group(number)
+    action = one.actions.get(main) if main else None
     quarantined = _hit(incident) <= one.quarantined
     match _kind(incident):
         case "clusters at fault":
