@@ -1,19 +1,24 @@
-"""``aiops diagnose``: where in a multi-dimensional KPI it deviates."""
+"""``aiops diagnose``: where in a multi-dimensional KPI it deviates, or which service is at fault."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table, working
+from aiops_provider.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from aiops_provider.control.diagnose_calls import CallDiagnosis
     from aiops_provider.control.diagnose_file import Diagnosis
+
+_MEND = "Write `aiops diagnose KPIS.csv --calls CALLS.csv --target SERVICE --onset MOMENT`."
 
 
 def register(app: typer.Typer) -> None:
@@ -26,21 +31,90 @@ def diagnose(
         Path,
         typer.Argument(
             help="A row per leaf: dimension columns and actual, expected (of a ratio: actual_num, "
-            "actual_den, expected_num, expected_den)."
+            "actual_den, expected_num, expected_den). With --calls: observed_at, service, value, requests."
         ),
     ],
     *,
     conditions: Annotated[
         int, typer.Option("--conditions", min=1, max=5, help="Conditions of a cause at most.")
     ] = 3,
+    calls: Annotated[
+        Path | None,
+        typer.Option("--calls", help="Which service calls which: a file with caller, callee."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="With --calls: the service that users see.")
+    ] = None,
+    onset: Annotated[
+        str | None,
+        typer.Option("--onset", metavar="MOMENT", help="With --calls: when the trouble began."),
+    ] = None,
+    lower_is_worse: Annotated[
+        bool, typer.Option("--lower-is-worse", help="With --calls: as of an availability.")
+    ] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Say which combinations of values explain why a KPI deviates."""
+    """Say which combinations of values explain why a KPI deviates, or which service is at fault."""
+    if calls is not None:
+        _services(snapshot, calls, target, onset, lower_is_worse=lower_is_worse, output=output)
+        return
+    for name, given in (("--target", target), ("--onset", onset)):
+        if given is not None:
+            raise DataError("is of use with --calls only", field=name, value=given, mend=_MEND)
     from aiops_provider.control.diagnose_file import diagnose_file
 
     with working(f"searching {snapshot.name}"):
         found = diagnose_file(snapshot, most_conditions=conditions)
     emit(found, output=output, view=lambda: _view(found))
+
+
+def _services(
+    kpis: Path,
+    calls: Path,
+    target: str | None,
+    onset: str | None,
+    *,
+    lower_is_worse: bool,
+    output: OutputFormat,
+) -> None:
+    from aiops_provider.control.diagnose_calls import diagnose_calls
+
+    if target is None:
+        raise DataError("is missing", field="--target", mend=_MEND)
+    found = diagnose_calls(
+        kpis, calls, target=target, onset=_moment(onset), lower_is_worse=lower_is_worse
+    )
+    emit(found, output=output, view=lambda: _service_view(found))
+
+
+def _moment(text: str | None) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        raise DataError(
+            "is no moment",
+            field="--onset",
+            value=text,
+            mend="Write ISO 8601, such as 2026-01-05T06:30:00Z.",
+        ) from None
+    if moment.tzinfo is None:
+        raise DataError(
+            "has no time zone", field="--onset", value=text, mend="Append Z for UTC, or +01:00."
+        )
+    return moment
+
+
+def _service_view(found: CallDiagnosis) -> Iterator[RenderableType]:
+    yield f"{found.target} since {found.onset:%Y-%m-%d %H:%M %Z}, over {found.moments} moments"
+    if not found.causes:
+        yield "Nothing that it calls, nor it itself, got worse."
+        return
+    yield table(
+        "Who does the harm",
+        ["service", "own harm", "share", "seen by its callers", "calls away"],
+        [(one.service, one.own, one.share, one.harm, one.calls_away) for one in found.causes],
+        right=["own harm", "share", "seen by its callers", "calls away"],
+    )
 
 
 def _view(found: Diagnosis) -> Iterator[RenderableType]:

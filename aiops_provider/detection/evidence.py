@@ -7,7 +7,7 @@ ones: that another task was fine on a cluster, or the same task elsewhere, is wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -87,6 +87,15 @@ class Evidence:
         """Rows that these alarms hold."""
         return [row for row in self._alarmed.values() if row.alarm in alarms]
 
+    @property
+    def rows(self) -> int:
+        """Series at places of which anything is known, healthy or alarmed."""
+        return len(self._healthy.keys() | self._alarmed.keys())
+
+    def count_alarmed(self, *, but: Collection[str]) -> int:
+        """Number of rows in alarm, those of some alarms aside."""
+        return sum(row.alarm not in but for row in self._alarmed.values())
+
     def alarmed_since(self, cause: Mapping[str, str], moment: datetime) -> bool:
         """Whether anything that has the cause was in alarm after that moment."""
         return any(
@@ -109,15 +118,13 @@ class Evidence:
             onset: When the trouble began.
             lead: Rows that name no run count from so long before, as nobody sees the onset exactly.
         """
-        runs = {row.attributes["run_id"] for row in alarmed if "run_id" in row.attributes}
         taken = {(row.series, place_of(row.attributes)) for row in alarmed}
         in_trouble = self._executions_in_other_trouble(alarmed)
+        free = (row for key, row in self._healthy.items() if key not in taken)
         return [
             row
-            for key, row in self._healthy.items()
-            if key not in taken
-            and _belongs(row, runs, onset, lead)
-            and not (in_trouble and execution_of(row.attributes) in in_trouble)
+            for row in of_the_time(free, alarmed, onset=onset, lead=lead)
+            if not (in_trouble and execution_of(row.attributes) in in_trouble)
         ]
 
     def _executions_in_other_trouble(self, alarmed: Collection[Row]) -> set[Place]:
@@ -139,6 +146,32 @@ class Evidence:
         self._healthy = {k: row for k, row in self._healthy.items() if row.observed_at >= oldest}
         self._alarmed = {k: row for k, row in self._alarmed.items() if row.alarm in alarms}
         self._last_alarmed = {k: at for k, at in self._last_alarmed.items() if k in self._alarmed}
+
+
+def of_the_time(
+    healthy: Iterable[Row],
+    alarmed: Iterable[Row],
+    *,
+    onset: datetime,
+    lead: timedelta = timedelta(0),
+) -> Iterator[Row]:
+    """
+    Those healthy rows that are of the time of a trouble, see :meth:`Evidence.healthy`.
+
+    Args:
+        healthy: In any order.
+        alarmed: The rows of that trouble.
+        onset: When it began.
+        lead: Rows that name no run count from so long before.
+    """
+    runs = {row.attributes["run_id"] for row in alarmed if "run_id" in row.attributes}
+    return (row for row in healthy if _belongs(row, runs, onset, lead))
+
+
+def onset_of_rows(alarmed: Iterable[Row]) -> datetime:
+    """When a trouble began, robustly: a tenth of its rows were in alarm before."""
+    ordered = sorted(row.observed_at for row in alarmed)
+    return ordered[len(ordered) // 10]
 
 
 def _same_run(before: Row, row: Row) -> bool:

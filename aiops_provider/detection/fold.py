@@ -7,33 +7,19 @@ explained again, until nothing significant is left. So two causes at once become
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aiops_provider.detection.attributes import INFRASTRUCTURE, execution_of, has, kind_of, work_of
-from aiops_provider.detection.evidence import Row
+from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, work_of
+from aiops_provider.detection.chance import Chance
+from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
-from aiops_provider.detection.failures import at_least
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import RootCause
 
 # A super-alarm needs witnesses: so many different tasks (or partitions), or one on as many clusters
 # as it takes to hold it.
 MINIMUM_TASKS = 2
-# Without a known cause it needs more: so many, and most of what ran must be in alarm …
-UNKNOWN_TASKS = 3
-UNKNOWN_SHARE = 0.5
-# … or so many KPIs of one execution, which chance does not bring together.
-UNKNOWN_KPIS = 5
-# Two folds of unknown cause a week may be chance, with one evaluation a minute. Of the KPIs of an
-# execution this share may be in false alarm at a time, and an execution is abnormal when chance
-# would have brought as many together in at most one of twenty.
-FALSE_PER_WEEK = 2.0
-_EVALUATIONS_PER_WEEK = 7 * 24 * 60
-_BUDGET_P = FALSE_PER_WEEK / _EVALUATIONS_PER_WEEK / 2  # half for each of the two tests
-_FALSE_ALARM_SHARE = 0.02
-_ABNORMAL_P = 0.05
 # A cause that may hide another one spoils most of what has it.
 _LIKELY = 0.8
 # Of what a cause covers at least so much must be in alarm, or a further condition is looked for inside
@@ -72,7 +58,11 @@ class Fold:
 
 
 def fold_alarms(
-    alarmed: Sequence[Row], healthy: Sequence[Row], *, hold_after_clusters: int
+    alarmed: Sequence[Row],
+    healthy: Sequence[Row],
+    *,
+    hold_after_clusters: int,
+    chance: Chance | None = None,
 ) -> list[Fold]:
     """
     Group alarmed observations by cause.
@@ -81,10 +71,12 @@ def fold_alarms(
         alarmed: Observations in alarm, of one alarm cluster.
         healthy: Observations of the same time that are not.
         hold_after_clusters: A task that fails on so many clusters is itself at fault.
+        chance: What false alarms bring together in this installation.
 
     Returns:
         One fold per cause. Observations that no cause with enough witnesses explains are in none.
     """
+    chance = chance or Chance()
     folds = [
         Fold(rows=rows, root_cause=cause)
         for rows, cause in failing_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters)
@@ -95,18 +87,21 @@ def fold_alarms(
     for _ in range(_CAUSES):
         if not left:
             break
-        found = _refined(_clearest(left, healthy), left, healthy)
-        cause = found.best.cause
-        if not cause:
+        found = _clearest(left, healthy)
+        if not found.best.cause:
             break
+        found = _refined(found, left, healthy)
+        cause = found.best.cause
         covered = [row for row in left if has(row.attributes, cause)]
+        too_few = _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters
+        too_few = too_few or chance.explains(cause, left, healthy)
         left = [row for row in left if not has(row.attributes, cause)]
-        if _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters:
+        if too_few:
             lone.extend(covered)
             continue
-        folds.append(Fold(rows=tuple(covered), root_cause=_alone(covered, healthy, found)))
+        folds.append(Fold(rows=tuple(covered), root_cause=_alone(found, covered, healthy)))
         healthy = [row for row in healthy if not has(row.attributes, cause)]
-    unexplained = _worth_telling([*left, *lone], healthy)
+    unexplained = chance.leaves([*left, *lone], healthy)
     if unexplained:
         folds.append(Fold(rows=unexplained, root_cause=_rank(unexplained, healthy)))
     return folds
@@ -148,14 +143,14 @@ def _refined(found: RootCause, alarmed: Sequence[Row], healthy: Sequence[Row]) -
     versions 3.0 and 3.1 both fail on iOS, and iOS is told although 3.2 is fine there.
     """
     best = found.best
-    if not best.cause or best.precision >= _MIXED:
-        return found
     inside = [row for row in alarmed if has(row.attributes, best.cause)]
-    within = [row for row in healthy if has(row.attributes, best.cause)]
+    within = _meanwhile([row for row in healthy if has(row.attributes, best.cause)], inside)
+    if best.precision >= _MIXED or len(inside) >= _MIXED * (len(inside) + len(within)):
+        return found
     further = _rank(inside, within).best
     if not further.cause or further.precision < _PURE or further.p_value > _CERTAIN_P:
         return found
-    cause = {**best.cause, **further.cause}
+    cause = _without_implied(best.cause, further.cause, [*alarmed, *healthy])
     narrowed = replace(
         further,
         cause=cause,
@@ -168,10 +163,33 @@ def _refined(found: RootCause, alarmed: Sequence[Row], healthy: Sequence[Row]) -
     return RootCause(hypotheses=(narrowed, *found.hypotheses[:-1]))
 
 
-def _alone(covered: Sequence[Row], healthy: Sequence[Row], found: RootCause) -> RootCause:
-    """The ranking without the observations that other causes explain, where it agrees."""
-    again = _rank(covered, healthy)
+def _without_implied(
+    wider: Mapping[str, str], narrower: Mapping[str, str], rows: Sequence[Row]
+) -> dict[str, str]:
+    """Both conditions as one, without those of the wider that the narrower has anyway."""
+    inside = [row for row in rows if has(row.attributes, narrower)]
+    kept = {
+        name: value
+        for name, value in wider.items()
+        if not all(row.attributes.get(name) == value for row in inside)
+    }
+    return {**kept, **narrower}
+
+
+def _alone(found: RootCause, covered: Sequence[Row], healthy: Sequence[Row]) -> RootCause:
+    """The ranking by the observations of its own time that no other cause explains, if it agrees."""
+    again = _rank(covered, _meanwhile(healthy, covered))
     return again if again.best.cause == found.best.cause else found
+
+
+def _meanwhile(healthy: Sequence[Row], alarmed: Sequence[Row]) -> list[Row]:
+    """
+    What was healthy since the onset of just these alarms.
+
+    Of several troubles the first began before the last: what was healthy in between speaks against
+    the first only.
+    """
+    return list(of_the_time(healthy, alarmed, onset=onset_of_rows(alarmed)))
 
 
 def _tasks(rows: Sequence[Row]) -> int:
@@ -180,39 +198,3 @@ def _tasks(rows: Sequence[Row]) -> int:
 
 def _places(rows: Sequence[Row]) -> int:
     return len({tuple(row.attributes.get(name, "") for name in INFRASTRUCTURE) for row in rows})
-
-
-def _worth_telling(rows: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
-    """
-    Of the rows that nothing explains, those that are too many to be chance.
-
-    An execution of a hundred KPIs has one in false alarm most of the time, so how many of its KPIs
-    are in alarm is weighed by how many it has. Both tests keep within :data:`FALSE_PER_WEEK`.
-    """
-    alarmed, fine = _by_execution(rows), _by_execution(healthy)
-    odds = {
-        key: at_least(len(group), len(group) + len(fine.get(key, ())), _FALSE_ALARM_SHARE)
-        for key, group in alarmed.items()
-    }
-    executions = len(alarmed.keys() | fine.keys())
-    abnormal = [key for key in alarmed if odds[key] <= _ABNORMAL_P]
-    witnesses = [row for key in abnormal for row in alarmed[key]]
-    if (
-        _tasks(witnesses) >= UNKNOWN_TASKS
-        and len(abnormal) >= UNKNOWN_SHARE * executions
-        and at_least(len(abnormal), executions, _ABNORMAL_P) <= _BUDGET_P
-    ):
-        return tuple(rows)
-    return tuple(
-        row
-        for key, group in alarmed.items()
-        if len(group) >= UNKNOWN_KPIS and odds[key] * executions <= _BUDGET_P
-        for row in group
-    )
-
-
-def _by_execution(rows: Sequence[Row]) -> dict[object, list[Row]]:
-    found: dict[object, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[execution_of(row.attributes)].append(row)
-    return dict(found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
-from aiops_provider.detection.evidence import Evidence
+from aiops_provider.detection.chance import Chance, false_alarm_share
+from aiops_provider.detection.evidence import Evidence, Row
 from aiops_provider.detection.fold import Fold, fold_alarms
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
@@ -63,8 +64,17 @@ class Investigation:
                 rows,
                 healthy,
                 hold_after_clusters=self._hold_after,
+                chance=Chance(false_alarm_share(*self._unexplained(rows))),
             )
         self.super_alarms.update(folds, alarms, now)
+
+    def _unexplained(self, but: Collection[Row]) -> tuple[int, int]:
+        """Rows in alarm that no super-alarm holds, those of one group aside, and all rows."""
+        told = {
+            key for one in self.super_alarms.open_ones for key in self.super_alarms.members(one)
+        }
+        told |= {row.alarm for row in but if row.alarm is not None}
+        return self.evidence.count_alarmed(but=told), self.evidence.rows
 
     def respond(self, now: datetime, unavailable: Mapping[str, str]) -> list[Response]:
         """

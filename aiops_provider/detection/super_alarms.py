@@ -96,14 +96,29 @@ class SuperAlarms:
             now: The present moment.
         """
         claimed: set[str] = set()
-        # The largest group chooses first, so that a small one cannot take its name.
-        for fold in sorted(folds, key=lambda fold: -len(fold.alarms)):
+        for fold in sorted(folds, key=self._claim):
             members = {key: alarms[key] for key in sorted(fold.alarms) if key in alarms}
             if members:
                 claimed.add(self._grow(fold, members, claimed, now))
         self._unite(now)
         for told in list(self._told.values()):
             self._refresh(told, alarms, now)
+
+    def _claim(self, fold: Fold) -> tuple[bool, int]:
+        """
+        Order in which groups choose among the open super-alarms.
+
+        First those whose cause is told already, or one that grows faster would take the name and
+        the response of another; then the largest, so that a small one cannot take its name.
+        """
+        return self._of_cause(fold, self._told.values()) is None, -len(fold.alarms)
+
+    @staticmethod
+    def _of_cause(fold: Fold, told: Iterable[_Told]) -> _Told | None:
+        cause = fold.root_cause.best.cause
+        return next(
+            (one for one in told if cause and one.super_alarm.root_cause.best.cause == cause), None
+        )
 
     def _grow(self, fold: Fold, members: dict[str, Alarm], claimed: set[str], now: datetime) -> str:
         told = self._match(fold, members, claimed)
@@ -131,16 +146,15 @@ class SuperAlarms:
 
     def _match(self, fold: Fold, members: Mapping[str, Alarm], claimed: set[str]) -> _Told:
         free = [told for key, told in self._told.items() if key not in claimed]
+        same = self._of_cause(fold, free)
+        if same is not None:
+            return same
         shared = [(len(members.keys() & told.members.keys()), told) for told in free]
         most = max((count for count, _ in shared), default=0)
         if most:
             # Of several that overlap as much, the one that was told first.
             best = [told for count, told in shared if count == most]
             return min(best, key=lambda told: told.super_alarm.opened_at)
-        cause = fold.root_cause.best.cause
-        for told in free:
-            if cause and told.super_alarm.root_cause.best.cause == cause:
-                return told
         opened = _opened(fold, members, taken=self._told.keys())
         self._told[opened.super_alarm.id] = opened
         return opened

@@ -135,8 +135,31 @@ def make_storm(seed: int, *, causes: int) -> Storm:
     )
 
 
+def quiet_hours(seed: int, hours: int) -> Iterator[list[KpiSample]]:
+    """
+    The same installation with nothing wrong, every task once an hour.
+
+    Args:
+        seed: Of everything random.
+        hours: How many.
+
+    Yields:
+        The samples of each hour; here and there one is off for no reason, as in a storm.
+    """
+    rng = np.random.default_rng([seed, 0])
+    places = _places()
+    levels = rng.lognormal(8.0, 1.0, size=(_TASKS, _PARTITIONS))
+    for hour in range(hours):
+        samples = _samples(rng, places, levels, hour, every=timedelta(hours=1))
+        yield [_spoil(rng, sample, (), hour).sample for sample in samples]
+
+
 def _samples(
-    rng: np.random.Generator, places: list[tuple[str, str, str]], levels: np.ndarray, period: int
+    rng: np.random.Generator,
+    places: list[tuple[str, str, str]],
+    levels: np.ndarray,
+    period: int,
+    every: timedelta = PERIOD,
 ) -> Iterator[KpiSample]:
     for task in range(_TASKS):
         for partition in range(_PARTITIONS):
@@ -144,7 +167,7 @@ def _samples(
             skew = timedelta(seconds=float(np.clip(rng.normal(0.0, _SKEW_S), -60.0, 60.0)))
             yield KpiSample(
                 name="row_count",
-                observed_at=START + period * PERIOD + timedelta(seconds=150) + skew,
+                observed_at=START + period * every + timedelta(seconds=150) + skew,
                 value=float(round(levels[task, partition] * (1.0 + _NOISE * rng.normal()))),
                 dimensions={
                     "task": f"task-{task}",

@@ -37,8 +37,9 @@ Grouping = Callable[[Sequence[Alarm]], list[object]]
 Truth = int | None | object
 _SEVERAL = "several"
 
-# An incident that spoiled fewer series than this could not be told from chance by anyone.
-_LEAST_ALARMS = 4
+# An incident with fewer alarms than this, its own or shared with others, could not be told from
+# chance by anyone.
+LEAST_ALARMS = 4
 
 
 @dataclass(slots=True)
@@ -47,12 +48,41 @@ class Outcome:
 
     storm: Storm
     alarms: list[Alarm] = field(default_factory=list)
-    truth: list[Truth] = field(default_factory=list)
+    incidents: list[frozenset[int]] = field(default_factory=list)
     groups: list[object] = field(default_factory=list)
     causes: dict[str, dict[str, str]] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
     actions: dict[str, ResponseAction] = field(default_factory=dict)
     quarantined: set[str] = field(default_factory=set)
+
+    @property
+    def truth(self) -> list[Truth]:
+        """The one incident that each alarm is part of, none, or that it is of several."""
+        return [
+            _SEVERAL if len(numbers) > 1 else next(iter(numbers), None)
+            for numbers in self.incidents
+        ]
+
+    def counted(self) -> set[int]:
+        """Incidents that could be told."""
+        return {
+            number
+            for number in range(len(self.storm.incidents))
+            if sum(number in numbers for numbers in self.incidents) >= LEAST_ALARMS
+        }
+
+    def main_group(self, number: int) -> str | None:
+        """The super-alarm that holds most of an incident's own alarms, then of all of them."""
+        own: Counter[str] = Counter()
+        shared: Counter[str] = Counter()
+        for numbers, group in zip(self.incidents, self.groups, strict=True):
+            if number in numbers and group is not None:
+                (own if len(numbers) == 1 else shared)[str(group)] += 1
+        return max(
+            own.keys() | shared.keys(),
+            key=lambda group: (own[group], shared[group], group),
+            default=None,
+        )
 
 
 def play(storm: Storm) -> Outcome:
@@ -76,19 +106,19 @@ def play(storm: Storm) -> Outcome:
                 out.actions[one.id] = one.response.action
                 out.quarantined |= set(one.response.clusters)
     out.alarms = list(alarms.values())
-    out.truth = [_truth(alarm, truth[alarm.series]) for alarm in out.alarms]
+    out.incidents = [_incidents_of(alarm, truth[alarm.series]) for alarm in out.alarms]
     out.groups = [alarm.super_alarm for alarm in out.alarms]
     return out
 
 
-def _truth(alarm: Alarm, samples: Sequence[tuple[datetime, frozenset[int]]]) -> Truth:
-    """The one incident that an alarm is part of while it lasts, none, or that it is of several."""
+def _incidents_of(
+    alarm: Alarm, samples: Sequence[tuple[datetime, frozenset[int]]]
+) -> frozenset[int]:
+    """The incidents that an alarm is part of while it lasts."""
     end = alarm.last_seen_at or alarm.observed_at
-    parts = [numbers for at, numbers in samples if alarm.observed_at <= at <= end]
-    incidents = frozenset[int]().union(*parts)
-    if len(incidents) > 1:
-        return _SEVERAL
-    return next(iter(incidents), None)
+    return frozenset[int]().union(
+        *(numbers for at, numbers in samples if alarm.observed_at <= at <= end)
+    )
 
 
 def by_fingerprint(alarms: Sequence[Alarm]) -> list[object]:
@@ -170,8 +200,8 @@ def measure(options: Options) -> Report:
             "into a group count against its purity, as pairs with every other member.",
             "An alarm that several incidents hit while it lasts belongs to each of them; it is in no "
             "pair, for the engine and for the peers alike.",
-            f"Incidents that raised fewer than {_LEAST_ALARMS} alarms of their own do not count; lost is an incident "
-            "none of whose alarms is in any group.",
+            f"Incidents with fewer than {LEAST_ALARMS} alarms do not count; an alarm that several hit counts "
+            "for each of them. Lost is an incident none of whose alarms is in any group.",
             "Reduction: share of the alarms that nobody need look at, 1 - groups / alarms; the oracle "
             "tells each incident once. Alarms in no group page nobody.",
             "Delay: sampling periods from the onset to the end of the period in which the first "
@@ -186,13 +216,15 @@ def _row(
     told = incidents = alarms = lost = 0
     same_both = same_told = same_true = 0
     for one, grouping in zip(outcomes, groups, strict=True):
-        counts = Counter(truth for truth in one.truth if isinstance(truth, int))
-        counted = {number for number, count in counts.items() if count >= _LEAST_ALARMS}
+        counted = one.counted()
         incidents += len(counted)
         alarms += len(one.alarms)
         told += len({group for group in grouping if group is not None})
         covered = {
-            truth for truth, group in zip(one.truth, grouping, strict=True) if group is not None
+            number
+            for numbers, group in zip(one.incidents, grouping, strict=True)
+            if group is not None
+            for number in numbers
         }
         lost += len(counted - covered)
         both, mine, true = _pairs(one.truth, grouping)
@@ -238,21 +270,18 @@ def _pairs(truth: Sequence[Truth], groups: Sequence[object]) -> tuple[int, int, 
 def _causes(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     exact, total, delays = 0, 0, []
     for one in outcomes:
-        members: dict[int, Counter[object]] = defaultdict(Counter)
-        for truth, group in zip(one.truth, one.groups, strict=True):
-            if isinstance(truth, int):
-                members[truth][group] += 1
-        for number, groups in members.items():
-            if sum(groups.values()) < _LEAST_ALARMS:
-                continue
+        for number in one.counted():
             total += 1
             incident = one.storm.incidents[number]
-            told = [group for group in groups if group is not None]
-            main = max(told, key=lambda group: groups[group], default=None)
-            exact += main is not None and one.causes.get(str(main)) == incident.cause
+            main = one.main_group(number)
+            exact += main is not None and one.causes.get(main) == incident.cause
+            told = [
+                one.opened[str(group)]
+                for numbers, group in zip(one.incidents, one.groups, strict=True)
+                if number in numbers and group is not None
+            ]
             if told:
-                first = min(one.opened[str(group)] for group in told)
-                delays.append(max(first - incident.onset, 0) + 1)
+                delays.append(max(min(told) - incident.onset, 0) + 1)
     return {
         "exact cause": exact / max(total, 1),
         "delay median": float(np.median(delays)) if delays else float("nan"),

@@ -8,4 +8,10 @@ values explain the deviation?
 
     cube    leaves of the cube: dimensions, what was measured, what was expected
     search  the elements that explain the deviation, found one after another
+
+And where the parts are services that call one another:
+
+::
+
+    calls   the service whose harm its callees do not explain
 """

@@ -57,3 +57,71 @@ def test_a_snapshot_that_cannot_be_used_is_refused(aiops, tmp_path, header, row,
     answer = aiops("diagnose", "bad.csv")
     assert 2 == answer.status
     assert said in answer.err
+
+
+def services(tmp_path):
+    """A site that is slow because of a table."""
+    slow = {"site": 0.7, "search": 0.6, "table": 0.52, "pay": 0.1}
+    fast = {"site": 0.2, "search": 0.1, "table": 0.02, "pay": 0.1}
+    rows = [
+        f"2026-11-02T14:{minute:02d}:00Z,{name},{(slow if minute >= 10 else fast)[name]},100"
+        for minute in range(0, 25, 5)
+        for name in fast
+    ]
+    write(tmp_path / "kpis.csv", "observed_at,service,value,requests", rows)
+    calls = ["site,search", "site,pay", "search,table"]
+    write(tmp_path / "calls.csv", "caller,callee", calls)
+    return ("diagnose", "kpis.csv", "--calls", "calls.csv")
+
+
+def test_the_service_at_fault_is_named(aiops, tmp_path):
+    """Those that call it are slow because of it."""
+    asked = (*services(tmp_path), "--target", "site", "--onset", "2026-11-02T14:10:00Z")
+    answer = aiops(*asked, "--output", "json")
+
+    assert 0 == answer.status
+    assert "table" == answer.data["causes"][0]["service"]
+    assert answer.data["causes"][0]["share"] > 0.9
+    assert "Who does the harm" in aiops(*asked).out
+
+
+def test_a_service_whose_kpi_rises_is_not_less_available(aiops, tmp_path):
+    """The table says so in words."""
+    asked = (*services(tmp_path), "--target", "site", "--onset", "2026-11-02T15:10:00+01:00")
+
+    assert "got worse" in aiops(*asked, "--lower-is-worse").out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--onset", "2026-11-02T14:10:00Z"], "--target: is missing"),
+        (["--target", "site"], "--onset: is no moment"),
+        (["--target", "site", "--onset", "2026-11-02T14:10:00"], "has no time zone"),
+        (["--target", "shop", "--onset", "2026-11-02T14:10:00Z"], "Name one of pay, search"),
+    ],
+)
+def test_what_is_missing_for_services_is_said(aiops, tmp_path, options, said):
+    """Exit status 2, with the mend."""
+    answer = aiops(*services(tmp_path), *options)
+
+    assert 2 == answer.status
+    assert said in answer.err
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("observed_at,value", "2026-11-02T14:10:00Z,1", "service: is missing"),
+        ("service,value", "site,1", "observed_at: is missing"),
+        ("observed_at,service,value", "2026-11-02T14:10:00Z,site,1", "fewer than two moments"),
+    ],
+)
+def test_kpis_of_services_that_cannot_be_used_are_refused(aiops, tmp_path, header, row, said):
+    """Exit status 2, with what to mend."""
+    asked = (*services(tmp_path), "--target", "site", "--onset", "2026-11-02T14:10:00Z")
+    write(tmp_path / "kpis.csv", header, [row])
+    answer = aiops(*asked)
+
+    assert 2 == answer.status
+    assert said in answer.err

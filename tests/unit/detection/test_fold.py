@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import comb
 
 import pytest
@@ -219,4 +219,47 @@ def test_versions_that_fail_on_one_system_do_not_blame_the_system():
     ]
     assert [{"os": "ios", "version": "3.0"}, {"os": "ios", "version": "3.1"}] == sorted(
         (dict(cause) for cause, _, _ in folded(rows)), key=lambda cause: cause["version"]
+    )
+
+
+def test_what_was_healthy_before_the_later_of_two_troubles_does_not_speak_against_it():
+    """A task breaks an hour before a cluster does; until then the cluster was fine."""
+    later = NOW + timedelta(hours=1)
+    rows = [row("t0", cluster, bad=True, partition=f"{n}") for n, cluster in enumerate("abcd" * 3)]
+    for n in range(1, 9):
+        rows += [row(f"t{n}", cluster, bad=False) for cluster in "abcd"]
+        rows.append(replace(row(f"u{n}", "d", bad=True), observed_at=later))
+        rows += [replace(row(f"u{n}", cluster, bad=False), observed_at=later) for cluster in "abc"]
+    found = {
+        tuple(fold.root_cause.best.cause.items()): fold.root_cause.best
+        for fold in fold_alarms(
+            [one for one in rows if one.alarm],
+            [one for one in rows if not one.alarm],
+            hold_after_clusters=3,
+        )
+    }
+
+    assert 1.0 == found[("cluster", "d"),].precision
+    assert {(("task", "t0"),), (("cluster", "d"),)} == found.keys()
+
+
+def test_two_clusters_of_a_provider_do_not_blame_the_provider_nor_name_it_again():
+    """The further condition holds the wider one, which is not repeated."""
+    places = {f"gcp-{n}": "gcp" for n in range(5)} | {f"aws-{n}": "aws" for n in range(5)}
+    broken = {"gcp-1", "gcp-3"}
+    rows = [
+        replace(
+            row(f"t{n}", "a", bad=cluster in broken, partition=f"{cluster}{n}"),
+            attributes={
+                **row(f"t{n}", "a", bad=False, partition=f"{cluster}{n}").attributes,
+                "cluster": cluster,
+                "provider": provider,
+            },
+        )
+        for cluster, provider in places.items()
+        for n in range(8)
+    ]
+
+    assert [{"cluster": "gcp-1"}, {"cluster": "gcp-3"}] == sorted(
+        (dict(cause) for cause, _, _ in folded(rows)), key=lambda cause: cause["cluster"]
     )

@@ -161,3 +161,16 @@ def test_two_that_come_to_name_the_same_cause_are_one(group, alarm, start):
     update(told, [group(a, cause=aws), group(b, cause=aws)], [a, b], start)
     (left,) = told.open_ones.values()
     assert (older.id, {"a", "b"}) == (left.id, set(left.alarms))
+
+
+def test_a_faster_one_does_not_take_the_name_of_another(group, alarm, start):
+    """A version that spoils many alarms, among them some of a task's, is told beside the task."""
+    told = SuperAlarms()
+    a, b, c, d = (alarm(name, minutes=n) for n, name in enumerate("abcd"))
+    (task,) = update(told, [group(a, b, cause={"task": "t"})], [a, b], start)
+    folds = [group(b, c, d, cause={"version": "2"}), group(a, cause={"task": "t"})]
+    update(told, folds, [a, b, c, d], start)
+    causes = {key: dict(one.root_cause.best.cause) for key, one in told.open_ones.items()}
+
+    assert {"task": "t"} == causes.pop(task.id)
+    assert [{"version": "2"}] == list(causes.values())
