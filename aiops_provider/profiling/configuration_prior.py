@@ -28,8 +28,9 @@ _STRENGTHS = (0.0, 2.0, 4.0, 8.0, 16.0)
 _SHRINKAGE = 0.3
 # Runs of one task on one configuration differ by some percent (C3O: 1 to 5 %).
 _REPEATS = 0.05
-# Nothing is known of the level of a task before it runs, but that it varies by factors.
-_LEAST_LEVEL_SPREAD = 0.5
+# Nothing is known of the level of a task before it runs: it may well be twenty times that of others, and
+# must not be taken for a sign of its shape.
+_LEAST_LEVEL_SPREAD = 3.0
 # Tasks that fared otherwise than this one in a probe count a ninth of those that fared alike.
 _ALIKE = 0.9
 # The share of failures of all runs counts as much as this share of the tasks.
