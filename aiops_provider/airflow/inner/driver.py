@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiops_provider.airflow.inner.binding import Binding, Shipment
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, News, NotAdopted, Orphan, Refused
 from aiops_provider.airflow.inner.failure_record import failure_record
+from aiops_provider.airflow.inner.last_words import LastWords
 
 if TYPE_CHECKING:
     from aiops_provider.control.decide import Decision
@@ -119,6 +120,8 @@ class InnerDriver:
             return Accepted(key=key, epoch=held.epoch, state=state, external_id=external_id)
         if word != "success" and not held.accepted:
             return self._refused(key, f"it could not be sent: {info or word}")
+        if word != "success" and isinstance(info, LastWords) and not info.begun:
+            return self._refused(key, str(info))
         return self._ended(key, clean=word == "success", info=info)
 
     def _refused(self, key: Any, reason: str) -> Refused:
