@@ -100,4 +100,4 @@ def is_waiting(ti_id: UUID | str) -> bool:
         state = session.scalar(
             select(TaskInstance.state).where(TaskInstance.id == UUID(str(ti_id)))
         )
-    return state == TaskInstanceState.QUEUED
+    return bool(state == TaskInstanceState.QUEUED)

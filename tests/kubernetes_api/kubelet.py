@@ -68,12 +68,12 @@ class Kubelet:
                 self._enforce_memory()
             pods = self._objects.find("pods", "", lambda _: True)
             for pod in pods:
-                self._advance(pod, pods)
+                self._advance(pod)
             present = {pod["metadata"]["uid"] for pod in pods}
             for uid in [each for each in self._containers if each not in present]:
                 end_session(self._containers.pop(uid).process.pid, signal.SIGKILL)
 
-    def _advance(self, pod: dict, pods: list[dict]) -> None:
+    def _advance(self, pod: dict) -> None:
         key = key_of(pod)
         container = self._containers.get(pod["metadata"]["uid"])
         phase, deleted = pod["status"]["phase"], pod["metadata"].get("deletionTimestamp")
@@ -86,7 +86,8 @@ class Kubelet:
         elif container is not None:
             self._watch_over(key, pod, container)
         elif not node:
-            self._schedule(key, pod, pods)
+            # What was bound in this very turn takes room already.
+            self._schedule(key, pod, self._objects.find("pods", "", lambda _: True))
         elif pod["spec"]["containers"][0]["image"].startswith("missing/"):
             self._waits(key, pod, "ErrImagePull", "manifest unknown")
         else:

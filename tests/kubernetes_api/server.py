@@ -187,7 +187,7 @@ class Api(BaseHTTPRequestHandler):
     def delete_(self, resource: str, namespace: str, name: str) -> None:
         item = self.existing(resource, namespace, name)
         key = (resource, namespace, name)
-        grace = self.body.get("gracePeriodSeconds") if isinstance(self.body, dict) else None
+        grace = self.body.get("gracePeriodSeconds", self.query.get("gracePeriodSeconds"))
         if resource != "pods" or not item["spec"].get("nodeName") or not is_under_way(item):
             if resource == "pods":
                 self.objects.update(
@@ -195,7 +195,8 @@ class Api(BaseHTTPRequestHandler):
                 )
             self.objects.remove(key)
         else:
-            seconds = item["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
+            stock = item["spec"]["terminationGracePeriodSeconds"]
+            seconds = stock if grace is None else int(grace)
             stamps = {"deletionTimestamp": now(), "deletionGracePeriodSeconds": seconds}
             item = self.objects.update(key, lambda pod: pod["metadata"].update(stamps)) or item
         self.answer(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ class KubernetesBinding(StockBinding):
     def _namespace(self) -> str:
         from airflow.configuration import conf
 
-        return str(conf.get(_SECTION, "namespace", team_name=self.team))
+        # Without the provider nothing is known of its section; the probe then says what is missing.
+        return str(conf.get(_SECTION, "namespace", fallback="default", team_name=self.team))
 
     def _connect(self) -> Any:
         return kubernetes_pods.api_client(self.spec, connect_s=_CONNECT_S, read_s=_READ_S)
@@ -159,14 +161,20 @@ def _as_manifest(pod_override: Any) -> dict[str, Any]:
 
 def _as_pod(manifest_: Mapping[str, Any]) -> Any:
     from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+    pod = PodGenerator.deserialize_model_dict(manifest_)
+    pod.__class__ = _quiet_pod()
+    return pod
+
+
+@cache
+def _quiet_pod() -> Any:
     from kubernetes.client import V1Pod
 
-    class QuietPod(V1Pod):  # type: ignore[misc]
+    class QuietPod(V1Pod):
         """Keeps what it tells its container out of logs: Airflow writes whole workloads there."""
 
         def __repr__(self) -> str:
             return "V1Pod(…)"
 
-    pod = PodGenerator.deserialize_model_dict(manifest_)
-    pod.__class__ = QuietPod
-    return pod
+    return QuietPod

@@ -80,13 +80,13 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
         self._connect = connect
         self._pending_timeout_s = pending_timeout_s
         self._pods: dict[Any, _Pod] = {}
-        self._ti_ids: dict[Any, Any] = {}
         self._left_over: list[tuple[str, str, bool]] = []
         self._stock_taken_at = time.monotonic()
 
     def start(self) -> None:
         """Start the watch; queues are of this process, and nobody else's."""
-        self.task_queue, self.result_queue = Queue(), Queue()
+        self.task_queue: Queue[Any] = Queue()
+        self.result_queue: Queue[Any] = Queue()
         self.scheduler_job_id = str(self.job_id)
         self.kube_client = CoreV1Api(self._connect())
         self.kube_scheduler = PodLauncher(
@@ -117,7 +117,6 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
     ) -> None:
         """Queue a pod; the task is not reported as queued before there is one."""
         self._pods.pop(key, None)  # of an earlier part of the same try: one that was deferred
-        self._ti_ids[key] = command[0].ti.id
         super().execute_async(key, command, queue, executor_config)
         if self.event_buffer.get(key, (None,))[0] == TaskInstanceState.QUEUED:
             del self.event_buffer[key]
@@ -136,7 +135,6 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
         self.task_publish_retries.pop(key, None)
         self._purge(key)
         self._pods.pop(key, None)
-        self._ti_ids.pop(key, None)
         selector = selector_of(self._cluster, **{TASK_INSTANCE: str(ti.id)})
         for pod in self._list_pods({"label_selector": selector}):
             self._revoke_pod(pod)
@@ -191,7 +189,7 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
                 return
             else:
                 self.task_publish_retries.pop(task.key, None)
-                self._pods[task.key] = _Pod(name, self._ti_ids.get(task.key), time.monotonic())
+                self._pods[task.key] = _Pod(name, task.command[0].ti.id, time.monotonic())
                 self.event_buffer[task.key] = (TaskInstanceState.QUEUED, self.scheduler_job_id)
 
     def _change_state(self, results: Any, **_: Any) -> None:
@@ -277,7 +275,6 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
         self.running.discard(key)
         self.pod_launch_attempts.pop(key, None)
         self._pods.pop(key, None)
-        self._ti_ids.pop(key, None)
 
     def _purge(self, key: Any) -> None:
         """Take a job out of the queue: late, it would make a pod for a task that is elsewhere."""

@@ -88,6 +88,8 @@ def _ask_rights(client: ApiClient, namespace: str) -> None:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"its client is not installed ({error}); the extra kubernetes has it"
     from kubernetes.config import ConfigException
 
     if isinstance(error, ConfigException | OSError):
