@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiops_provider.clusters.kubernetes.client import LOADING
 from aiops_provider.clusters.kubernetes.diagnosis import PodDiagnosis, diagnose
 from aiops_provider.clusters.kubernetes.manifest import CONTAINER, without_contradiction
 from aiops_provider.clusters.kubernetes.options import KubernetesOptions
@@ -11,6 +12,7 @@ from aiops_provider.domain.cluster import ClusterSpec
 
 __all__ = [
     "CONTAINER",
+    "LOADING",
     "KubernetesOptions",
     "PodDiagnosis",
     "api_client",

@@ -61,7 +61,8 @@ class KubernetesBinding(StockBinding):
 
     def build(self) -> Any:
         """Import the client and make the executor; on the thread that will use it."""
-        from aiops_provider.airflow.inner.kubernetes_executor import ClusterKubernetesExecutor
+        with kubernetes_pods.LOADING:
+            from aiops_provider.airflow.inner.kubernetes_executor import ClusterKubernetesExecutor
 
         return ClusterKubernetesExecutor(
             team_name=self.team,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.clusters.kubernetes.options import KubernetesOptions
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+
+LOADING = threading.RLock()
+"""Held while the client library is imported: its modules import each other, which two threads at once
+do not survive."""
 
 Patience = tuple[float, float]
 """Seconds that connecting, and waiting for the next bytes of an answer, may take."""
@@ -25,7 +30,8 @@ def open_client(options: KubernetesOptions, patience: Patience) -> ApiClient:
         kubernetes.config.ConfigException: The kubeconfig or the context cannot be used.
         OSError: The kubeconfig cannot be read.
     """
-    from kubernetes import client, config
+    with LOADING:
+        from kubernetes import client, config
 
     class PatientClient(client.ApiClient):  # type: ignore[misc]
         """Applies the patience of its cluster; generated methods pass an explicit None."""

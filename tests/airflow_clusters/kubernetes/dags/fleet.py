@@ -66,7 +66,7 @@ def crash():
         @task(task_id=f"on_{cluster}", executor_config=pinned(cluster))
         def slow(index: int) -> None:
             note("crash", "start")
-            time.sleep(25)
+            time.sleep(60)
             note("crash", "end")
 
         slow.expand(index=[0, 1])
