@@ -274,9 +274,13 @@ class KubernetesServer:
 
     def __init__(self, folder: Path, nodes: Mapping[str, tuple[float, float]]) -> None:
         script = Path(__file__).parent / "kubernetes_api" / "server.py"
+        tether = [sys.executable, "-m", "aiops_provider.cli.demo.tether", str(os.getpid())]
         sizes = [f"--node={name}={cores},{gib}" for name, (cores, gib) in nodes.items()]
         self.process = subprocess.Popen(
-            [sys.executable, str(script), "0", *sizes], stdout=subprocess.PIPE, text=True
+            # It ends with this process, however that ends.
+            [*tether, sys.executable, str(script), "0", *sizes],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.url = f"http://127.0.0.1:{self.process.stdout.readline().split()[-1]}"

@@ -145,6 +145,7 @@ class ClusterKubernetesExecutor(KubernetesExecutor):
             info = f"{info.status} {info.reason}: {info.body or ''}".rstrip(": ")
         elif isinstance(info, BaseException):
             info = f"{type(info).__name__}: {info}"
+        self.pod_launch_attempts.pop(key, None)
         super().fail(key, info)
 
     def adopt_launched_task(self, kube_client: Any, pod: Any, tis_to_flush_by_key: Any) -> None:

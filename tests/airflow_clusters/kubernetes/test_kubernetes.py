@@ -54,11 +54,12 @@ def fleet(open_fleet, tmp_path_factory, kubeconfig_of):
         yield fleet
 
 
-def pods(fleet, context: str) -> list:
+def pods(fleet, context: str, dag_id: str) -> list:
+    """Of a DAG; those that failed are kept for whoever wants to look."""
     from kubernetes import client, config
 
     api = client.CoreV1Api(config.new_client_from_config(str(fleet.kubeconfig), context))
-    return api.list_namespaced_pod("default").items
+    return api.list_namespaced_pod("default", label_selector=f"dag_id={dag_id}").items
 
 
 @contextmanager
@@ -87,7 +88,11 @@ def test_every_task_runs_on_its_cluster(fleet):
 def test_pods_that_ended_are_deleted(fleet):
     """Each by the cluster that made it."""
     for context in NODES:
-        fleet.wait_for("no pods", lambda context=context: not pods(fleet, context), timeout_s=30)
+        no_pods(fleet, context, "everywhere")
+
+
+def no_pods(fleet, context: str, dag_id: str) -> None:
+    fleet.wait_for("no pods", lambda: not pods(fleet, context, dag_id), timeout_s=60)
 
 
 def test_a_pod_killed_for_memory_gets_more_at_once(fleet):
@@ -131,7 +136,7 @@ def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(fleet):
     assert Counter({(w, t) for w in ("start", "end") for t in everybody}) == counted(fleet, "crash")
     assert {"1"} == {words[2] for words in fleet.ledger("crash")}
     for context in NODES:
-        fleet.wait_for("no pods", lambda context=context: not pods(fleet, context), timeout_s=60)
+        no_pods(fleet, context, "crash")
 
 
 def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet):
@@ -155,7 +160,7 @@ def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet
     assert 4 == len(moved)
     assert max(moved) - failed_at < 5.0
     # What was pending there must not run, now that there is room; it is cleared away.
-    fleet.wait_for("no pods", lambda: not pods(fleet, "frankfurt"), timeout_s=90)
+    no_pods(fleet, "frankfurt", "freeze")
     assert words == counted(fleet, "freeze")
 
 
@@ -169,7 +174,7 @@ def test_a_running_task_is_read_and_stopped(fleet):
     assert "the row count is seventeen" in text
     answer = fleet.api._http.patch(base, json={"new_state": "failed"})
     assert answer.is_success, answer.text
-    fleet.wait_for("its pod to end", lambda: not running(fleet, "brazil"), timeout_s=60)
+    fleet.wait_for("its pod to end", lambda: not running(fleet), timeout_s=60)
     assert 1 == len(fleet.ledger("stopped"))
 
 
@@ -184,5 +189,5 @@ def alive(processes: list) -> list:
     return found
 
 
-def running(fleet, context: str) -> list:
-    return [pod for pod in pods(fleet, context) if pod.status.phase == "Running"]
+def running(fleet) -> list:
+    return [pod for pod in pods(fleet, "brazil", "stopped") if pod.status.phase == "Running"]
