@@ -1,5 +1,6 @@
 """
-Databases for every test that needs one: SQLite files, and a real PostgreSQL server.
+Databases for every test that needs one: SQLite files, and a real PostgreSQL server; and a stand-in
+for Kubernetes.
 
 One server per test process, on a Unix socket only, gone at the end; one database per test. If it
 cannot be started the tests that ask for it fail: a store that was tried on SQLite alone was not
@@ -8,19 +9,21 @@ tried.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -258,6 +261,81 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{file}"
     url: str = request.getfixturevalue("migrated_postgres_url")
     return url
+
+
+class KubernetesServer:
+    """
+    A stand-in for a Kubernetes cluster in a process of its own; see tests/kubernetes_api/server.py.
+
+    Args:
+        folder: For its kubeconfig.
+        nodes: What it consists of, by name: cores and GiB.
+    """
+
+    def __init__(self, folder: Path, nodes: Mapping[str, tuple[float, float]]) -> None:
+        script = Path(__file__).parent / "kubernetes_api" / "server.py"
+        tether = [sys.executable, "-m", "aiops_provider.cli.demo.tether", str(os.getpid())]
+        sizes = [f"--node={name}={cores},{gib}" for name, (cores, gib) in nodes.items()]
+        self.process = subprocess.Popen(
+            # It ends with this process, however that ends.
+            [*tether, sys.executable, str(script), "0", *sizes],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = f"http://127.0.0.1:{self.process.stdout.readline().split()[-1]}"
+        self.kubeconfig = folder / f"kubeconfig-{self.process.pid}"
+        self.kubeconfig.write_text(kubeconfig({"here": self.url}))
+
+    def api(self, context: str = "here") -> Any:
+        """The genuine client."""
+        from kubernetes import client, config
+
+        return client.CoreV1Api(config.new_client_from_config(str(self.kubeconfig), context))
+
+    def freeze(self) -> None:
+        """No request gets an answer any more."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it, and what runs on it."""
+        self.thaw()
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def kubeconfig(urls: Mapping[str, str]) -> str:
+    """A kubeconfig with a context for each cluster, and one of somebody who may only look."""
+    clusters = [{"name": name, "cluster": {"server": url}} for name, url in urls.items()]
+    users = [{"name": name, "user": {"token": name}} for name in ("admin", "viewer", "nobody")]
+    contexts = [
+        {"name": name if user == "admin" else f"{user}@{name}", "context": about}
+        for name in urls
+        for user in ("admin", "viewer", "nobody")
+        for about in [{"cluster": name, "user": user}]
+    ]
+    document = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users}
+    return json.dumps({**document, "contexts": contexts, "current-context": next(iter(urls))})
+
+
+@pytest.fixture
+def kubernetes(tmp_path: Path) -> Iterator[KubernetesServer]:
+    """A cluster with one node of four cores and eight GiB."""
+    server = KubernetesServer(tmp_path, {"node-1": (4, 8)})
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig_of() -> Callable[[Mapping[str, str]], str]:
+    """Makes a kubeconfig for several clusters."""
+    return kubeconfig
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.airflow.in_flight import InFlight, Journey
+from aiops_provider.airflow.task_log import TaskLogs
 from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.errors import AiopsError, ClusterError
@@ -66,6 +67,7 @@ class AiopsExecutor(BaseExecutor):
         self._task_event_logs = EventLogs()
         self._in_flight = InFlight()
         self._scratch: Path | None = None
+        self._task_logs = TaskLogs(open_installation)
 
     def start(self) -> None:
         """Fork the pools while this process has one thread, then start what runs beside it."""
@@ -159,13 +161,14 @@ class AiopsExecutor(BaseExecutor):
             self._clusters[name].adopt(orphans)
         return back
 
-    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:  # noqa: ARG002
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """
-        None from here: workers serve their logs, or write them where Airflow reads them.
+        What a cluster keeps of the log of a running task; called in the API server, never started.
 
-        An answer that is not empty would keep Airflow from asking the worker.
+        Nothing where workers serve their logs, or write them where Airflow reads them: an answer that
+        is not empty would keep Airflow from asking the worker.
         """
-        return [], []
+        return self._task_logs.read(ti, try_number)
 
     def end(self) -> None:
         """Wait for what would end with this process, then let go of the clusters."""

@@ -52,7 +52,8 @@ def sort_orphans(
             back.append(ti)
             continue
         epoch = placement.epoch if placement is not None else 0
-        adopted.setdefault(name, []).append(Orphan(ti=_copy(ti, _COLUMNS), run=run, epoch=epoch))
+        orphan = Orphan(ti=_copy(ti, _COLUMNS), run=run, epoch=epoch, placement=placement)
+        adopted.setdefault(name, []).append(orphan)
     return adopted, back
 
 

@@ -82,3 +82,22 @@ def settled(ids: Collection[UUID]) -> set[UUID]:
         )
         alive = {one for one, state in rows if str(getattr(state, "value", state)) in _UNDER_WAY}
     return set(ids) - alive
+
+
+def is_waiting(ti_id: UUID | str) -> bool:
+    """
+    Whether a task instance has not begun: it is queued under that id.
+
+    Args:
+        ti_id: Id as its workload had it; one that was given back has another.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    with create_session() as session:
+        state = session.scalar(
+            select(TaskInstance.state).where(TaskInstance.id == UUID(str(ti_id)))
+        )
+    return bool(state == TaskInstanceState.QUEUED)

@@ -20,6 +20,7 @@ _BUILT_IN = {
     "celery": "aiops_provider.clusters.celery:KIND",
     "aws_batch": "aiops_provider.clusters.aws_batch:KIND",
     "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
+    "kubernetes": "aiops_provider.clusters.kubernetes:KIND",
 }
 
 

@@ -27,6 +27,7 @@ _BUILT_IN = {
     "celery": "aiops_provider.airflow.inner.celery:CeleryBinding",
     "aws_batch": "aiops_provider.airflow.inner.aws_batch:AwsBatchBinding",
     "aws_ecs": "aiops_provider.airflow.inner.aws_ecs:AwsEcsBinding",
+    "kubernetes": "aiops_provider.airflow.inner.kubernetes:KubernetesBinding",
 }
 
 
@@ -83,6 +84,13 @@ class Binding(Protocol):
 
     def outcome(self, info: Any) -> Outcome:
         """What a failure that the inner executor reports says about how the work ended."""
+
+    def task_log(self, ti: Any) -> tuple[list[str], list[str]]:
+        """
+        Sources and text of the log of a task that runs, where the cluster keeps it; else nothing.
+
+        Called in the API server, where no inner executor has been built.
+        """
 
     def end(self, inner: Any) -> None:
         """Let go of the cluster; what runs there goes on."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.workload import TaskRun
 
 if TYPE_CHECKING:
@@ -101,11 +102,13 @@ class Orphan:
         ti: Copy of the columns that executors look at.
         run: Which try.
         epoch: Of its newest placement.
+        placement: The whole of it, to learn from a failure; ``None`` if there is none on record.
     """
 
     ti: Any
     run: TaskRun
     epoch: int
+    placement: Placement | None = None
 
 
 class InnerCluster(Protocol):

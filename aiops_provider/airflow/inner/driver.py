@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from aiops_provider.airflow.inner.binding import Binding, Shipment
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, News, NotAdopted, Orphan, Refused
 from aiops_provider.airflow.inner.failure_record import failure_record
+from aiops_provider.airflow.inner.last_words import LastWords
+from aiops_provider.domain.cluster import ClusterSpec
 
 if TYPE_CHECKING:
     from aiops_provider.control.decide import Decision
@@ -92,13 +94,23 @@ class InnerDriver:
             self._inner.revoke_task(ti=held.ti)
         del self._held[key]
 
-    def adopt(self, orphans: Sequence[Orphan]) -> Iterator[News]:
-        """Take over tasks that an earlier scheduler sent."""
+    def adopt(
+        self, orphans: Sequence[Orphan], cluster: ClusterSpec | None = None
+    ) -> Iterator[News]:
+        """
+        Take over tasks that an earlier scheduler sent.
+
+        Args:
+            orphans: They.
+            cluster: Where they are, to learn from those that fail.
+        """
         for orphan in orphans:
             orphan.ti.external_executor_id = self._binding.external_id(
                 orphan.ti.id, orphan.epoch, orphan.ti.external_executor_id
             )
-            self._held[orphan.ti.key] = _Held(orphan.ti, None, orphan.epoch, accepted=True)
+            self._held[orphan.ti.key] = _Held(
+                orphan.ti, _decided(orphan, cluster), orphan.epoch, accepted=True
+            )
         unknown = self._inner.try_adopt_task_instances([orphan.ti for orphan in orphans])
         lost = {ti.key for ti in unknown}
         log.info("%d of %d tasks adopted", len(orphans) - len(lost), len(orphans))
@@ -119,6 +131,8 @@ class InnerDriver:
             return Accepted(key=key, epoch=held.epoch, state=state, external_id=external_id)
         if word != "success" and not held.accepted:
             return self._refused(key, f"it could not be sent: {info or word}")
+        if word != "success" and isinstance(info, LastWords) and not info.begun:
+            return self._refused(key, str(info))
         return self._ended(key, clean=word == "success", info=info)
 
     def _refused(self, key: Any, reason: str) -> Refused:
@@ -143,3 +157,18 @@ class InnerDriver:
             record=record,
             message="" if info is None else str(info),
         )
+
+
+def _decided(orphan: Orphan, cluster: ClusterSpec | None) -> Decision | None:
+    """What the earlier scheduler decided, as far as it is on record."""
+    if orphan.placement is None or cluster is None:
+        return None
+    from aiops_provider.control.decide import Decision
+
+    return Decision(
+        placement=orphan.placement,
+        cluster=cluster,
+        grant=orphan.placement.route.request,
+        limited=False,
+        recorded=True,
+    )

@@ -152,7 +152,7 @@ class ClusterRunner:
         """Have the thread ask the cluster for them; held until the cluster answers."""
         with self._lock:
             self._epochs.update({orphan.ti.key: orphan.epoch for orphan in orphans})
-        self._order(lambda driver: self._outbox.extend(driver.adopt(orphans)))
+        self._order(lambda driver: self._outbox.extend(driver.adopt(orphans, self.spec)))
 
     def stop(self, grace_s: float) -> None:
         """Let go of the cluster; what runs there goes on."""

@@ -84,5 +84,9 @@ class StockBinding:
         out_of_memory = any(sign in words for sign in ("OutOfMemory", "OOMKilled", "exit code 137"))
         return Outcome.OUT_OF_MEMORY if out_of_memory else Outcome.KILLED
 
+    def task_log(self, ti: Any) -> tuple[list[str], list[str]]:  # noqa: ARG002
+        """Nothing: workers serve their logs, or write them where Airflow reads them."""
+        return [], []
+
     def end(self, inner: Any) -> None:
         """Nothing: what runs there goes on, and the next scheduler adopts it."""

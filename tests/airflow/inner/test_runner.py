@@ -8,8 +8,11 @@ import pytest
 from airflow.utils.state import TaskInstanceState
 
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, NotAdopted, Orphan, Refused
+from aiops_provider.airflow.inner.last_words import LastWords
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError
 
@@ -168,3 +171,38 @@ def test_an_end_leaves_what_runs_there_alone(site):
     site.runner.stop(5)
     assert site.binding.ended
     assert [] == site.inner.revoked
+
+
+def test_work_that_never_began_goes_elsewhere_although_it_was_taken(site):
+    """A pod that finds no room, or whose image is missing: the place failed, not the task."""
+    site.open().submit(epoch=4)
+    site.eventually(lambda: bool(site.inner.sent))
+    site.inner.events = {"k": (TaskInstanceState.QUEUED, None)}
+    site.eventually(lambda: bool(site.heard(Accepted)))
+    words = LastWords("no room", outcome=Outcome.CLUSTER_LOST, begun=False)
+    site.inner.events = {"k": (TaskInstanceState.FAILED, words)}
+    site.eventually(lambda: bool(site.heard(Refused)))
+    (refused,) = site.heard(Refused)
+    assert ("k", 4, "no room") == (refused.key, refused.epoch, refused.reason)
+    assert [] == site.heard(Ended)
+
+
+def test_an_adopted_task_that_runs_out_of_memory_is_learned_from(site):
+    """As if its scheduler had not changed: the placement is on record."""
+    site.open()
+    run = TaskRun(TaskKey("medical", "k"), "r1")
+    request = ResourceRequest(cores=1, memory_gib=2)
+    placement = SimpleNamespace(
+        epoch=3,
+        run=run,
+        applied=True,
+        placed_at=utc_now(),
+        route=SimpleNamespace(pool="default", request=request),
+    )
+    ti = SimpleNamespace(id="id", key="k", external_executor_id="job")
+    site.runner.adopt([Orphan(ti=ti, run=run, epoch=3, placement=placement)])
+    site.inner.events = {"k": (TaskInstanceState.FAILED, "OOMKilled")}
+    site.eventually(lambda: bool(site.heard(Ended)))
+    (ended,) = site.heard(Ended)
+    assert (Outcome.OUT_OF_MEMORY, request) == (ended.record.outcome, ended.record.request)
+    assert run == ended.record.run

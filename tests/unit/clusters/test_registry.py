@@ -48,13 +48,20 @@ def test_unknown_kind():
         ConfigurationError, match=r"kind: no such kind of cluster \(got 'nomad'\)"
     ) as caught:
         registry.open_cluster(_spec("nomad"))
-    assert "Known: aws_batch, aws_ecs, celery, local" in str(caught.value)
+    assert "Known: aws_batch, aws_ecs, celery, kubernetes, local" in str(caught.value)
 
 
 def test_plug_in(plug_in):
     """A kind that another package brings is found by its entry point."""
     plug_in("mine", "aiops_provider.clusters.local:KIND")
-    assert registry.kind_names() == ("aws_batch", "aws_ecs", "celery", "local", "mine")
+    assert registry.kind_names() == (
+        "aws_batch",
+        "aws_ecs",
+        "celery",
+        "kubernetes",
+        "local",
+        "mine",
+    )
     assert registry.cluster_kind("mine") is KIND
 
 
