@@ -139,7 +139,7 @@ class Catalog:
                 and machine.memory_gib >= min_memory_gib
                 and (not wanted or not wanted.isdisjoint(accelerator_keys(machine)))
                 and machine.accelerator_count >= min_accelerators
-                and self._accelerator_memory_gib(machine) >= min_accelerator_memory_gib
+                and self.accelerator_memory_gib(machine) >= min_accelerator_memory_gib
                 and (region is None or self._is_priced(machine, region))
             ):
                 yield machine
@@ -167,6 +167,17 @@ class Catalog:
     def accelerator(self, name: str) -> Accelerator | None:
         """An accelerator by any of its names; ``None`` is unknown."""
         return self._accelerators.get(accelerator_key(name))
+
+    def accelerator_suggestion(self, name: str) -> str:
+        """What somebody can do who named an unknown accelerator."""
+        models = sorted({each.model for each in self._accelerators.values()})
+        by_key = {accelerator_key(model): model for model in models}
+        close = get_close_matches(accelerator_key(name), by_key, n=_NEAREST, cutoff=0.4)
+        near = f"Did you mean {', '.join(by_key[key] for key in close)}? " if close else ""
+        return (
+            f"{near}Known are {', '.join(models)}; a row of accelerators.csv in the folder of the "
+            "catalogue adds another."
+        )
 
     def model_of(self, accelerator: str) -> str:
         """What tasks ask for to get that accelerator; its own name if it is unknown."""
@@ -223,6 +234,10 @@ class Catalog:
         found = self._round_trips.figure(start, (provider_name(to_provider), to_region))
         return found.value if found else None
 
+    def round_trip_regions(self) -> list[tuple[str, str]]:
+        """Providers and regions from which some round trip is known."""
+        return self._round_trips.places()
+
     def source(self, identifier: str) -> Source | None:
         """What a row's source stands for; ``None`` if it speaks for itself."""
         return self._sources.get(identifier)
@@ -231,7 +246,8 @@ class Catalog:
         known = self.accelerator(accelerator)
         return frozenset({accelerator_key(known.name if known else accelerator)})
 
-    def _accelerator_memory_gib(self, machine: InstanceType) -> float:
+    def accelerator_memory_gib(self, machine: InstanceType) -> float:
+        """Memory of one of its accelerators: by its row, else by the datasheet; 0 without any."""
         if machine.accelerator is None:
             return 0.0
         known = self.accelerator(machine.accelerator)

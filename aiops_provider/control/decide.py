@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -87,12 +88,14 @@ class Snapshot:
     Attributes:
         router: Plan, quarantines and health.
         book: Profiles of the tasks known.
+        accelerators: How fast tasks ran on accelerators.
         version: The store's version it was made from; -1 without a store.
         valid_until: When a quarantine or hold in it lapses, or ``None``.
     """
 
     router: RouterSnapshot
     book: ProfileBook
+    accelerators: AcceleratorHistory = field(default_factory=AcceleratorHistory)
     version: int = -1
     valid_until: datetime | None = None
 
@@ -126,6 +129,7 @@ class Decider:
             router=RouterSnapshot(clusters=installation.clusters), book=ProfileBook(())
         )
         self._router = Router(self._snapshot.router)
+        self._advisor = self._new_advisor(self._snapshot)
         self._cold: dict[TaskKey, WorkloadProfile] = {}
         self._out_of_memory: dict[TaskKey, ExecutionRecord] = {}
 
@@ -146,6 +150,7 @@ class Decider:
             router = replace(snapshot.router, unreachable=unreachable)
             self._snapshot = replace(snapshot, router=router)
             self._router = Router(router)
+            self._advisor = self._new_advisor(self._snapshot)
             self._cold = {t: p for t, p in self._cold.items() if snapshot.book.get(t) is None}
 
     def set_health(self, health: ClusterHealth) -> None:
@@ -158,6 +163,7 @@ class Decider:
             router = replace(self._snapshot.router, unreachable=dict(self._unreachable))
             self._snapshot = replace(self._snapshot, router=router)
             self._router = Router(router)
+            self._advisor = self._new_advisor(self._snapshot)
 
     def decide(self, request: TaskRequest) -> Decision:
         """
@@ -254,10 +260,20 @@ class Decider:
         task, description = request.run.task, request.description
         if known is not None and description is not None:
             # History knows the figures; the description still decides pins and limits.
-            return self._profiler.constrain(known, description)
+            constrained = self._profiler.constrain(known, description)
+            return self._advisor.advise(constrained, description)
         if task not in self._cold or description is not None:
-            self._cold[task] = self._profiler.predict(task, description, now=now)
+            predicted = self._profiler.predict(task, description, now=now)
+            self._cold[task] = self._advisor.advise(predicted, description)
         return self._cold[task]
+
+    def _new_advisor(self, snapshot: Snapshot) -> AcceleratorAdvisor:
+        return AcceleratorAdvisor(
+            tuple(self._clusters.values()),
+            self._settings.open_catalog,
+            history=snapshot.accelerators,
+            without={*snapshot.router.unreachable, *snapshot.router.quarantined},
+        )
 
     def _avoid(self, request: TaskRequest) -> Mapping[str, str]:
         limit = self._settings.routing.max_fail_overs

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey, TaskRun
+from aiops_provider.errors import DescriptionError
 from aiops_provider.profiling.profiler import MOST_RUNS_KEPT, Profiler
 
 if TYPE_CHECKING:
@@ -190,7 +192,18 @@ def _fresh_profile(
         minimum_runs=settings.minimum_runs,
     )
     profiler.restore(_ended(store.executions(task, limit=MOST_RUNS_KEPT), now))
-    return profiler.predict(task, _description(store, task), now=now)
+    description = _description(store, task)
+    profile = profiler.predict(task, description, now=now)
+    try:
+        return _advisor(installation).advise(profile, description)
+    except DescriptionError as error:
+        # Said by somebody else, long ago: the task's next decision tells its host.
+        log.warning("The accelerator of %s is left open: %s", task, error)
+        return profile
+
+
+def _advisor(installation: Installation) -> AcceleratorAdvisor:
+    return AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
 
 
 def _ended(records: Iterable[ExecutionRecord], now: datetime) -> list[ExecutionRecord]:

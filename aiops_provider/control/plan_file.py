@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.replan import checked_plan, planning_problem, replan
 from aiops_provider.control.task_file import read_task_list
 from aiops_provider.domain.plan import PlacementPlan
@@ -52,8 +53,9 @@ def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
         half_life_days=settings.profiling.history_half_life_days,
         minimum_runs=settings.profiling.minimum_runs,
     )
+    advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)
     profiles = [
-        profiler.predict(task, description, now=now)
+        advisor.advise(profiler.predict(task, description, now=now), description)
         for task, description in read_task_list(workloads)
     ]
     return ShownPlan(plan=checked_plan(settings, settings.cluster_specs, profiles, now=now))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from aiops_provider.catalog.catalog import Catalog
+from aiops_provider.control.accelerator_advice import with_known_accelerator
 from aiops_provider.control.accelerator_offers import embedded_offers
 from aiops_provider.control.history_file import History, read_history_file
 from aiops_provider.control.task_file import read_task_file
@@ -102,7 +104,9 @@ def _profiled(
         minimum_runs=chosen.minimum_runs,
     )
     profiler.restore(history.records)
-    profile = profiler.predict(task, description, now=now)
+    profile = with_known_accelerator(
+        profiler.predict(task, description, now=now), Catalog.embedded()
+    )
     return ProfiledTask(
         profile=with_accelerator(profile, description, embedded_offers()),
         runs=len(history.records),

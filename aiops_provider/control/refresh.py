@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from aiops_provider.catalog.catalog import Catalog
+from aiops_provider.control.accelerator_advice import AcceleratorHistory, accelerator_history
 from aiops_provider.control.decide import Decider, Snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 
 # A day of a busy scheduler; beyond it the oldest observation is worth less than the memory.
 _PENDING_LIMIT = 100_000
+
+# What runs on accelerators takes minutes to days: enough for weeks.
+_MOST_RECORDS = 1_000
+_FEWEST_MODELS = 2
 
 _Item = TypeVar("_Item")
 
@@ -167,9 +173,21 @@ def load_snapshot(
     return Snapshot(
         router=router,
         book=ProfileBook(store.profiles()),
+        accelerators=_accelerator_history(store, clusters),
         version=version,
         valid_until=valid_until,
     )
+
+
+def _accelerator_history(store: Store, clusters: tuple[ClusterSpec, ...]) -> AcceleratorHistory:
+    """Nothing is read where there is nothing to choose from."""
+    models = {
+        m for cluster in clusters for pool in cluster.pools for m in pool.machine.accelerators
+    }
+    if len(models) < _FEWEST_MODELS:
+        return AcceleratorHistory()
+    records = store.executions(limit=_MOST_RECORDS)
+    return accelerator_history(records, clusters, Catalog.embedded())
 
 
 def in_force(

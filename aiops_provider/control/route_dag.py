@@ -17,11 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey
-from aiops_provider.errors import DataError, InfeasibleError
+from aiops_provider.errors import DataError, DescriptionError, InfeasibleError
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
@@ -97,7 +98,10 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
         half_life_days=settings.history_half_life_days,
         minimum_runs=settings.minimum_runs,
     )
-    tasks = tuple(_routed(told, router, book, profiler, now) for told in _read(file))
+    advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
+    tasks = tuple(
+        _routed(told, router, book, profiler, advisor=advisor, now=now) for told in _read(file)
+    )
     costs = [each.route.expected_cost_usd for each in tasks if each.route is not None]
     return RoutedDagFile(
         file=str(file),
@@ -117,7 +121,13 @@ def _decided_by(installation: Installation, now: datetime) -> tuple[Router, Prof
 
 
 def _routed(
-    told: Mapping[str, Any], router: Router, book: ProfileBook, profiler: Profiler, now: datetime
+    told: Mapping[str, Any],
+    router: Router,
+    book: ProfileBook,
+    profiler: Profiler,
+    *,
+    advisor: AcceleratorAdvisor,
+    now: datetime,
 ) -> RoutedDagTask:
     task = TaskKey(told["dag"], told["task"])
     known = book.get(task)
@@ -131,8 +141,10 @@ def _routed(
     else:
         profile = profiler.constrain(known, description) if description else known
     try:
+        if known is None or description is not None:
+            profile = advisor.advise(profile, description)
         route = router.route(profile, now=now)
-    except InfeasibleError as error:
+    except (InfeasibleError, DescriptionError) as error:
         return _impossible(told, task, profile, str(error))
     return RoutedDagTask(
         task=task,

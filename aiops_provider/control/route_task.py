@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.learn import stored_description
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.cluster import HealthState
@@ -65,7 +66,14 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
             half_life_days=settings.history_half_life_days,
             minimum_runs=settings.minimum_runs,
         )
-        profile = profiler.predict(task, stored_description(installation, task), now=now)
+        description = stored_description(installation, task)
+        advisor = AcceleratorAdvisor(
+            installation.clusters,
+            installation.settings.open_catalog,
+            history=snapshot.accelerators,
+            without={*unreachable, *snapshot.router.quarantined},
+        )
+        profile = advisor.advise(profiler.predict(task, description, now=now), description)
     router = Router(replace(snapshot.router, unreachable=unreachable))
     return RoutedTask(
         route=router.route(profile, now=now),

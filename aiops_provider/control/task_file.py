@@ -17,6 +17,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from aiops_provider.catalog.catalog import Catalog
+from aiops_provider.control.description_checks import check_description
 from aiops_provider.domain.workload import (
     TASK_DESCRIPTION,
     Etl,
@@ -123,6 +125,13 @@ def _read(source: YamlSource) -> tuple[TaskKey, TaskDescription]:
     except ValidationError as error:
         raise _explained(error.errors(include_url=False)[0], said["kind"], source) from error
     _check_cron(description, source)
+    try:
+        check_description(description, Catalog.embedded())
+    except DescriptionError as error:
+        field = tuple((error.field or "").split("."))
+        raise _problem(
+            source, field, error.problem, value=error.value, mend=error.mend or ""
+        ) from error
     return task, description
 
 

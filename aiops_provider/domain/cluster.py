@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,21 +29,37 @@ class Capacity:
         cores: CPU cores.
         memory_gib: Memory.
         accelerators: Number of GPUs by model.
+        accelerator_memory_gib: Memory of one GPU by model; one that is missing is not judged.
     """
 
     cores: float
     memory_gib: float
     accelerators: Mapping[str, int] = field(default_factory=dict)
+    accelerator_memory_gib: Mapping[str, float] = field(default_factory=dict)
 
     def fits(self, request: ResourceRequest) -> bool:
         """Whether the request fits into this much."""
         if request.cores > self.cores or request.memory_gib > self.memory_gib:
             return False
-        if request.accelerators == 0:
-            return True
-        if request.accelerator is not None:
-            return self.accelerators.get(request.accelerator, 0) >= request.accelerators
-        return any(count >= request.accelerators for count in self.accelerators.values())
+        return request.accelerators <= self.suited_accelerators(request)
+
+    def suited_accelerators(self, request: ResourceRequest) -> int:
+        """
+        Number of GPUs of the model that suits the request and is here most often; 0 without any.
+
+        A model suits if it is the wanted one and as many as are asked for have the memory.
+        """
+        wanted = request.accelerator
+        models = self.accelerators if wanted is None else {wanted} & self.accelerators.keys()
+        each = request.accelerator_memory_gib / max(request.accelerators, 1)
+        return max(
+            (
+                self.accelerators[model]
+                for model in models
+                if self.accelerator_memory_gib.get(model, math.inf) >= each
+            ),
+            default=0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +93,7 @@ class Pool:
                 model: count * self.max_instances
                 for model, count in self.machine.accelerators.items()
             },
+            accelerator_memory_gib=self.machine.accelerator_memory_gib,
         )
 
     def machine_share(self, request: ResourceRequest) -> float:
@@ -89,11 +107,7 @@ class Pool:
         """
         shares = [request.cores / self.machine.cores, request.memory_gib / self.machine.memory_gib]
         if request.accelerators:
-            offered = (
-                self.machine.accelerators.get(request.accelerator, 0)
-                if request.accelerator
-                else max(self.machine.accelerators.values(), default=0)
-            )
+            offered = self.machine.suited_accelerators(request)
             if not offered:
                 raise ValueError(
                     f"pool {self.name} has no accelerator {request.accelerator or 'at all'}"

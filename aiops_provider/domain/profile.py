@@ -82,6 +82,7 @@ class ResourceRequest:
         memory_gib: Memory of the whole process tree, > 0; more than this is killed.
         accelerator: GPU model such as ``T4``, or ``None``.
         accelerators: Number of GPUs.
+        accelerator_memory_gib: Memory of all its GPUs together; 0: any will do.
         local_disk_gib: Scratch space.
         memory_quantile: Quantile of the memory profile that was chosen, in (0, 1].
         reason: Why this much, one sentence.
@@ -91,6 +92,7 @@ class ResourceRequest:
     memory_gib: float
     accelerator: str | None = None
     accelerators: int = 0
+    accelerator_memory_gib: float = 0.0
     local_disk_gib: float = 0.0
     memory_quantile: float | None = None
     reason: str = ""
@@ -128,7 +130,8 @@ class WorkloadProfile:
     Data rates: ``network_gbps`` to and from other machines, ``io_mib_per_s`` to and from disks,
     ``memory_gb_per_s`` between memory and processor (the accelerator's own if there is one),
     ``host_to_device_gb_per_s`` between host and accelerators. ``accelerator`` is set if only that
-    model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``. ``cpu_family`` is
+    model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``, and
+    ``accelerator_pace`` the time that other models take for its work, as a multiple. ``cpu_family`` is
     compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
     """
 
@@ -162,6 +165,7 @@ class WorkloadProfile:
     idempotent: bool = False
     neighbours: tuple[TaskKey, ...] = ()
     accelerator_choice: Choice | None = None
+    accelerator_pace: tuple[tuple[str, float], ...] = ()
     cpu_family: Choice | None = None
     serving_runtime: Choice | None = None
     qos_class: Choice | None = None

@@ -202,6 +202,9 @@ class _TaskDescription(_Described):
     cluster: str | None = Field(None, description="Pin the task to this cluster.")
     cores: float | None = Field(None, gt=0, description="Pin the number of cores.")
     memory_gib: float | None = Field(None, gt=0, description="Pin the memory.")
+    accelerator: str | None = Field(
+        None, min_length=1, description="Pin the accelerator's model, such as A100-80GB."
+    )
     requested_memory_gib: float | None = Field(
         None,
         gt=0,

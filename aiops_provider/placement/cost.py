@@ -51,7 +51,7 @@ def machines_by_slot(group: WorkloadGroup, pool: Pool) -> tuple[float, ...]:
         As many entries as the longest of the group's series has.
     """
     machine = pool.machine
-    offered = accelerators_offered(machine, group.request.accelerator)
+    offered = accelerators_offered(machine, group.request)
     series = [
         (group.cores_by_slot, machine.cores),
         (group.memory_gib_by_slot, machine.memory_gib),

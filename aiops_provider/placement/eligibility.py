@@ -73,17 +73,22 @@ def shortage(request: ResourceRequest, machine: Capacity) -> tuple[str, str]:
     if request.cores > machine.cores:
         return "cores", f"its machine has {machine.cores:g} cores, {request.cores:g} are needed"
     wanted = f"{request.accelerators} {request.accelerator or 'accelerators'}"
-    offered = accelerators_offered(machine, request.accelerator)
+    if request.accelerator_memory_gib:
+        wanted += f" with {request.accelerator_memory_gib:.3g} GiB"
+    offered = accelerators_offered(machine, request)
     return "accelerators", f"its machine has {offered} of the {wanted} needed"
 
 
-def accelerators_offered(machine: Capacity, model: str | None) -> int:
+def accelerators_offered(machine: Capacity, request: ResourceRequest) -> int:
     """
-    Accelerators of a model on a machine; without a model, of the one it has most of.
+    Accelerators of a machine that suit a request: of its model, and with the memory.
 
-    >>> accelerators_offered(Capacity(cores=8, memory_gib=32, accelerators={"T4": 2}), None)
-    2
+    >>> machine = Capacity(
+    ...     cores=8, memory_gib=32, accelerators={"T4": 2}, accelerator_memory_gib={"T4": 16}
+    ... )
+    >>> small = ResourceRequest(cores=1, memory_gib=1, accelerators=1, accelerator_memory_gib=12)
+    >>> large = ResourceRequest(cores=1, memory_gib=1, accelerators=1, accelerator_memory_gib=20)
+    >>> accelerators_offered(machine, small), accelerators_offered(machine, large)
+    (2, 0)
     """
-    if model is not None:
-        return machine.accelerators.get(model, 0)
-    return max(machine.accelerators.values(), default=0)
+    return machine.suited_accelerators(request)

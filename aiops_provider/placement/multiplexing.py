@@ -262,6 +262,7 @@ def _largest_request(members: Sequence[WorkloadProfile]) -> ResourceRequest:
         memory_gib=max(request.memory_gib for request in requests),
         accelerator=requests[0].accelerator,
         accelerators=max(request.accelerators for request in requests),
+        accelerator_memory_gib=max(request.accelerator_memory_gib for request in requests),
         local_disk_gib=max(request.local_disk_gib for request in requests),
         reason=f"the largest of {len(requests)} members",
     )

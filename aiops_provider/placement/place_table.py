@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
-from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import (
     accelerators_offered,
     machine_against,
     rule_against,
 )
-from aiops_provider.placement.places import Obstacle, Place, barrier_of, make_place
+from aiops_provider.placement.places import Obstacle, Place, barrier_of, make_place, pace_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _HEAD = 8
 # Where cheap pools are full the walk is longer, but hardly ever through all of them.
 _LONGER = 256
+# Needs of accelerators whose columns are kept; more kinds than this are rare.
+_MOST_OFFERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class PlaceTable:
         unpriced = [row.pool.price_usd_per_hour is None for row in self.rows]
         self._unknown = np.array(unpriced, dtype=bool)
         self._scarce = bool(self._scarcity.any())
-        self._offers: dict[str | None, NDArray[np.float64]] = {}
+        self._offers: dict[tuple[object, ...], NDArray[np.float64]] = {}
+        self._pace_of: dict[tuple[tuple[str, float], ...], NDArray[np.float64]] = {}
         self._allowances: dict[tuple[object, ...], Allowance] = {}
 
     def candidates(self, profile: WorkloadProfile) -> Candidates:
@@ -143,22 +146,39 @@ class PlaceTable:
         fits &= self._memory >= request.memory_gib
         fits &= self.allowance(profile).allowed
         if request.accelerators:
-            offered = self._offered(request.accelerator)
+            offered = self._offered(request)
             fits &= offered >= request.accelerators
             # Where there are none the row is left out anyway.
             share = np.maximum(share, request.accelerators / np.maximum(offered, 1.0))
         score = share * self._price
+        if profile.accelerator_pace:
+            # Price per unit of work: a device that takes twice as long costs twice as much.
+            score = score * self._paces(profile)
         if self._scarce:
             score = score + self._scarcity * request.cores
         return np.flatnonzero(fits), score
 
-    def _offered(self, model: str | None) -> NDArray[np.float64]:
+    def _offered(self, request: ResourceRequest) -> NDArray[np.float64]:
         import numpy as np
 
-        known = self._offers.get(model)
+        each = request.accelerator_memory_gib / request.accelerators
+        known = self._offers.get((request.accelerator, each))
         if known is None:
-            counts = [accelerators_offered(row.pool.machine, model) for row in self.rows]
-            known = self._offers[model] = np.array(counts, dtype=np.float64)
+            counts = [accelerators_offered(row.pool.machine, request) for row in self.rows]
+            if len(self._offers) >= _MOST_OFFERS:
+                self._offers = {}
+            known = self._offers[request.accelerator, each] = np.array(counts, dtype=np.float64)
+        return known
+
+    def _paces(self, profile: WorkloadProfile) -> NDArray[np.float64]:
+        import numpy as np
+
+        known = self._pace_of.get(profile.accelerator_pace)
+        if known is None:
+            paces = [pace_on(row.pool.machine, profile) for row in self.rows]
+            if len(self._pace_of) >= _MOST_OFFERS:
+                self._pace_of = {}
+            known = self._pace_of[profile.accelerator_pace] = np.array(paces, dtype=np.float64)
         return known
 
     def allowance(self, profile: WorkloadProfile) -> Allowance:
@@ -273,6 +293,7 @@ class Candidates:
             capacity=known.capacity,
             far=bool(self._far[row]),
             barrier=known.barrier,
+            pace=pace_on(known.pool.machine, self._profile),
             scarcity_usd=known.scarcity_usd,
         )
 

@@ -103,6 +103,7 @@ def make_place(
     capacity: Capacity,
     far: bool,
     barrier: tuple[Obstacle, str],
+    pace: float = 1.0,
     scarcity_usd: float,
 ) -> Place:
     """
@@ -115,10 +116,11 @@ def make_place(
         capacity: Of the whole pool.
         far: It is not where the data or the users are.
         barrier: What stands in the way of the cluster, and in words.
+        pace: Time that the work takes there, as a multiple; see :func:`pace_on`.
         scarcity_usd: What a core-hour of the cluster is worth to others.
     """
     share = pool.machine_share(request)
-    score = share * planning_price(pool) + scarcity_usd * request.cores
+    score = share * pace * planning_price(pool) + scarcity_usd * request.cores
     known = pool.price_usd_per_hour
     if far:
         passed_over = "it is not where the data or the users are"
@@ -134,11 +136,21 @@ def make_place(
         capacity=capacity,
         barrier=barrier[0],
         why=barrier[1],
-        cost_usd_per_hour=None if known is None else share * known,
+        cost_usd_per_hour=None if known is None else share * pace * known,
         score_usd_per_hour=score,
         passed_over=passed_over,
         tier=2 * far + (known is None),
     )
+
+
+def pace_on(machine: Capacity, profile: WorkloadProfile) -> float:
+    """
+    Time that a task's work takes on a machine's accelerators, as a multiple of that on its choice.
+
+    1 where nothing is known; of several models the slowest, for the task may get any.
+    """
+    paces = dict(profile.accelerator_pace)
+    return max((paces.get(model, 1.0) for model in machine.accelerators), default=1.0)
 
 
 def barrier_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
@@ -199,7 +199,7 @@ class _Sizes:
 
     def mean_and_peak(self, index: int, group: WorkloadGroup, pool: Pool) -> tuple[float, float]:
         machine = pool.machine
-        offered = accelerators_offered(machine, group.request.accelerator)
+        offered = accelerators_offered(machine, group.request)
         key = (index, machine.cores, machine.memory_gib, offered)
         if key not in self._known:
             self._known[key] = mean_and_peak_machines(group, pool)
@@ -290,8 +290,12 @@ def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
 def _accelerator(group: WorkloadGroup, pool: Pool) -> str:
     if group.request.accelerator is not None:
         return group.request.accelerator
-    offered = accelerators_offered(pool.machine, None)
-    return min(model for model, count in pool.machine.accelerators.items() if count == offered)
+    offered = accelerators_offered(pool.machine, group.request)
+    return min(
+        model
+        for model in pool.machine.accelerators
+        if accelerators_offered(pool.machine, replace(group.request, accelerator=model)) == offered
+    )
 
 
 def at(series: Sequence[float], slot: int) -> float:

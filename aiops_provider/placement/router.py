@@ -227,6 +227,8 @@ class Router:
             request.memory_gib,
             request.accelerator,
             request.accelerators,
+            request.accelerator_memory_gib,
+            profile.accelerator_pace,
             profile.pinned_cluster,
             profile.allowed_regions,
             profile.allowed_providers,

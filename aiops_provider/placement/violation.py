@@ -60,9 +60,17 @@ class PlacedShare:
     def offered(self) -> int:
         """Accelerators of the wanted kind on one machine."""
         model, machine = self.group.request.accelerator, self.pool.machine
+        need = self.group.request
+        enough = {
+            name: count
+            for name, count in machine.accelerators.items()
+            if machine.accelerator_memory_gib.get(name, need.accelerator_memory_gib)
+            * max(1, need.accelerators)
+            >= need.accelerator_memory_gib
+        }
         if model is None:
-            return max(machine.accelerators.values(), default=0)
-        return machine.accelerators.get(model, 0)
+            return max(enough.values(), default=0)
+        return enough.get(model, 0)
 
 
 def placed_shares(plan: PlacementPlan, clusters: Sequence[ClusterSpec]) -> tuple[PlacedShare, ...]:

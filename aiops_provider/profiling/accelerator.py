@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from aiops_provider.domain.machine import Accelerator
@@ -41,10 +41,12 @@ class Offer:
     Attributes:
         accelerator: By its datasheet.
         usd_per_hour: Of one, with its share of the machine.
+        most: How many one machine holds; ``None``: as many as are sold joined together.
     """
 
     accelerator: Accelerator
     usd_per_hour: float
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,11 @@ class _Fit:
 
 
 def with_accelerator(
-    profile: WorkloadProfile, description: TaskDescription | None, offers: Iterable[Offer]
+    profile: WorkloadProfile,
+    description: TaskDescription | None,
+    offers: Iterable[Offer],
+    *,
+    paces: Mapping[str, float] | None = None,
 ) -> WorkloadProfile:
     """
     The profile with the accelerator that does its work at the lowest price in time.
@@ -77,9 +83,11 @@ def with_accelerator(
     price of the whole, an endpoint by its price per hour. If nothing is in time, the fastest.
 
     Args:
-        profile: As predicted; its request stays, so that any pool with room may run it.
+        profile: As predicted; its request gets the number and the memory of accelerators, so that
+            any pool with room may run it.
         description: What is said about the task.
         offers: What can be bought; with none the profile is returned as it is.
+        paces: Time of the task by model, in any unit, learned from runs; empty: the datasheets.
     """
     if profile.compute_type is ComputeType.CPU:
         reason = "cores do it in time and cheaper"
@@ -101,7 +109,46 @@ def with_accelerator(
         if in_time
         else min(fits, key=lambda fit: fit.seconds)
     )
-    return replace(profile, accelerator_choice=_choice(best, work, need.p80, len(fits)))
+    # No more than the chosen ones have, whatever the rounding.
+    held_gib = best.count * best.offer.accelerator.memory_gib
+    request = replace(
+        profile.request,
+        accelerators=best.count,
+        accelerator_memory_gib=min(need.p80 / _MEMORY, held_gib),
+    )
+    return replace(
+        profile,
+        request=request,
+        accelerators=best.count,
+        accelerator_choice=_choice(best, work, need.p80, len(fits)),
+        accelerator_pace=_paces(able, work, best, paces or {}),
+    )
+
+
+def _paces(
+    offers: Iterable[Offer], work: _Work, best: _Fit, learned: Mapping[str, float]
+) -> tuple[tuple[str, float], ...]:
+    """
+    Time on as many devices of each model, as a multiple of that on the chosen one.
+
+    Learned ratios win over the roofline. An endpoint that answers in time needs no faster device;
+    one that is twice too slow needs twice as many.
+    """
+    found: dict[str, float] = {}
+    for offer in offers:
+        device = offer.accelerator
+        if not device.fp16_tflops or not device.bandwidth_gb_per_s:
+            continue
+        joined = device.bandwidth_gb_per_s >= _NVLINK_GB_PER_S
+        seconds = _seconds(device, work, best.count, joined=joined)
+        if device.model in learned and best.offer.accelerator.model in learned:
+            slower = learned[device.model] / learned[best.offer.accelerator.model]
+            seconds = best.seconds * slower
+        if not work.ends:
+            found[device.model] = max(1.0, seconds / work.limit_s)
+        elif best.seconds > 0:
+            found[device.model] = seconds / best.seconds
+    return tuple(sorted(found.items()))
 
 
 def _choice(best: _Fit, work: _Work, need_gib: float, others: int) -> Choice:
@@ -122,7 +169,7 @@ def _fits(offer: Offer, work: _Work, need_gib: float) -> Iterable[_Fit]:
     if not device.fp16_tflops or not device.bandwidth_gb_per_s:
         return
     joined = device.bandwidth_gb_per_s >= _NVLINK_GB_PER_S
-    most = _MOST_NVLINK if joined else _MOST_PCIE
+    most = offer.most or (_MOST_NVLINK if joined else _MOST_PCIE)
     count = _power_of_two(need_gib / (device.memory_gib * _MEMORY))
     while count <= most:
         seconds = _seconds(device, work, count, joined=joined)

@@ -70,6 +70,12 @@ def assemble(
     memory = pinned(_figure("memory_gib", answers), pins.memory_gib, unit="GiB")
     cores = pinned(_figure("cores", answers), pins.cores, unit="cores")
     request = _request(memory, cores, estimates, failure_cost_factor, pins.requested_memory_gib)
+    compute_type = _first(e.compute_type for e in estimates) or ComputeType.CPU
+    if pins.accelerator is not None:
+        compute_type = ComputeType.GPU
+        request = replace(
+            request, accelerator=pins.accelerator, accelerators=max(1, request.accelerators)
+        )
     if memory.source is not Source.PINNED:
         # What was killed for lack of memory needs more than it had: the profile must say so.
         killed_at = max((e.killed_at_gib for e in estimates), default=0.0)
@@ -77,7 +83,7 @@ def assemble(
     gib, _ = input_size(description)
     profile = WorkloadProfile(
         task=task,
-        compute_type=_first(e.compute_type for e in estimates) or ComputeType.CPU,
+        compute_type=compute_type,
         cores=cores,
         memory_gib=memory,
         duration_s=_figure("duration_s", answers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -23,10 +24,23 @@ class CapacitySettings(Section):
         default_factory=dict, description="Number of GPUs by model, such as {T4: 1}."
     )
 
-    def to_domain(self) -> Capacity:
-        """The same as a domain object."""
+    def to_domain(self, catalog: Catalog) -> Capacity:
+        """
+        The same as a domain object.
+
+        Args:
+            catalog: Tells the model that a name stands for, and its memory.
+        """
+        known = {name: catalog.accelerator(name) for name in self.accelerators}
         return Capacity(
-            cores=self.cores, memory_gib=self.memory_gib, accelerators=dict(self.accelerators)
+            cores=self.cores,
+            memory_gib=self.memory_gib,
+            accelerators={
+                catalog.model_of(name): count for name, count in self.accelerators.items()
+            },
+            accelerator_memory_gib={
+                found.model: found.memory_gib for found in known.values() if found is not None
+            },
         )
 
 
@@ -89,9 +103,15 @@ class PoolSettings(Section):
 
     def _capacity(self, provider: str, catalog: Catalog) -> Capacity:
         if self.machine is not None:
-            return self.machine.to_domain()
+            return self.machine.to_domain(catalog)
         assert self.instance_type is not None  # noqa: S101 - the validator has seen to it
-        return catalog.machine(provider, self.instance_type).capacity
+        listed = catalog.machine(provider, self.instance_type)
+        memory_gib = catalog.accelerator_memory_gib(listed)
+        if not listed.accelerator_model or not memory_gib:
+            return listed.capacity
+        return replace(
+            listed.capacity, accelerator_memory_gib={listed.accelerator_model: memory_gib}
+        )
 
 
 class ClusterSettings(Section):
@@ -156,7 +176,7 @@ class ClusterSettings(Section):
                 pool.to_domain(self.provider, self.region, catalog) for pool in self.pools
             )
         else:
-            machine = self.capacity.to_domain() if self.capacity else _this_machine()
+            machine = self.capacity.to_domain(catalog) if self.capacity else _this_machine()
             pools = (
                 Pool(
                     name="default",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -218,6 +219,14 @@ class Settings(Section):
                     if pool.machine is None and pool.instance_type is not None:
                         where = ("clusters", at, "pools", place, "instance_type")
                         self._look_up(cluster.provider, pool.instance_type, where)
+                    if pool.machine is not None:
+                        self._check_accelerators(
+                            pool.machine.accelerators, ("clusters", at, "pools", place, "machine")
+                        )
+                if cluster.capacity is not None:
+                    self._check_accelerators(
+                        cluster.capacity.accelerators, ("clusters", at, "capacity")
+                    )
             _ = self.cluster_specs
         except DataError as error:  # a table of the user's folder cannot be used
             raise SettingError(
@@ -236,6 +245,16 @@ class Settings(Section):
                 mend=f"{self.open_catalog.suggestion(provider, name)} Or say what one machine "
                 "offers: machine: {cores: 4, memory_gib: 16}.",
             )
+
+    def _check_accelerators(self, names: Iterable[str], within: Location) -> None:
+        for name in names:
+            if self.open_catalog.accelerator(name) is None:
+                raise SettingError(
+                    "is no accelerator that the catalogue knows",
+                    at=(*within, "accelerators", name),
+                    value=name,
+                    mend=self.open_catalog.accelerator_suggestion(name),
+                )
 
     @cached_property
     def open_catalog(self) -> Catalog:

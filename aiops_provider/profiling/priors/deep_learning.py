@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiops_provider.domain.units import BYTES_PER_GIB
 from aiops_provider.domain.workload import ModelCandidate, Training
+from aiops_provider.profiling.accelerator_memory import training_states
 from aiops_provider.profiling.priors.data_size import in_memory_gib
 from aiops_provider.profiling.priors.models import NetworkShape, network_shape, weight_bytes
 from aiops_provider.profiling.priors.spread import PROCESS_MEMORY_GIB, Spread, between, exactly
@@ -14,9 +15,6 @@ from aiops_provider.profiling.priors.spread import PROCESS_MEMORY_GIB, Spread, b
 # 2 FLOPs per weight forward and 4 backward, per token or sample (Kaplan et al. 2020: C = 6 N D).
 _FLOPS_PER_WEIGHT = 6.0
 _FLOPS_PER_FROZEN_WEIGHT = 4.0
-# Bytes per weight while training with Adam. Mixed precision: 2 weight + 2 gradient + 4 master copy
-# + 8 moments (ZeRO, Rajbhandari et al. 2020); in fp32: 4 + 4 + 8, the same sum.
-_STATE_BYTES = 16.0
 # Adapters of unknown rank (LoRA, Hu et al. 2021) train 0.1–1 % of the weights; the rest is held.
 _ADAPTER_SHARE = 0.01
 _ADAPTER_KEYS = frozenset({"lora", "lora_r", "lora_rank", "rank", "adapter", "peft", "qlora"})
@@ -89,8 +87,8 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     """
     FLOPs are ``6 * weights * tokens`` (or ``* samples * uses of each weight``) times epochs.
 
-    Memory is weights, gradients and Adam's moments (16 bytes a weight), plus activations of one
-    batch. An accelerator is taken when eight cores would need more than two hours.
+    Memory is weights, gradients and the optimizer's state (16 bytes a weight with Adam; the
+    hyperparameter ``optimizer`` names another), plus activations of one batch. An accelerator is taken when eight cores would need more than two hours.
     """
     shape = _shape(candidate, training)
     flops = training_flops(candidate, training)
@@ -162,11 +160,13 @@ def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Spread:
     default = "bf16" if candidate.family == "fine_tuning" else "fp32"
     held = weight_bytes(candidate, default=default)
     adapters = _ADAPTER_KEYS & {key.lower() for key in candidate.hyperparameters}
-    per_weight = _STATE_BYTES
+    optimizer = candidate.hyperparameters.get("optimizer")
+    states = training_states(candidate.precision or default, str(optimizer or "adam")).per_weight
+    per_weight = states
     if candidate.lora_rank is not None:
-        per_weight = held + _adapter_share(shape, candidate.lora_rank) * _STATE_BYTES
+        per_weight = held + _adapter_share(shape, candidate.lora_rank) * states
     elif adapters:
-        per_weight = held + _ADAPTER_SHARE * _STATE_BYTES
+        per_weight = held + _ADAPTER_SHARE * states
     batch = candidate.batch_size or (
         _DEFAULT_TUNING_BATCH if candidate.family == "fine_tuning" else _DEFAULT_BATCH
     )
@@ -175,8 +175,8 @@ def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Spread:
         activations = exactly(shape.layers * tokens * shape.width * _ACTIVATION_BYTES)
     else:
         activations = shape.parameters * (batch * _ACTIVATION_BYTES_PER_WEIGHT)
-    states = shape.parameters * (per_weight / BYTES_PER_GIB)
-    return states + activations * _DOUBT * (1 / BYTES_PER_GIB)
+    held_gib = shape.parameters * (per_weight / BYTES_PER_GIB)
+    return held_gib + activations * _DOUBT * (1 / BYTES_PER_GIB)
 
 
 def _adapter_share(shape: NetworkShape, rank: int) -> float:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from aiops_provider.domain.workload import ModelCandidate
+from aiops_provider.profiling.priors.architectures import architecture_of
 from aiops_provider.profiling.priors.spread import Spread, between, exactly
 
 # Weights as published: ResNet (He 2016), EfficientNet (Tan 2019), ViT (Dosovitskiy 2021), BERT
@@ -87,6 +88,7 @@ class NetworkShape:
         language: Whether its samples are sequences of tokens.
         reuse: How often each weight is used for one sample or token.
         known: Whether the number of weights was given or published.
+        kept_width: Values of a token's keys in one layer; ``None``: the architecture is unknown.
     """
 
     parameters: Spread
@@ -95,6 +97,7 @@ class NetworkShape:
     language: bool
     reuse: float
     known: bool
+    kept_width: float | None = None
 
 
 def network_shape(
@@ -112,7 +115,8 @@ def network_shape(
     unnamed = not candidate.name and candidate.family != "fine_tuning"
     dense = _DENSE.search(name) is not None
     convolutional = dense or _CONVOLUTIONAL.search(name) is not None or (pictures and unnamed)
-    known = candidate.parameters or _published(name)
+    architecture = architecture_of(candidate)
+    known = candidate.parameters or (architecture.parameters if architecture else _published(name))
     language = not convolutional and (
         tokens_given
         or candidate.family == "fine_tuning"
@@ -123,17 +127,21 @@ def network_shape(
         parameters = exactly(known)
     else:
         parameters = _UNKNOWN_LANGUAGE_MODEL if language else _UNKNOWN_NETWORK
-    layers = candidate.layers or (parameters.p50 / (_WEIGHTS_PER_SQUARE * _WIDTH_PER_LAYER**2)) ** (
-        1 / 3
-    )
+    layers: float = candidate.layers or (
+        parameters.p50 / (_WEIGHTS_PER_SQUARE * _WIDTH_PER_LAYER**2)
+    ) ** (1 / 3)
     layers = max(1.0, float(layers))
+    width = (parameters.p50 / (_WEIGHTS_PER_SQUARE * layers)) ** 0.5
+    if architecture is not None:
+        layers, width = float(candidate.layers or architecture.layers), float(architecture.width)
     return NetworkShape(
         parameters=parameters,
         layers=layers,
-        width=(parameters.p50 / (_WEIGHTS_PER_SQUARE * layers)) ** 0.5,
+        width=width,
         language=language,
         reuse=_DENSE_REUSE if dense else _CONVOLUTIONAL_REUSE if convolutional else 1.0,
         known=bool(known),
+        kept_width=float(architecture.kv_heads * architecture.head_width) if architecture else None,
     )
 
 

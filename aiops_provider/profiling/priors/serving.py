@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiops_provider.domain.profile import ComputeType, Quantity
 from aiops_provider.domain.units import BYTES_PER_GIB
 from aiops_provider.domain.workload import Serving
+from aiops_provider.profiling.accelerator_memory import key_value_cache_gib
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.priors.models import (
     LARGE_PARAMETERS,
@@ -47,6 +48,7 @@ _MOST_SEQUENCES = 64.0
 # Grouped-query attention keeps a fraction of the keys and values: 1/4 for Llama 3 8B, all of them
 # in older models.
 _KEPT_HEADS = Spread(0.25, 0.5, 1.0)
+_LEAST_CACHED_BYTES = 2.0
 # Reading the prompt is bound by arithmetic, 2 FLOPs per weight and token: 40 % of an A100's 312e12,
 # in the slow case of a T4's 65e12.
 _PREFILL_S_PER_FLOP = between(1 / (0.4 * 312e12), 1 / (0.4 * 65e12))
@@ -156,8 +158,16 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     instances = max(1, math.ceil(concurrent.p80 / _MOST_SEQUENCES))
     sequences = (concurrent * (1 / instances)).at_most(_MOST_SEQUENCES)
     tokens = exactly(prompt) + answer
-    per_token_bytes = 2 * shape.layers * shape.width * held_bytes
-    cache_gib = sequences * tokens * _KEPT_HEADS * (per_token_bytes / BYTES_PER_GIB)
+    # Weights of a byte or less still compute with fp16 keys and values, vLLM's default.
+    token_gib = key_value_cache_gib(
+        layers=shape.layers,
+        kv_heads=1.0,
+        head_width=shape.kept_width or shape.width,
+        tokens=1.0,
+        bytes_per_value=max(held_bytes, _LEAST_CACHED_BYTES),
+    )
+    kept = exactly(1.0) if shape.kept_width else _KEPT_HEADS
+    cache_gib = sequences * tokens * kept * token_gib
     device_gib = weights_gib + cache_gib + _DEVICE_CONTEXT_GIB
     count = max(1, math.ceil(device_gib.p80 / _ACCELERATOR_GIB))
     what = f"{demand.what}, {shape.parameters.p50:.3g} weights of {held_bytes:g} bytes"

@@ -80,6 +80,31 @@ def test_a_cadence_is_checked(read):
             "",
         ),
         ("task: a/b\nkind: generic\nmemory_gib: 0", "memory_gib", 3, "Pin the memory"),
+        (
+            "task: a/b\nkind: training\ndataset:\n  rows: -5",
+            "dataset.rows",
+            4,
+            "greater than or equal to 0 (got -5)",
+        ),
+        (
+            "task: a/b\nkind: serving\nlatency_objective_ms: 0",
+            "latency_objective_ms",
+            3,
+            "greater than 0 (got 0)",
+        ),
+        (
+            "task: a/b\nkind: training\naccelerator: A100-80",
+            "accelerator",
+            3,
+            "is no accelerator that the catalogue knows (got 'A100-80'). Did you mean A100-80GB",
+        ),
+        (
+            "task: a/b\nkind: serving\nuser_regions: [sa-east-1]\n"
+            "locality: {regions: [eu-central-1, us-east-1]}\nlatency_objective_ms: 50",
+            "latency_objective_ms",
+            5,
+            "is below the network's round trip of 116.7 ms between users in sa-east-1 and us-east-1",
+        ),
         ("task: a/b\ntask: a/c\nkind: etl", "task", 2, "twice"),
         ("- task", None, 1, "not a task description"),
         ("task: [a", None, 1, "not valid YAML"),
@@ -96,6 +121,22 @@ def test_what_cannot_be_used_is_named(read, text, field, line, said):
     assert error.line == line
     assert said in str(error)
     assert error.mend
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "user_regions: [sa-east-1]\nlocality: {regions: [us-east-1]}\nlatency_objective_ms: 120",
+        # Nothing is measured between these.
+        "user_regions: [sa-east-1]\nlocality: {regions: [moon, us-east-1]}\nlatency_objective_ms: 5",
+        "user_regions: [sa-east-1]\nlocality: {regions: [sa-east-1]}\nlatency_objective_ms: 5",
+        "user_regions: [sa-east-1]\nlatency_objective_ms: 5",
+        "accelerator: nvidia-tesla-t4",
+    ],
+)
+def test_what_may_be_possible_is_not_refused(read, said):
+    """A long enough answer, an unmeasured or the same region, an accelerator by another name."""
+    assert read(f"task: a/b\nkind: serving\n{said}")[0] == TaskKey("a", "b")
 
 
 def test_a_missing_file_is_named(tmp_path):

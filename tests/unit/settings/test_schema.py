@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from aiops_provider.settings.schema import Settings
 
@@ -54,3 +54,38 @@ def test_secrets_are_masked_in_text():
     )
     assert "hush" not in repr(settings)
     assert "hush" not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize("place", ["capacity", "machine"])
+def test_an_unknown_accelerator_is_named_with_the_nearest(place):
+    """Field, value and nearest names, wherever machines are described."""
+    machine = {"cores": 8, "memory_gib": 32, "accelerators": {"A100-80": 1}}
+    cluster = {"name": "a", "kind": "local"}
+    cluster |= (
+        {"capacity": machine}
+        if place == "capacity"
+        else {"pools": [{"name": "p", "machine": machine}]}
+    )
+    with pytest.raises(ValidationError, match=r"'A100-80'.*Did you mean A100-80GB"):
+        Settings.model_validate({"clusters": [cluster]})
+
+
+def test_an_accelerator_may_go_by_any_of_its_names():
+    """Pools offer the model that the name stands for, with its memory."""
+    machine = {"cores": 8, "memory_gib": 32, "accelerators": {"nvidia-tesla-t4": 2}}
+    settings = Settings.model_validate(
+        {"clusters": [{"name": "a", "kind": "local", "capacity": machine}]}
+    )
+    held = settings.cluster_specs[0].pools[0].machine
+    assert held.accelerators == {"T4": 2}
+    assert held.accelerator_memory_gib == {"T4": 16.0}
+
+
+def test_a_listed_machine_type_tells_the_memory_of_its_accelerators():
+    """By its row, else by the datasheet."""
+    pools = [{"instance_type": "g5.xlarge"}]
+    settings = Settings.model_validate(
+        {"clusters": [{"name": "a", "kind": "local", "provider": "aws", "pools": pools}]}
+    )
+    held = settings.cluster_specs[0].pools[0].machine
+    assert 22 <= held.accelerator_memory_gib["A10G"] <= 24
