@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
+from aiops_provider.airflow import named
 from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.airflow.in_flight import InFlight, Journey
 from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
@@ -84,12 +85,24 @@ class AiopsExecutor(BaseExecutor):
         fleet.start_local()
         layer.start()
         fleet.start_remote()
+        named.started(self)
 
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Choose a cluster for a task and write the choice in the scheduler's own transaction."""
+        self.queue_named(workload, session, executor=None)
+
+    def queue_named(self, workload: Any, session: Session, *, executor: str | None) -> None:
+        """
+        As :meth:`queue_workload`, for a DAG that named an executor.
+
+        Args:
+            workload: As from the scheduler.
+            session: The scheduler's.
+            executor: The name that the DAG used, which aiops.yaml maps to clusters.
+        """
         super().queue_workload(workload, session)
         if isinstance(workload, workloads.ExecuteTask):
-            self._placer.choose(workload, session)
+            self._placer.choose(workload, session, executor=executor)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """Send what its cluster has room for, callbacks first, then tasks by priority."""

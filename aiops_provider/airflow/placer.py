@@ -7,8 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.failed_places import FailedPlaces
-from aiops_provider.airflow.task_request import description_of, task_run
+from aiops_provider.airflow.task_request import (
+    description_of,
+    named_executor,
+    named_queue,
+    task_run,
+)
+from aiops_provider.airflow.teams import Teams
 from aiops_provider.airflow.versions import workload_key
+from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decide import TaskRequest
 from aiops_provider.errors import StoreError
 
@@ -37,12 +44,26 @@ class Placer:
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
         self._decisions: dict[Any, Decision] = {}
+        self._named: dict[Any, str] = {}
+        self._teams = Teams(layer.settings)
         self.failed_places = FailedPlaces()
 
-    def choose(self, workload: Any, session: Session | None) -> None:
-        """Choose, and write the choice in the scheduler's own transaction."""
-        self._decisions[workload_key(workload)] = self._layer.decide(
-            self._request(workload), write_now=self._writer(session)
+    def choose(
+        self, workload: Any, session: Session | None, *, executor: str | None = None
+    ) -> None:
+        """
+        Choose, and write the choice in the scheduler's own transaction.
+
+        Args:
+            workload: A task.
+            session: The scheduler's.
+            executor: The name by which the DAG asked for an executor, if it asked for one.
+        """
+        key = workload_key(workload)
+        if executor is not None:
+            self._named[key] = executor
+        self._decisions[key] = self._layer.decide(
+            self._request(workload, session), write_now=self._writer(session)
         )
 
     def good_choice(self, workload: Any) -> Decision:
@@ -75,14 +96,23 @@ class Placer:
 
     def forget(self, key: Any) -> Decision | None:
         """The choice for a key, which is over."""
+        self._named.pop(key, None)
         return self._decisions.pop(key, None)
 
-    def _request(self, workload: Any) -> TaskRequest:
-        run = task_run(workload.ti)
+    def _request(self, workload: Any, session: Session | None = None) -> TaskRequest:
+        ti = workload.ti
+        run, team = task_run(ti), self._teams.of(ti.dag_id, session)
         return TaskRequest(
             run=run,
-            description=description_of(workload.ti),
+            description=description_of(ti),
+            team=team,
             avoid=self.failed_places.avoid(run),
+            limits=cluster_limits(
+                self._layer.settings,
+                team=team,
+                queue=named_queue(ti.queue),
+                executor=self._named.get(workload_key(workload)) or named_executor(ti),
+            ),
         )
 
     def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:

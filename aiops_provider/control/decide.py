@@ -22,7 +22,7 @@ from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.placement.router import Router, RouterSnapshot
@@ -45,14 +45,16 @@ class TaskRequest:
     Attributes:
         run: Which try.
         description: What the user said about it, if anything.
-        team: The team it belongs to, for the mode.
+        team: The team it belongs to, for the mode and for who pays.
         avoid: Clusters where this run failed before, with why.
+        limits: The only clusters it may use.
     """
 
     run: TaskRun
     description: TaskDescription | None = None
     team: str | None = None
     avoid: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[ClusterLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,8 @@ class Decider:
             decision = self._decide(request, now)
         except Exception as error:
             # A bug or bad data of ours must never stop a task: it runs as it would without us.
-            log.exception("No decision for %s; it runs on %s", request.run, self._fallback.name)
+            home = self._home(request).name
+            log.exception("No decision for %s; it runs on %s", request.run, home)
             decision = self._fall_back(request, now, f"{type(error).__name__}: {error}")
         self.ledger.book(
             request.run,
@@ -211,12 +214,15 @@ class Decider:
         if not self._settings.enabled:
             return self._fall_back(request, now, "aiops is switched off (enabled: false)")
         profile = self._profile(request, now)
+        if request.limits:
+            profile = replace(profile, cluster_limits=request.limits)
         mode = self.mode(request.run.task, request.team)
         route = self._router.route(
             profile, load=self.ledger.load(), avoid=self._avoid(request), now=now
         )
         applied = mode is Mode.ENFORCE
-        cluster = self._clusters[route.cluster] if applied else self._fallback
+        cluster = self._clusters[route.cluster] if applied else self._home(request)
+        route = replace(route, team=request.team)
         placement = Placement(
             run=request.run,
             epoch=self._next_epoch(request.run),
@@ -229,7 +235,7 @@ class Decider:
         return Decision(
             placement=placement,
             cluster=cluster,
-            grant=route.request if applied else _whole_machine(self._fallback),
+            grant=route.request if applied else _whole_machine(cluster),
             limited=applied,
             profile=profile,
         )
@@ -271,17 +277,33 @@ class Decider:
             return Mode.OBSERVE
         return mode
 
+    def _home(self, request: TaskRequest) -> ClusterSpec:
+        """Where a task runs without a decision of ours: what limits it holds there too."""
+        for limits in (request.limits, tuple(each for each in request.limits if each.binding)):
+            left = [
+                name
+                for name in (limits[0].clusters if limits else (self._fallback.name,))
+                if name in self._clusters and all(name in limit.clusters for limit in limits)
+            ]
+            if left:
+                name = self._fallback.name if self._fallback.name in left else left[0]
+                return self._clusters[name]
+        return self._fallback
+
     def _fall_back(self, request: TaskRequest, now: datetime, problem: str) -> Decision:
-        grant = _whole_machine(self._fallback)
+        home = self._home(request)
+        grant = _whole_machine(home)
+        role = "the fallback cluster" if home is self._fallback else "the first that it may use"
         route = Route(
             task=request.run.task,
-            cluster=self._fallback.name,
-            pool=self._fallback.pools[0].name,
+            cluster=home.name,
+            pool=home.pools[0].name,
             request=grant,
             reason=RouteReason(
                 code=RouteCode.FALLBACK,
-                sentence=f"{self._fallback.name} is the fallback cluster: {problem}",
+                sentence=f"{home.name} is {role}: {problem}",
             ),
+            team=request.team,
         )
         placement = Placement(
             run=request.run,
@@ -289,11 +311,11 @@ class Decider:
             route=route,
             mode=self.mode(request.run.task, request.team),
             applied=False,
-            cluster=self._fallback.name,
+            cluster=home.name,
             placed_at=now,
         )
         return Decision(
-            placement=placement, cluster=self._fallback, grant=grant, limited=False, problem=problem
+            placement=placement, cluster=home, grant=grant, limited=False, problem=problem
         )
 
     def _next_epoch(self, run: TaskRun) -> int:

@@ -12,11 +12,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.control.cluster_limits import cluster_limits, team_of
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
@@ -28,6 +29,7 @@ from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
+    from aiops_provider.settings.schema import Settings
 
 _READER = "aiops_provider.airflow.dag_tasks"
 _MARK = "aiops-dag-tasks:"
@@ -97,7 +99,10 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
         half_life_days=settings.history_half_life_days,
         minimum_runs=settings.minimum_runs,
     )
-    tasks = tuple(_routed(told, router, book, profiler, now) for told in _read(file))
+    tasks = tuple(
+        _routed(told, router, book, profiler, settings=installation.settings, now=now)
+        for told in _read(file)
+    )
     costs = [each.route.expected_cost_usd for each in tasks if each.route is not None]
     return RoutedDagFile(
         file=str(file),
@@ -117,7 +122,13 @@ def _decided_by(installation: Installation, now: datetime) -> tuple[Router, Prof
 
 
 def _routed(
-    told: Mapping[str, Any], router: Router, book: ProfileBook, profiler: Profiler, now: datetime
+    told: Mapping[str, Any],
+    router: Router,
+    book: ProfileBook,
+    profiler: Profiler,
+    *,
+    settings: Settings,
+    now: datetime,
 ) -> RoutedDagTask:
     task = TaskKey(told["dag"], told["task"])
     known = book.get(task)
@@ -130,6 +141,13 @@ def _routed(
         profile = profiler.predict(task, description, now=now)
     else:
         profile = profiler.constrain(known, description) if description else known
+    limits = cluster_limits(
+        settings,
+        team=team_of(settings, task.namespace),
+        queue=told["queue"],
+        executor=told["executor"],
+    )
+    profile = replace(profile, cluster_limits=limits)
     try:
         route = router.route(profile, now=now)
     except InfeasibleError as error:

@@ -17,6 +17,7 @@ from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import (
     accelerators_offered,
+    limit_against,
     machine_against,
     rule_against,
 )
@@ -171,11 +172,15 @@ class PlaceTable:
             profile.allowed_providers,
             profile.data_region,
             profile.preferred_regions,
+            profile.cluster_limits,
         )
         known = self._allowances.get(key)
         if known is None:
             near = {profile.data_region, *profile.preferred_regions} - {None}
-            free = [rule_against(profile, cluster) is None for cluster in self.clusters]
+            free = [
+                rule_against(profile, cluster) is None and limit_against(profile, cluster) is None
+                for cluster in self.clusters
+            ]
             away = [bool(near) and cluster.region not in near for cluster in self.clusters]
             far = np.array(away, dtype=bool)[self._cluster]
             known = self._allowances[key] = Allowance(
@@ -259,6 +264,7 @@ class Candidates:
         reasons = {}
         for cluster in self._table.clusters:
             against = rule_against(self._profile, cluster)
+            against = against or limit_against(self._profile, cluster)
             against = against or machine_against(self._profile.request, cluster)
             if against is not None:
                 reasons[cluster.name] = against

@@ -232,6 +232,7 @@ class Router:
             profile.allowed_providers,
             profile.data_region,
             profile.preferred_regions,
+            profile.cluster_limits,
         )
         known = self._known.get(kind)
         if known is None:

@@ -18,6 +18,11 @@ from aiops_provider.settings.cluster_schema import (
     PoolSettings,
     first_repeated,
 )
+from aiops_provider.settings.mapping_schema import (
+    AirflowSettings,
+    TeamSettings,
+    named_clusters,
+)
 from aiops_provider.settings.problem import Location, SettingError
 from aiops_provider.settings.section import Section
 
@@ -161,6 +166,10 @@ class Settings(Section):
     fallback_cluster: str | None = Field(
         None, description="Where tasks run when the layer itself fails; default: the first."
     )
+    airflow: AirflowSettings = AirflowSettings()
+    teams: dict[str, TeamSettings] = Field(
+        default_factory=dict, description="Which clusters a team may use, by team."
+    )
     server: ServerSettings = ServerSettings()
     profiling: ProfilingSettings = ProfilingSettings()
     planning: PlanningSettings = PlanningSettings()
@@ -208,6 +217,14 @@ class Settings(Section):
                 value=self.fallback_cluster,
                 mend=f"Name one of {', '.join(known)}.",
             )
+        for at, cluster in named_clusters(self.airflow, self.teams):
+            if cluster not in known:
+                raise SettingError(
+                    "there is no such cluster",
+                    at=at,
+                    value=cluster,
+                    mend=f"Name one of {', '.join(known)}.",
+                )
         return self
 
     @model_validator(mode="after")
