@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,9 +23,10 @@ from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow import named
 from aiops_provider.airflow.host import ingest_url, open_installation
-from aiops_provider.airflow.in_flight import InFlight, Journey
-from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
+from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
+from aiops_provider.airflow.versions import EventLogs, count, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
+from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, ClusterError
 
 if TYPE_CHECKING:
@@ -130,6 +132,8 @@ class AiopsExecutor(BaseExecutor):
                 self._the_layer.observe(health)
                 if health.state is HealthState.UNREACHABLE and cluster.outlives_scheduler:
                     self._journey.leave(name)
+                else:
+                    self._journey.stay(name)
             except Exception:
                 # An exception here would end the scheduler; the other clusters must go on.
                 log.exception("Cluster %s cannot be polled", name)
@@ -202,7 +206,12 @@ class AiopsExecutor(BaseExecutor):
 
         self._layer, self._clusters, self._placer = layer, clusters, Placer(layer)
         self._journey = Journey(
-            self._in_flight, clusters, queue_again=self._queue_again, forget=self._forget
+            self._in_flight,
+            clusters,
+            queue_again=self._queue_again,
+            forget=self._forget,
+            fenced=self._take_in_fenced,
+            fence_after_s=layer.settings.routing.fence_after_s,
         )
 
     @property
@@ -283,6 +292,20 @@ class AiopsExecutor(BaseExecutor):
                 return
         self._forget(refused.key)
         self.change_state(refused.key, flight.states.failure, f"{cluster}: {refused.reason}")
+
+    def _take_in_fenced(self, flight: Flight) -> None:
+        from aiops_provider.airflow.inner.failure_record import loss_record
+
+        if flight.run is None:
+            return
+        name = flight.cluster
+        layer = self._the_layer
+        started_at = utc_now() - timedelta(seconds=time.monotonic() - flight.since)
+        record = loss_record(flight.run, self._clusters[name].spec, started_at=started_at)
+        layer.fenced(record, flight.epoch)
+        count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
+        why = f"it was lost while try {flight.run.try_number} ran there"
+        self._placer.failed_places.add(flight.run, name, why)
 
     def _queue_again(self, workload: Any) -> None:
         """Take a workload back into our own queue, from where it is placed anew."""

@@ -69,6 +69,7 @@ class Decision:
         limited: Whether it waits for room on the cluster (False when only observing).
         profile: What it is expected to need; ``None`` when the layer failed.
         problem: Why the layer could not decide; empty when it could.
+        rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
         recorded: Whether its placement is known to be in the store.
     """
 
@@ -78,6 +79,7 @@ class Decision:
     limited: bool
     profile: WorkloadProfile | None = None
     problem: str = ""
+    rerun_when_lost: bool = False
     recorded: bool = False
 
 
@@ -238,6 +240,7 @@ class Decider:
             grant=route.request if applied else _whole_machine(cluster),
             limited=applied,
             profile=profile,
+            rerun_when_lost=applied and reruns_when_lost(request.description),
         )
 
     def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:
@@ -325,6 +328,15 @@ class Decider:
             while len(self._epochs) > _REMEMBERED_EPOCHS:
                 self._epochs.popitem(last=False)
             return epoch
+
+
+def reruns_when_lost(description: TaskDescription | None) -> bool:
+    """Whether its author lets the task run elsewhere while an old try may live."""
+    return (
+        description is not None
+        and description.idempotent
+        and description.on_cluster_loss == "fence_and_rerun"
+    )
 
 
 def _whole_machine(cluster: ClusterSpec) -> ResourceRequest:

@@ -242,6 +242,7 @@ class PlacementState(StrEnum):
     SUBMITTED = "submitted"
     FINISHED = "finished"
     SUPERSEDED = "superseded"
+    FENCED = "fenced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,12 @@ class RoutingSettings(Section):
     breaker_open_s: float = Field(
         30.0, gt=0, description="A lost cluster is tried again after this long."
     )
+    fence_after_s: float = Field(
+        10.0,
+        ge=0,
+        description="A cluster that is unreachable this long is lost to tasks that say "
+        "on_cluster_loss: fence_and_rerun.",
+    )
     max_fail_overs: int = Field(3, ge=0, description="Other clusters tried for one try of a task.")
 
 

@@ -148,11 +148,12 @@ class Store:
         task: TaskKey | None = None,
         run_id: str | None = None,
         since: datetime | None = None,
+        state: PlacementState | None = None,
         limit: int = 100,
     ) -> list[Placement]:
         """Newest first."""
         return self._database.read(
-            placement_rows.listed, task=task, run_id=run_id, since=since, limit=limit
+            placement_rows.listed, task=task, run_id=run_id, since=since, state=state, limit=limit
         )
 
     def set_placement_state(self, run: TaskRun, epoch: int, state: PlacementState) -> None:

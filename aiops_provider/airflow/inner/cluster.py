@@ -101,11 +101,13 @@ class Orphan:
         ti: Copy of the columns that executors look at.
         run: Which try.
         epoch: Of its newest placement.
+        rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
     """
 
     ti: Any
     run: TaskRun
     epoch: int
+    rerun_when_lost: bool = False
 
 
 class InnerCluster(Protocol):
