@@ -119,6 +119,8 @@ class AiopsExecutor(BaseExecutor):
             cluster = self._clusters[decision.cluster.name]
             if cluster.accepting and ledger.admit(decision.placement.run):
                 ready.append((workload, decision))
+            else:
+                self._placer.choose_again(workload)
         for workload, decision in self._placer.on_record(ready, self._clusters):
             self._send(workload, decision)
 
@@ -138,6 +140,9 @@ class AiopsExecutor(BaseExecutor):
                 # An exception here would end the scheduler; the other clusters must go on.
                 log.exception("Cluster %s cannot be polled", name)
         self._journey.forget_settled()
+        late = self._placer.waiting.too_long(self.queued_tasks)
+        for key in self._journey.queue_anew({key: self.queued_tasks[key] for key in late}):
+            del self.queued_tasks[key]
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Connection tests; tasks and callbacks go through `trigger_tasks`."""
@@ -145,12 +150,16 @@ class AiopsExecutor(BaseExecutor):
             self._send(workload, None)
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
-        """Take a task back, wherever it is."""
+        """Take a task back, wherever it is; Airflow does so when nobody has started it in time."""
         key = ti.key
         self.queued_tasks.pop(key, None)
         flight = self._in_flight.get(key)
         if flight is not None:
             self._clusters[flight.cluster].cancel(key)
+            if flight.run is not None:
+                waited_s = time.monotonic() - flight.since
+                why = f"nobody started it there within {waited_s:.0f} s"
+                self._placer.failed_places.add(flight.run, flight.cluster, why)
         self._forget(key)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:

@@ -164,6 +164,23 @@ class Journey:
         for key in keys:
             self._forget(key)
 
+    def queue_anew(self, waiting: Mapping[Any, Any]) -> list[Any]:
+        """
+        Have the scheduler queue tasks anew that have not left this process.
+
+        Args:
+            waiting: Their workloads by Airflow's key.
+
+        Returns:
+            The keys of those that went back.
+        """
+        ids = {workload.ti.id: key for key, workload in waiting.items()}
+        back = [ids[ti_id] for ti_id in give_back(ids)]
+        for key in back:
+            log.info("%s still waits for room; it is queued anew", key)
+            self._forget(key)
+        return back
+
     def forget_settled(self) -> None:
         """Free the slots of tasks that are over although their cluster never said so."""
         now = time.monotonic()

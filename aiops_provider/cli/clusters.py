@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aiops_provider.cli.options import ConfigOption, SinceOption, moment, open_installation
-from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table, working
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from aiops_provider.control.cluster_check import ClusterCheck
     from aiops_provider.control.cluster_view import ClusterView
     from aiops_provider.control.fencing import FencedTry
     from aiops_provider.domain.cluster import Pool
@@ -51,6 +52,45 @@ def list_clusters(
     emit(views, output=output, view=lambda: _list_view(views))
 
 
+@commands.command("check")
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The cluster.")],
+    *,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds until the task must have ended.")
+    ] = 300.0,
+    connection: Annotated[
+        list[str] | None,
+        typer.Option("--connection", help="Id of a connection to be found there; repeatable."),
+    ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Drop the last result: the cluster gets tasks again.")
+    ] = False,
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """
+    Run a probe task on a cluster and say what would keep tasks from running there.
+
+    Until a check succeeds, a cluster whose check failed gets no tasks. Call it where the scheduler
+    runs. Exit status 1: something failed.
+    """
+    from aiops_provider.control.cluster_check import check_cluster, forget_check
+
+    installation = open_installation(config)
+    if forget:
+        forget_check(installation.require_store(), name)
+        note(f"The last check of {name} is forgotten.")
+        return
+    with working(f"A task looks around on {name}"):
+        found = check_cluster(
+            installation, name, utc_now(), timeout_s=timeout_s, connections=connection or []
+        )
+    emit(found, output=output, view=lambda: _check_view(found))
+    if found.problem:
+        raise typer.Exit(1)
+
+
 @commands.command("fenced")
 def list_fenced(
     *,
@@ -81,6 +121,8 @@ def _row(view: ClusterView) -> list[object]:
     why = health.detail if health is not None else ""
     if view.quarantine:
         state, why = "quarantined", view.quarantine
+    if view.unfit:
+        state, why = "unfit", view.unfit
     machines = ", ".join(map(_machines, spec.pools))
     place = [spec.name, spec.kind, spec.provider, spec.region]
     return [*place, machines, state, why, f"{view.fenced}", f"{view.overlaps}"]
@@ -92,6 +134,14 @@ def _machines(pool: Pool) -> str:
     size = f"{machine.cores:g} cores {machine.memory_gib:g} GiB"
     models = "".join(f" {count} {model}" for model, count in sorted(machine.accelerators.items()))
     return f"{pool.max_instances} x {size}{models} at {cost}"
+
+
+def _check_view(found: ClusterCheck) -> Iterator[RenderableType]:
+    yield table(
+        f"{found.cluster}, as run {found.run_id} found it",
+        ["check", "verdict", "what was found", "what to do"],
+        [[f.check, f.verdict.value, f.detail, f.mend] for f in found.findings],
+    )
 
 
 def _fenced_view(tries: Sequence[FencedTry]) -> Iterator[RenderableType]:

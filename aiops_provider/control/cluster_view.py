@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.fencing import fenced_tries, overlaps
 from aiops_provider.control.refresh import in_force
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
@@ -23,6 +24,7 @@ class ClusterView:
         spec: As configured.
         health: What the last probe said; ``None``: nobody has probed it yet.
         quarantine: Why it is avoided; empty if it is not.
+        unfit: Why its last check failed; empty if it did not.
         fenced: Tries that were fenced there in the time asked for.
         overlaps: Those of them that are known to have run beside their successor.
     """
@@ -30,6 +32,7 @@ class ClusterView:
     spec: ClusterSpec
     health: ClusterHealth | None
     quarantine: str
+    unfit: str
     fenced: int
     overlaps: int
 
@@ -51,6 +54,7 @@ def view_clusters(
     store = installation.require_store()
     health = store.health()
     quarantined, _, _ = in_force(store.responses(active_at=now))
+    unfit = failed_checks(store)
     fenced = fenced_tries(store, since=since)
     views = []
     for spec in installation.clusters:
@@ -60,6 +64,7 @@ def view_clusters(
                 spec=spec,
                 health=health.get(spec.name),
                 quarantine=quarantined.get(spec.name, ""),
+                unfit=unfit.get(spec.name, ""),
                 fenced=len(there),
                 overlaps=overlaps(there),
             )

@@ -25,6 +25,7 @@ from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteR
 from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
@@ -48,6 +49,7 @@ class TaskRequest:
         team: The team it belongs to, for the mode and for who pays.
         avoid: Clusters where this run failed before, with why.
         limits: The only clusters it may use.
+        check: The cluster that it is to check: there it goes, whatever stands in the way.
     """
 
     run: TaskRun
@@ -55,6 +57,7 @@ class TaskRequest:
     team: str | None = None
     avoid: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[ClusterLimit, ...] = ()
+    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,9 @@ class Decider:
             pool=decision.placement.route.pool,
             grant=decision.grant,
             limited=decision.limited,
+            expected_s=expected_duration_s(decision.profile.duration_s)
+            if decision.profile
+            else 0.0,
         )
         return decision
 
@@ -192,9 +198,8 @@ class Decider:
         """Whether a task that has not been sent yet should go where it was meant to."""
         name = decision.cluster.name
         router = self._snapshot.router
-        return name not in router.unreachable and (
-            name not in router.quarantined or not decision.placement.applied
-        )
+        shunned = name in router.quarantined or name in router.unfit
+        return name not in router.unreachable and not (shunned and decision.placement.applied)
 
     def remember_epochs(self, epochs: Mapping[TaskRun, int]) -> None:
         """Take over the epochs that an earlier process gave, so that later ones are higher."""
@@ -218,7 +223,8 @@ class Decider:
         profile = self._profile(request, now)
         if request.limits:
             profile = replace(profile, cluster_limits=request.limits)
-        mode = self.mode(request.run.task, request.team)
+        checks = request.check is not None
+        mode = Mode.ENFORCE if checks else self.mode(request.run.task, request.team)
         route = self._router.route(
             profile, load=self.ledger.load(), avoid=self._avoid(request), now=now
         )
@@ -238,7 +244,8 @@ class Decider:
             placement=placement,
             cluster=cluster,
             grant=route.request if applied else _whole_machine(cluster),
-            limited=applied,
+            # A check must not wait behind what it is to be checked for.
+            limited=applied and not checks,
             profile=profile,
             rerun_when_lost=applied and reruns_when_lost(request.description),
         )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.decide import Decider, Snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
@@ -166,6 +167,7 @@ def load_snapshot(
         plan=store.plan_in_force(),
         quarantined=quarantined,
         unreachable={},
+        unfit=failed_checks(store),
         held_tasks=held,
     )
     return Snapshot(

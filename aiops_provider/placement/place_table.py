@@ -68,6 +68,7 @@ class PlaceTable:
         clusters: In order of their names.
         quarantined: Reason by cluster.
         unreachable: Reason by cluster.
+        unfit: Reason by cluster.
         scarcity_usd: What a core-hour of a cluster is worth to others, by cluster.
     """
 
@@ -77,6 +78,7 @@ class PlaceTable:
         *,
         quarantined: Mapping[str, str],
         unreachable: Mapping[str, str],
+        unfit: Mapping[str, str],
         scarcity_usd: Mapping[str, float],
     ) -> None:
         import numpy as np
@@ -87,7 +89,7 @@ class PlaceTable:
                 cluster,
                 pool,
                 pool.capacity,
-                barrier_of(cluster.name, quarantined, unreachable),
+                barrier_of(cluster.name, quarantined, unreachable, unfit),
                 scarcity_usd.get(cluster.name, 0.0),
             )
             for cluster in clusters

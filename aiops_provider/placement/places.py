@@ -150,11 +150,16 @@ def make_place(
 
 
 def barrier_of(
-    name: str, quarantined: Mapping[str, str], unreachable: Mapping[str, str]
+    name: str,
+    quarantined: Mapping[str, str],
+    unreachable: Mapping[str, str],
+    unfit: Mapping[str, str],
 ) -> tuple[Obstacle, str]:
     """What stands in the way of a cluster whoever asks, and in words."""
     if name in unreachable:
         return Obstacle.UNREACHABLE, f"unreachable: {unreachable[name]}"
+    if name in unfit:
+        return Obstacle.UNREACHABLE, f"unfit: {unfit[name]}"
     if name in quarantined:
         return Obstacle.QUARANTINED, f"quarantined: {quarantined[name]}"
     return Obstacle.NONE, ""

@@ -147,6 +147,9 @@ class RoutingSettings(Section):
     breaker_open_s: float = Field(
         30.0, gt=0, description="A lost cluster is tried again after this long."
     )
+    choose_again_s: float = Field(
+        10.0, gt=0, description="A task that waits for room is placed anew after each of these."
+    )
     fence_after_s: float = Field(
         10.0,
         ge=0,

@@ -627,3 +627,63 @@ def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
     remote._clusters["onprem"].down = "no worker answers"
     remote.heartbeat()
     assert [ti.id] == fenced
+
+
+class Later:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = time.monotonic()
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_task_that_waits_goes_where_room_was_made(executor):
+    """It is placed anew from time to time, and not bound to the queue that it was put into first."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    small = {"aiops": {"cores": 2}}
+    pinned = {"aiops": {"cores": 8, "cluster": "aws"}}
+    queue(executor, task(0, config=pinned), *(task(i, config=small) for i in (1, 2)))
+    executor.heartbeat()
+    (waits,) = executor.queued_tasks
+    sent = [each[0].ti.map_index for each in executor._clusters["aws"].sent]
+    assert ([0], 2) == (sent, waits.map_index)
+    executor._clusters["aws"].end(0, Outcome.SUCCESS)
+    later.now += 60
+    # On premises is still full, in the cloud there is room now.
+    executor.heartbeat()
+    executor.heartbeat()
+    assert not executor.queued_tasks
+
+
+def test_a_task_that_waits_for_room_is_queued_anew_in_time(executor, gone_back):
+    """Airflow would fail it as stuck, and its token would have expired."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    pin = {"aiops": {"cluster": "onprem", "cores": 2}}
+    runs, waits = task(0, config=pin), task(1, config=pin)
+    queue(executor, runs, waits)
+    executor.heartbeat()
+    later.now += 299
+    executor.heartbeat()
+    assert [] == gone_back
+    later.now += 1
+    executor.heartbeat()
+    assert [waits.ti.id] == gone_back
+    assert not executor.queued_tasks
+    assert {workload_key(runs)} == executor.running
+
+
+def test_a_task_that_nobody_started_in_time_goes_elsewhere(remote, gone_back):
+    """Airflow takes it back; the same queue would not be shorter the next time."""
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    remote.revoke_task(ti=SimpleNamespace(key=workload_key(workload)))
+    queue(remote, task())
+    remote.heartbeat()
+    (_, decision, _) = remote._clusters["aws"].sent[0]
+    why = decision.placement.route.reason.rejected["onprem"]
+    assert "nobody started it there within" in why

@@ -1,7 +1,9 @@
 """What a platform team does with two groups of Celery workers, under a real scheduler."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,6 +28,9 @@ def fleet(open_fleet, program):
     redis, port = program("redis-server"), free_port()
     variables = {
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{port}/0",
+        # A task that no worker has started for this long is taken back.
+        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "20",
+        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "2",
     }
 
     def beside(stage):
@@ -34,7 +39,9 @@ def fleet(open_fleet, program):
         for group in GROUPS:
             stage.start_beside(f"worker-{group}", worker(group), {"WORKER_GROUP": group})
 
-    with open_fleet(DAGS, ["lost"], variables=variables, beside=beside) as fleet:
+    with open_fleet(
+        DAGS, ["lost", "crowd", "aiops_cluster_check"], variables=variables, beside=beside
+    ) as fleet:
         fleet.wait_for("both clusters", lambda: healthy(fleet) == set(GROUPS), timeout_s=90)
         yield fleet
 
@@ -101,3 +108,66 @@ def test_fenced_tries_are_counted(fleet):
         each.run.try_number: each.outcome for each in store.executions(TaskKey("lost", "fenced_a"))
     }
     assert {1: Outcome.CLUSTER_LOST, 2: Outcome.SUCCESS} == outcomes
+
+
+def test_what_no_worker_starts_in_time_runs_elsewhere(fleet):
+    """Airflow takes it back; sent to the same queue again it would only wait once more."""
+    assert "success" == fleet.run("crowd", "c1", timeout_s=180)
+    events = [(words[0], words[3]) for words in fleet.ledger("crowd")]
+    everybody = {f"{word}[{index}]" for word in ("start", "end") for index in range(5)}
+    assert everybody == {event for event, _ in events}
+    assert 10 == len(events)
+    assert {"onprem", "aws"} == {group for _, group in events}
+    assert 6 == sum(group == "onprem" for _, group in events)
+    moved = [
+        placement
+        for placement in fleet.installation.store.placements(run_id="c1", limit=100)
+        if placement.cluster == "aws"
+    ]
+    assert all("nobody started it there" in str(each.route.reason.rejected) for each in moved)
+
+
+def aiops(fleet, *arguments: str) -> tuple[int, str]:
+    answer = subprocess.run(
+        [sys.executable, "-m", "aiops_provider.cli.app", *arguments],
+        env={**fleet.stage.environment, "AIOPS__STORE": fleet.stage.config.database_url},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return answer.returncode, answer.stdout + answer.stderr
+
+
+def test_a_group_of_workers_is_checked_from_within(fleet):
+    """The task runs on that group, and what it finds there is told from here."""
+    status, said = aiops(fleet, "clusters", "check", "aws", "-o", "json")
+    found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert {"ok"} == {each["verdict"] for each in found["findings"]}, said
+    assert 0 == status
+    placed = fleet.installation.store.placements(run_id=found["run_id"])
+    assert {"aws"} == {each.cluster for each in placed}
+
+
+def test_a_group_that_starts_no_task_fails_its_check_and_gets_none(fleet):
+    """Its workers answer their broker, so no probe tells; the next tasks go elsewhere."""
+    tether = psutil.Process(fleet.stage.pid("worker-onprem"))
+    main = main_process(fleet, "onprem")
+    pool = [p for p in main.children() if "ForkPoolWorker" in " ".join(p.cmdline())]
+    assert pool, [" ".join(p.cmdline()) for p in tether.children(recursive=True)]
+    for process in pool:
+        process.suspend()
+    try:
+        status, said = aiops(fleet, "clusters", "check", "onprem", "--timeout", "15")
+        assert (1, True) == (status, "no worker started the task within 15 s" in said), said
+        before = len(fleet.ledger("crowd"))
+        fleet.api.trigger("crowd", "c2")
+        fleet.wait_for(
+            "three to start", lambda: len(fleet.ledger("crowd")) == before + 3, timeout_s=60
+        )
+        assert {"aws"} == {words[3] for words in fleet.ledger("crowd")[before:]}
+    finally:
+        for process in pool:
+            os.kill(process.pid, signal.SIGCONT)
+    _, said = aiops(fleet, "clusters", "check", "onprem", "--forget")
+    assert "forgotten" in said

@@ -238,3 +238,24 @@ def test_a_limit_holds_against_the_plan():
     """Plans are made without knowing queues."""
     route = Router(snapshot(plan=shares(a=1.0))).route(limited("c"), now=NOW)
     assert "c" == route.cluster
+
+
+def test_among_full_places_the_shortest_queue_is_chosen():
+    """Not the one that is least overbooked: a few long tasks may wait longer than many short ones."""
+    load = {
+        ("a", "p"): InUse(cores=8, memory_gib=8, backlog_s=900),
+        ("b", "p"): InUse(cores=16, memory_gib=8, backlog_s=60),
+        ("c", "p"): InUse(cores=8, memory_gib=8, backlog_s=300),
+    }
+    route = Router(snapshot()).route(PROFILE, load=load, now=NOW)
+    assert "b" == route.cluster
+    assert ["c", "a"] == [each.cluster for each in route.alternatives]
+    assert "the shortest queue of all, about 60 s" in route.reason.sentence
+    assert 60 == route.reason.figures["expected_wait_s"]
+
+
+def test_a_place_with_room_has_no_queue():
+    """Whatever is booked there."""
+    load = {("a", "p"): InUse(cores=4, memory_gib=8, backlog_s=900)}
+    route = Router(snapshot()).route(PROFILE, load=load, now=NOW)
+    assert ("a", 0) == (route.cluster, route.reason.figures["expected_wait_s"])

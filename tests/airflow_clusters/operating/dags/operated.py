@@ -32,4 +32,18 @@ def lost():
     slow.override(task_id="waits", executor_config={"aiops": SMALL})(20)
 
 
+@dag(schedule=None, default_args={"retries": 0})
+def crowd():
+    """More than there are workers where it is cheapest, which claims to have room for all."""
+
+    @task(executor_config={"aiops": SMALL})
+    def slow(index: int) -> None:
+        note("crowd", f"start[{index}]")
+        time.sleep(40)
+        note("crowd", f"end[{index}]")
+
+    slow.expand(index=list(range(5)))
+
+
+crowd()
 lost()
