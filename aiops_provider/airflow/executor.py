@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,18 +21,18 @@ from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
 from aiops_provider.airflow import named
+from aiops_provider.airflow.arrivals import Arrivals
 from aiops_provider.airflow.host import ingest_url, open_installation
 from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
-from aiops_provider.airflow.versions import EventLogs, count, queues_of, workload_key
+from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
-from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, ClusterError
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
 
-    from aiops_provider.airflow.inner.cluster import InnerCluster, News
+    from aiops_provider.airflow.inner.cluster import InnerCluster
     from aiops_provider.airflow.placer import Placer
     from aiops_provider.control.decide import Decision
     from aiops_provider.control.layer import Layer
@@ -61,6 +60,7 @@ class AiopsExecutor(BaseExecutor):
 
     _placer: Placer
     _journey: Journey
+    _arrivals: Arrivals
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,7 +129,7 @@ class AiopsExecutor(BaseExecutor):
         for name, cluster in self._clusters.items():
             try:
                 for news in cluster.poll():
-                    self._take_in(name, news)
+                    self._arrivals.take_in(name, news)
                 health = cluster.probe()
                 self._the_layer.observe(health)
                 if health.state is HealthState.UNREACHABLE and cluster.outlives_scheduler:
@@ -219,8 +219,17 @@ class AiopsExecutor(BaseExecutor):
             clusters,
             queue_again=self._queue_again,
             forget=self._forget,
-            fenced=self._take_in_fenced,
+            fenced=self._fenced,
             fence_after_s=layer.settings.routing.fence_after_s,
+        )
+        self._arrivals = Arrivals(
+            layer,
+            self._placer,
+            self._in_flight,
+            self._journey,
+            clusters=clusters,
+            change_state=self.change_state,
+            forget=self._forget,
         )
 
     @property
@@ -260,61 +269,8 @@ class AiopsExecutor(BaseExecutor):
             self.change_state(key, flight.states.running, remove_running=False)
         return 1
 
-    def _take_in(self, cluster: str, news: News) -> None:
-        from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
-
-        flight = self._in_flight.of(cluster, news)
-        if flight is None:
-            return  # not its owner any more: the task has been placed elsewhere since
-        if isinstance(news, Accepted):
-            self.change_state(news.key, news.state, news.external_id, remove_running=False)
-            if flight.run is not None:
-                self._the_layer.submitted(flight.run, news.epoch)
-        elif isinstance(news, Ended):
-            self._take_in_end(cluster, news)
-        elif isinstance(news, Refused):
-            self._take_in_refusal(cluster, news)
-        else:
-            self._journey.give_back([news.key])
-
-    def _take_in_end(self, cluster: str, ended: Any) -> None:
-        flight = self._in_flight.pop(ended.key)
-        decision = self._placer.forget(ended.key)
-        if ended.record is not None:
-            self._the_layer.executed(ended.record)
-            if decision is not None and decision.placement.applied:
-                self._placer.failed_places.learn(ended.record)
-        elif flight.run is not None:
-            self._the_layer.decider.ledger.release(flight.run)
-        if ended.clean:
-            self.change_state(ended.key, flight.states.success)
-        else:
-            self.change_state(ended.key, flight.states.failure, f"{cluster}: {ended.message}")
-
-    def _take_in_refusal(self, cluster: str, refused: Any) -> None:
-        flight = self._in_flight[refused.key]
-        log.warning("Cluster %s did not take %s: %s", cluster, refused.key, refused.reason)
-        if flight.run is not None:
-            times = self._placer.failed_places.refused(flight.run, cluster, refused.reason)
-            if times <= self._the_layer.settings.routing.max_fail_overs:
-                self._journey.give_back([refused.key])
-                return
-        self._forget(refused.key)
-        self.change_state(refused.key, flight.states.failure, f"{cluster}: {refused.reason}")
-
-    def _take_in_fenced(self, flight: Flight) -> None:
-        from aiops_provider.airflow.inner.failure_record import loss_record
-
-        if flight.run is None:
-            return
-        name = flight.cluster
-        layer = self._the_layer
-        started_at = utc_now() - timedelta(seconds=time.monotonic() - flight.since)
-        record = loss_record(flight.run, self._clusters[name].spec, started_at=started_at)
-        layer.fenced(record, flight.epoch)
-        count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
-        why = f"it was lost while try {flight.run.try_number} ran there"
-        self._placer.failed_places.add(flight.run, name, why)
+    def _fenced(self, flight: Flight) -> None:
+        self._arrivals.take_in_fenced(flight)
 
     def _queue_again(self, workload: Any) -> None:
         """Take a workload back into our own queue, from where it is placed anew."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiops_provider.airflow.inner.cluster import InnerCluster, Orphan
 from aiops_provider.airflow.task_request import description_of, task_run
-from aiops_provider.control.decide import reruns_when_lost
+from aiops_provider.control.decision import reruns_when_lost
 from aiops_provider.domain.plan import Placement, PlacementState
 from aiops_provider.domain.workload import TaskRun
 

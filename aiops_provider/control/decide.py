@@ -14,17 +14,18 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
-from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -33,57 +34,11 @@ from aiops_provider.profiling.profiler import Profiler
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
 
+__all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
+
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EPOCHS = 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRequest:
-    """
-    A task that the host wants to run now.
-
-    Attributes:
-        run: Which try.
-        description: What the user said about it, if anything.
-        team: The team it belongs to, for the mode and for who pays.
-        avoid: Clusters where this run failed before, with why.
-        limits: The only clusters it may use.
-        check: The cluster that it is to check: there it goes, whatever stands in the way.
-    """
-
-    run: TaskRun
-    description: TaskDescription | None = None
-    team: str | None = None
-    avoid: Mapping[str, str] = field(default_factory=dict)
-    limits: tuple[ClusterLimit, ...] = ()
-    check: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """
-    Where a try is sent.
-
-    Attributes:
-        placement: What is written to the store.
-        cluster: Where it really goes.
-        grant: What the cluster must enforce.
-        limited: Whether it waits for room on the cluster (False when only observing).
-        profile: What it is expected to need; ``None`` when the layer failed.
-        problem: Why the layer could not decide; empty when it could.
-        rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
-        recorded: Whether its placement is known to be in the store.
-    """
-
-    placement: Placement
-    cluster: ClusterSpec
-    grant: ResourceRequest
-    limited: bool
-    profile: WorkloadProfile | None = None
-    problem: str = ""
-    rerun_when_lost: bool = False
-    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,15 +290,6 @@ class Decider:
             while len(self._epochs) > _REMEMBERED_EPOCHS:
                 self._epochs.popitem(last=False)
             return epoch
-
-
-def reruns_when_lost(description: TaskDescription | None) -> bool:
-    """Whether its author lets the task run elsewhere while an old try may live."""
-    return (
-        description is not None
-        and description.idempotent
-        and description.on_cluster_loss == "fence_and_rerun"
-    )
 
 
 def _whole_machine(cluster: ClusterSpec) -> ResourceRequest:
