@@ -68,8 +68,8 @@ class PlaceTable:
         clusters: In order of their names.
         quarantined: Reason by cluster.
         unreachable: Reason by cluster.
-        unfit: Reason by cluster.
         scarcity_usd: What a core-hour of a cluster is worth to others, by cluster.
+        unfit: Reason by cluster.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class PlaceTable:
         *,
         quarantined: Mapping[str, str],
         unreachable: Mapping[str, str],
-        unfit: Mapping[str, str],
         scarcity_usd: Mapping[str, float],
+        unfit: Mapping[str, str] | None = None,
     ) -> None:
         import numpy as np
 
@@ -89,7 +89,7 @@ class PlaceTable:
                 cluster,
                 pool,
                 pool.capacity,
-                barrier_of(cluster.name, quarantined, unreachable, unfit),
+                barrier_of(cluster.name, quarantined, unreachable, unfit or {}),
                 scarcity_usd.get(cluster.name, 0.0),
             )
             for cluster in clusters
