@@ -12,6 +12,8 @@ import sys
 from typing import Any
 
 from aiops_provider.airflow.description import read_description
+from aiops_provider.airflow.pod_request import pod_request
+from aiops_provider.airflow.task_request import named_executor, named_queue
 from aiops_provider.domain.workload import TASK_DESCRIPTION
 from aiops_provider.errors import DescriptionError
 
@@ -26,8 +28,8 @@ def read_dag_file(file: str) -> dict[str, Any]:
         file: Path of a Python file with DAGs.
 
     Returns:
-        ``tasks``, each with ``dag``, ``task``, ``operator``, ``description`` and ``problem``, and
-        ``errors``, the last line of what went wrong by file.
+        ``tasks``, each with ``dag``, ``task``, ``operator``, ``queue``, ``executor``,
+        ``description`` and ``problem``, and ``errors``, the last line of what went wrong by file.
     """
     from airflow.dag_processing.dagbag import DagBag
 
@@ -46,7 +48,8 @@ def _told(dag_id: str, task: Any) -> dict[str, Any]:
     description, problem = None, ""
     try:
         # A mapped operator keeps what it was given under its own name for it.
-        said = read_description(getattr(task, "executor_config", None))
+        config = getattr(task, "executor_config", None)
+        said = read_description(config) or pod_request(config)
         if said is not None:
             description = TASK_DESCRIPTION.dump_python(said, mode="json", fallback=str)
     except DescriptionError as error:
@@ -55,6 +58,8 @@ def _told(dag_id: str, task: Any) -> dict[str, Any]:
         "dag": dag_id,
         "task": task.task_id,
         "operator": task.task_type,
+        "queue": named_queue(task.queue),
+        "executor": task.executor or named_executor(task),
         "description": description,
         "problem": problem,
     }

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor
 
+from aiops_provider.airflow import named
+from aiops_provider.airflow.arrivals import Arrivals
 from aiops_provider.airflow.host import ingest_url, open_installation
-from aiops_provider.airflow.in_flight import InFlight, Journey
+from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
 from aiops_provider.airflow.task_log import TaskLogs
 from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
 
-    from aiops_provider.airflow.inner.cluster import InnerCluster, News
+    from aiops_provider.airflow.inner.cluster import InnerCluster
     from aiops_provider.airflow.placer import Placer
     from aiops_provider.control.decide import Decision
     from aiops_provider.control.layer import Layer
@@ -59,6 +61,7 @@ class AiopsExecutor(BaseExecutor):
 
     _placer: Placer
     _journey: Journey
+    _arrivals: Arrivals
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,12 +89,24 @@ class AiopsExecutor(BaseExecutor):
         fleet.start_local()
         layer.start()
         fleet.start_remote()
+        named.started(self)
 
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Choose a cluster for a task and write the choice in the scheduler's own transaction."""
+        self.queue_named(workload, session, executor=None)
+
+    def queue_named(self, workload: Any, session: Session, *, executor: str | None) -> None:
+        """
+        As :meth:`queue_workload`, for a DAG that named an executor.
+
+        Args:
+            workload: As from the scheduler.
+            session: The scheduler's.
+            executor: The name that the DAG used, which aiops.yaml maps to clusters.
+        """
         super().queue_workload(workload, session)
         if isinstance(workload, workloads.ExecuteTask):
-            self._placer.choose(workload, session)
+            self._placer.choose(workload, session, executor=executor)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """Send what its cluster has room for, callbacks first, then tasks by priority."""
@@ -106,6 +121,8 @@ class AiopsExecutor(BaseExecutor):
             cluster = self._clusters[decision.cluster.name]
             if cluster.accepting and ledger.admit(decision.placement.run):
                 ready.append((workload, decision))
+            else:
+                self._placer.choose_again(workload)
         for workload, decision in self._placer.on_record(ready, self._clusters):
             self._send(workload, decision)
 
@@ -114,15 +131,20 @@ class AiopsExecutor(BaseExecutor):
         for name, cluster in self._clusters.items():
             try:
                 for news in cluster.poll():
-                    self._take_in(name, news)
+                    self._arrivals.take_in(name, news)
                 health = cluster.probe()
                 self._the_layer.observe(health)
                 if health.state is HealthState.UNREACHABLE and cluster.outlives_scheduler:
                     self._journey.leave(name)
+                else:
+                    self._journey.stay(name)
             except Exception:
                 # An exception here would end the scheduler; the other clusters must go on.
                 log.exception("Cluster %s cannot be polled", name)
         self._journey.forget_settled()
+        late = self._placer.waiting.too_long(self.queued_tasks)
+        for key in self._journey.queue_anew({key: self.queued_tasks[key] for key in late}):
+            del self.queued_tasks[key]
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Connection tests; tasks and callbacks go through `trigger_tasks`."""
@@ -130,12 +152,16 @@ class AiopsExecutor(BaseExecutor):
             self._send(workload, None)
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
-        """Take a task back, wherever it is."""
+        """Take a task back, wherever it is; Airflow does so when nobody has started it in time."""
         key = ti.key
         self.queued_tasks.pop(key, None)
         flight = self._in_flight.get(key)
         if flight is not None:
             self._clusters[flight.cluster].cancel(key)
+            if flight.run is not None:
+                waited_s = time.monotonic() - flight.since
+                why = f"nobody started it there within {waited_s:.0f} s"
+                self._placer.failed_places.add(flight.run, flight.cluster, why)
         self._forget(key)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
@@ -192,7 +218,21 @@ class AiopsExecutor(BaseExecutor):
 
         self._layer, self._clusters, self._placer = layer, clusters, Placer(layer)
         self._journey = Journey(
-            self._in_flight, clusters, queue_again=self._queue_again, forget=self._forget
+            self._in_flight,
+            clusters,
+            queue_again=self._queue_again,
+            forget=self._forget,
+            fenced=self._fenced,
+            fence_after_s=layer.settings.routing.fence_after_s,
+        )
+        self._arrivals = Arrivals(
+            layer,
+            self._placer,
+            self._in_flight,
+            self._journey,
+            clusters=clusters,
+            change_state=self.change_state,
+            forget=self._forget,
         )
 
     @property
@@ -232,47 +272,8 @@ class AiopsExecutor(BaseExecutor):
             self.change_state(key, flight.states.running, remove_running=False)
         return 1
 
-    def _take_in(self, cluster: str, news: News) -> None:
-        from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
-
-        flight = self._in_flight.of(cluster, news)
-        if flight is None:
-            return  # not its owner any more: the task has been placed elsewhere since
-        if isinstance(news, Accepted):
-            self.change_state(news.key, news.state, news.external_id, remove_running=False)
-            if flight.run is not None:
-                self._the_layer.submitted(flight.run, news.epoch)
-        elif isinstance(news, Ended):
-            self._take_in_end(cluster, news)
-        elif isinstance(news, Refused):
-            self._take_in_refusal(cluster, news)
-        else:
-            self._journey.give_back([news.key])
-
-    def _take_in_end(self, cluster: str, ended: Any) -> None:
-        flight = self._in_flight.pop(ended.key)
-        decision = self._placer.forget(ended.key)
-        if ended.record is not None:
-            self._the_layer.executed(ended.record)
-            if decision is not None and decision.placement.applied:
-                self._placer.failed_places.learn(ended.record)
-        elif flight.run is not None:
-            self._the_layer.decider.ledger.release(flight.run)
-        if ended.clean:
-            self.change_state(ended.key, flight.states.success)
-        else:
-            self.change_state(ended.key, flight.states.failure, f"{cluster}: {ended.message}")
-
-    def _take_in_refusal(self, cluster: str, refused: Any) -> None:
-        flight = self._in_flight[refused.key]
-        log.warning("Cluster %s did not take %s: %s", cluster, refused.key, refused.reason)
-        if flight.run is not None:
-            times = self._placer.failed_places.refused(flight.run, cluster, refused.reason)
-            if times <= self._the_layer.settings.routing.max_fail_overs:
-                self._journey.give_back([refused.key])
-                return
-        self._forget(refused.key)
-        self.change_state(refused.key, flight.states.failure, f"{cluster}: {refused.reason}")
+    def _fenced(self, flight: Flight) -> None:
+        self._arrivals.take_in_fenced(flight)
 
     def _queue_again(self, workload: Any) -> None:
         """Take a workload back into our own queue, from where it is placed anew."""

@@ -35,6 +35,13 @@ def open_installation() -> Installation:
     )
 
 
+def queued_timeout_s() -> float:
+    """How long Airflow lets a task be queued, in seconds; its token is good for as long."""
+    from airflow.configuration import conf
+
+    return float(conf.getfloat("scheduler", "task_queued_timeout", fallback=600.0))
+
+
 def ingest_url(installation: Installation) -> str:
     """Where workers report to: the configured server, else the API mounted in Airflow's own."""
     if installation.settings.server.url:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from aiops_provider.airflow.requeue import give_back, settled
+from aiops_provider.airflow.requeue import fence, give_back, settled
 from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import States, states_of, task_states, workload_key
 from aiops_provider.domain.workload import TaskRun
@@ -38,6 +38,7 @@ class Flight:
         run: Which try; ``None`` for callbacks and connection tests.
         ti_id: Under which id a worker may start it; as above.
         workload: What was sent; ``None`` if an earlier scheduler sent it.
+        rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
         since: Monotonic second at which it was sent.
     """
 
@@ -48,6 +49,7 @@ class Flight:
     ti_id: UUID | None
     workload: Any
     since: float
+    rerun_when_lost: bool = False
 
 
 class InFlight(dict[Any, Flight]):
@@ -56,6 +58,7 @@ class InFlight(dict[Any, Flight]):
     def __init__(self) -> None:
         super().__init__()
         self.left_at: dict[str, float] = {}
+        self.lost_since: dict[str, float] = {}
         self.settled_at = time.monotonic()
 
     def sent(self, cluster: str, workload: Any, decision: Decision | None) -> Flight:
@@ -69,6 +72,7 @@ class InFlight(dict[Any, Flight]):
             ti_id=ti.id if ti is not None else None,
             workload=workload,
             since=time.monotonic(),
+            rerun_when_lost=decision is not None and decision.rerun_when_lost,
         )
         self[workload_key(workload)] = flight
         return flight
@@ -83,6 +87,7 @@ class InFlight(dict[Any, Flight]):
             ti_id=orphan.ti.id,
             workload=None,
             since=time.monotonic(),
+            rerun_when_lost=orphan.rerun_when_lost,
         )
 
     def of(self, cluster: str, news: News) -> Flight | None:
@@ -101,6 +106,8 @@ class Journey:
         clusters: All clusters.
         queue_again: Takes a workload that never left this process.
         forget: Drops everything that is known of a key.
+        fenced: Called with a flight that was fenced, after it was forgotten.
+        fence_after_s: A cluster that is unreachable this long is lost.
     """
 
     def __init__(
@@ -110,15 +117,30 @@ class Journey:
         *,
         queue_again: Callable[[Any], None],
         forget: Callable[[Any], None],
+        fenced: Callable[[Flight], None],
+        fence_after_s: float,
     ) -> None:
         self._flights = flights
         self._clusters = clusters
         self._queue_again = queue_again
         self._forget = forget
+        self._fenced = fenced
+        self._fence_after_s = fence_after_s
+
+    def stay(self, name: str) -> None:
+        """
+        Note that a cluster answers.
+
+        Args:
+            name: The cluster.
+        """
+        self._flights.lost_since.pop(name, None)
 
     def leave(self, name: str) -> None:
         """
         Bring home what has not started on a cluster that is unreachable; what runs there is held.
+
+        Only tasks whose author said so are run elsewhere meanwhile, once the cluster is lost.
 
         Args:
             name: The cluster.
@@ -132,12 +154,32 @@ class Journey:
             return
         self._flights.left_at[name] = now
         self._give_back_queued([k for k, f in self._flights.items() if f.cluster == name])
+        lost_s = now - self._flights.lost_since.setdefault(name, now)
+        if lost_s >= self._fence_after_s:
+            self._fence(name, lost_s)
 
     def give_back(self, keys: Collection[Any]) -> None:
         """Those that have not started are queued anew; of the others Airflow's heartbeats tell."""
         self._give_back_queued(keys)
         for key in keys:
             self._forget(key)
+
+    def queue_anew(self, waiting: Mapping[Any, Any]) -> list[Any]:
+        """
+        Have the scheduler queue tasks anew that have not left this process.
+
+        Args:
+            waiting: Their workloads by Airflow's key.
+
+        Returns:
+            The keys of those that went back.
+        """
+        ids = {workload.ti.id: key for key, workload in waiting.items()}
+        back = [ids[ti_id] for ti_id in give_back(ids)]
+        for key in back:
+            log.info("%s still waits for room; it is queued anew", key)
+            self._forget(key)
+        return back
 
     def forget_settled(self) -> None:
         """Free the slots of tasks that are over although their cluster never said so."""
@@ -155,6 +197,19 @@ class Journey:
             log.info("%s is over, which its cluster did not report", ids[ti_id])
             self._clusters[self._flights[ids[ti_id]].cluster].cancel(ids[ti_id])
             self._forget(ids[ti_id])
+
+    def _fence(self, name: str, lost_s: float) -> None:
+        ids = self._ids(
+            key for key, f in self._flights.items() if f.cluster == name and f.rerun_when_lost
+        )
+        reason = f"{name} has been unreachable for {lost_s:.0f} s; the task runs elsewhere"
+        for ti_id in fence(ids, reason=reason):
+            key = ids[ti_id]
+            log.warning("%s is fenced: %s", key, reason)
+            flight = self._flights[key]
+            self._clusters[name].cancel(key)
+            self._forget(key)
+            self._fenced(flight)
 
     def _give_back_queued(self, keys: Iterable[Any]) -> None:
         ids = self._ids(keys)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiops_provider.airflow.inner.cluster import InnerCluster, Orphan
-from aiops_provider.airflow.task_request import task_run
+from aiops_provider.airflow.task_request import description_of, task_run
+from aiops_provider.control.decision import reruns_when_lost
 from aiops_provider.domain.plan import Placement, PlacementState
 from aiops_provider.domain.workload import TaskRun
 
@@ -51,8 +52,15 @@ def sort_orphans(
         if cluster is None or not cluster.outlives_scheduler or _never_sent(ti, placement):
             back.append(ti)
             continue
-        epoch = placement.epoch if placement is not None else 0
-        orphan = Orphan(ti=_copy(ti, _COLUMNS), run=run, epoch=epoch, placement=placement)
+        orphan = Orphan(
+            ti=_copy(ti, _COLUMNS),
+            run=run,
+            epoch=placement.epoch if placement is not None else 0,
+            placement=placement,
+            rerun_when_lost=placement is not None
+            and placement.applied
+            and reruns_when_lost(description_of(ti)),
+        )
         adopted.setdefault(name, []).append(orphan)
     return adopted, back
 

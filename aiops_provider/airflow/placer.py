@@ -6,10 +6,21 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.airflow.cluster_check import checked_cluster
 from aiops_provider.airflow.failed_places import FailedPlaces
-from aiops_provider.airflow.task_request import description_of, task_run
+from aiops_provider.airflow.host import queued_timeout_s
+from aiops_provider.airflow.task_request import (
+    description_of,
+    named_executor,
+    named_queue,
+    task_run,
+)
+from aiops_provider.airflow.teams import Teams
 from aiops_provider.airflow.versions import workload_key
+from aiops_provider.airflow.waiting import WaitingTimes
+from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decide import TaskRequest
+from aiops_provider.domain.workload import Generic
 from aiops_provider.errors import StoreError
 
 if TYPE_CHECKING:
@@ -23,6 +34,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+# As much as a Python process with Airflow in it needs, so that small clusters can be checked too.
+_CHECK_CORES, _CHECK_MEMORY_GIB = 0.25, 1.0
+
+
 class Placer:
     """
     The choices for tasks of one executor, from memory.
@@ -32,17 +47,37 @@ class Placer:
 
     Attributes:
         failed_places: Where tasks have failed before.
+        waiting: How long tasks have waited for room.
     """
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
         self._decisions: dict[Any, Decision] = {}
+        self._named: dict[Any, str] = {}
+        self._teams = Teams(layer.settings)
+        self.waiting = WaitingTimes(
+            queued_timeout_s=queued_timeout_s(),
+            choose_again_s=layer.settings.routing.choose_again_s,
+        )
         self.failed_places = FailedPlaces()
 
-    def choose(self, workload: Any, session: Session | None) -> None:
-        """Choose, and write the choice in the scheduler's own transaction."""
-        self._decisions[workload_key(workload)] = self._layer.decide(
-            self._request(workload), write_now=self._writer(session)
+    def choose(
+        self, workload: Any, session: Session | None, *, executor: str | None = None
+    ) -> None:
+        """
+        Choose, and write the choice in the scheduler's own transaction.
+
+        Args:
+            workload: A task.
+            session: The scheduler's.
+            executor: The name by which the DAG asked for an executor, if it asked for one.
+        """
+        key = workload_key(workload)
+        if executor is not None:
+            self._named[key] = executor
+        self.waiting.begin(key)
+        self._decisions[key] = self._layer.decide(
+            self._request(workload, session), write_now=self._writer(session)
         )
 
     def good_choice(self, workload: Any) -> Decision:
@@ -55,6 +90,13 @@ class Placer:
             decision = self._layer.decide_again(self._request(workload), decision)
         self._decisions[key] = decision
         return decision
+
+    def choose_again(self, workload: Any) -> None:
+        """Look where else there is room by now for a task that waits, from time to time."""
+        key = workload_key(workload)
+        earlier = self._decisions.get(key)
+        if earlier is not None and self.waiting.choose_again(key):
+            self._decisions[key] = self._layer.decide_again(self._request(workload), earlier)
 
     def on_record(
         self, ready: list[tuple[Any, Decision]], clusters: Mapping[str, InnerCluster]
@@ -75,14 +117,27 @@ class Placer:
 
     def forget(self, key: Any) -> Decision | None:
         """The choice for a key, which is over."""
+        self._named.pop(key, None)
+        self.waiting.forget(key)
         return self._decisions.pop(key, None)
 
-    def _request(self, workload: Any) -> TaskRequest:
-        run = task_run(workload.ti)
+    def _request(self, workload: Any, session: Session | None = None) -> TaskRequest:
+        ti = workload.ti
+        checked = checked_cluster(ti.dag_id, ti.run_id)
+        if checked is not None:
+            return TaskRequest(run=task_run(ti), description=_check_on(checked), check=checked)
+        run, team = task_run(ti), self._teams.of(ti.dag_id, session)
         return TaskRequest(
             run=run,
-            description=description_of(workload.ti),
+            description=description_of(ti),
+            team=team,
             avoid=self.failed_places.avoid(run),
+            limits=cluster_limits(
+                self._layer.settings,
+                team=team,
+                queue=named_queue(ti.queue),
+                executor=self._named.get(workload_key(workload)) or named_executor(ti),
+            ),
         )
 
     def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
@@ -100,3 +155,7 @@ class Placer:
                 store.record_placements([placement], connection=connection)
 
         return write
+
+
+def _check_on(cluster: str) -> Generic:
+    return Generic(cluster=cluster, cores=_CHECK_CORES, memory_gib=_CHECK_MEMORY_GIB)

@@ -63,6 +63,49 @@ def give_back(ids: Collection[UUID]) -> set[UUID]:
         return found
 
 
+def fence(ids: Collection[UUID], *, reason: str) -> set[UUID]:
+    """
+    Have the scheduler run those tasks anew that are running; what they were counts no more.
+
+    A new try under a new id, as when somebody clears the task, and at no cost of its retries. The
+    old try keeps its place in Airflow's history. Its worker, should it live, is told at its next
+    heartbeat that its id is gone and ends the task; until then both may run.
+
+    Args:
+        ids: Ids of task instances that may run twice, as their workloads have them.
+        reason: Stands in Airflow's event log.
+
+    Returns:
+        The ids that were fenced.
+    """
+    if not ids:
+        return set()
+    from airflow.models.log import Log
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+    from sqlalchemy.orm import lazyload
+
+    fenced: set[UUID] = set()
+    with create_session() as session:
+        running = (
+            select(TaskInstance)
+            .where(TaskInstance.id.in_(ids), TaskInstance.state == TaskInstanceState.RUNNING)
+            # The run of a task is joined otherwise, and nobody looks at it here.
+            .options(lazyload(TaskInstance.dag_run))
+        )
+        for ti in session.scalars(running.with_for_update(of=TaskInstance, skip_locked=True)):
+            fenced.add(ti.id)
+            session.add(Log(event="fenced by aiops", task_instance=ti.key, extra=reason))
+            ti.prepare_db_for_next_try(session)
+            ti.state = None
+            ti.max_tries += 1
+            ti.external_executor_id = None
+            ti.clear_next_method_args()
+    return fenced
+
+
 def settled(ids: Collection[UUID]) -> set[UUID]:
     """
     Those ids under which nothing is queued or running any more.

@@ -6,10 +6,14 @@ import logging
 from typing import Any
 
 from aiops_provider.airflow.description import read_description
+from aiops_provider.airflow.pod_request import pod_request
 from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
 from aiops_provider.errors import DescriptionError
 
 log = logging.getLogger(__name__)
+
+KUBERNETES_EXECUTOR = "KubernetesExecutor"
+_OF_KUBERNETES = frozenset({"pod_override", "pod_template_file"})
 
 
 def task_run(ti: Any) -> TaskRun:
@@ -22,10 +26,31 @@ def task_run(ti: Any) -> TaskRun:
     )
 
 
+def named_queue(queue: str | None) -> str | None:
+    """The queue that the author named; every task has Airflow's default one."""
+    from airflow.configuration import conf
+
+    return None if queue == conf.get("operators", "default_queue") else queue
+
+
+def named_executor(ti: Any) -> str | None:
+    """
+    The executor that the author must have meant by an ``executor_config`` that only it understands.
+
+    ``None`` where any executor will do.
+    """
+    config = ti.executor_config or {}
+    return KUBERNETES_EXECUTOR if _OF_KUBERNETES & config.keys() else None
+
+
 def description_of(ti: Any) -> TaskDescription | None:
-    """What its author said; a description that cannot be used is logged and left out."""
+    """
+    What its author said to us, else to KubernetesExecutor.
+
+    A description that cannot be used is logged and left out.
+    """
     try:
-        return read_description(ti.executor_config)
+        return read_description(ti.executor_config) or pod_request(ti.executor_config)
     except DescriptionError as error:
         log.warning("%s is placed without its description: %s", task_run(ti), error)
         return None

@@ -99,6 +99,14 @@ def queues_of(executor: Any) -> tuple[dict[Any, Any], ...]:
     return tuple(getattr(executor, name) for name in names if hasattr(executor, name))
 
 
+def count(metric: str, **tags: str) -> None:
+    """Add one to a metric of Airflow's own: StatsD, OpenTelemetry or whatever is configured."""
+    from airflow._shared.observability.metrics import stats
+
+    increment = getattr(stats, "incr", None) or stats.Stats.incr
+    increment(metric, tags=tags)
+
+
 def run_workload(workload: Any) -> int:
     """
     Run a workload in this process, as Airflow's local executor does.

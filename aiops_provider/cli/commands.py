@@ -30,6 +30,8 @@ COMMANDS = {
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "machines": _Command("machines", "Choose the configuration of machines for a task."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
+    "clusters": _Command("clusters", "Show the clusters, check one, list what was fenced."),
+    "costs": _Command("costs", "Show what tries cost, by DAG, task, team, run or cluster."),
     "catalog": _Command("catalog", "Show and renew machine types and prices."),
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
     "diagnose": _Command("diagnose", "Say where in a multi-dimensional KPI it deviates."),

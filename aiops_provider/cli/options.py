@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,39 @@ ConfigOption = Annotated[
         help="Configuration file; default: $AIOPS_CONFIG, else aiops.yaml here, else defaults.",
     ),
 ]
+
+
+SinceOption = Annotated[
+    str,
+    typer.Option("--since", help="As far back as that: 12h, 7d, 4w, or a date such as 2026-03-01."),
+]
+
+_AGES = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def moment(text: str) -> datetime:
+    """
+    The moment that a user means; a date or time without a zone is UTC.
+
+    Args:
+        text: An age such as ``7d``, or a date.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    from aiops_provider.domain.units import utc_now
+
+    age = re.fullmatch(r"(\d{1,6})([hdw])", text.strip())
+    try:
+        if age is not None:
+            return utc_now() - timedelta(**{_AGES[age[2]]: int(age[1])})
+        given = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is neither an age such as 7d nor a date such as 2026-03-01.",
+            param_hint="--since",
+        ) from None
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given
 
 
 def read_settings(config: Path | None, *, host_file: str | None = None) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +15,10 @@ from aiops_provider.cli.route_dag import route_file
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from aiops_provider.control.route_run import RoutedTry
     from aiops_provider.control.route_task import RoutedTask
-    from aiops_provider.domain.plan import Route
+    from aiops_provider.domain.plan import Placement, Route
+    from aiops_provider.domain.workload import TaskRun
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +36,10 @@ def route(
         Path | None,
         typer.Option("--dag", metavar="FILE", help="Every task of a DAG file instead."),
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="RUN_ID", help="Where each try of a run went, and why."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="With --dag: ask no store; priors and descriptions decide."),
@@ -47,18 +53,67 @@ def route(
     """
     Say where a task would run now, or why it ran where it did.
 
+    With --run every try of that run is told, of all DAGs or of the DAG or task that is named.
     With --dag the whole file is profiled, routed and priced; the exit status is 2 if one of its
     tasks can run nowhere.
     """
-    if (task is None) == (dag is None):
-        raise typer.BadParameter("Name either a task or a DAG file: `aiops route --dag FILE`.")
+    if [task, dag, run].count(None) == 0 or (dag is not None and (task or run)):
+        raise typer.BadParameter("--dag stands alone: `aiops route --dag FILE`.")
+    if task is None and dag is None and run is None:
+        raise typer.BadParameter(
+            "Name a task, a DAG file (`aiops route --dag FILE`) or a run (`aiops route --run ID`)."
+        )
     if dry_run and dag is None:
         raise typer.BadParameter("--dry-run needs --dag FILE.")
     if dag is not None:
         route_file(dag, dry_run=dry_run, config=config, output=output)
         return
+    if run is not None:
+        _route_run(run, task, config=config, output=output)
+        return
     assert task is not None  # noqa: S101 - seen to above
     _route_task(task, why=why, config=config, output=output)
+
+
+def _route_run(run: str, task: str | None, *, config: Path | None, output: OutputFormat) -> None:
+    from aiops_provider.control.route_run import route_run
+
+    tries = route_run(open_installation(config), run, within=task)
+    emit(tries, output=output, view=lambda: _run_view(run, tries))
+
+
+def _run_view(run: str, tries: Sequence[RoutedTry]) -> Iterator[RenderableType]:
+    yield table(
+        f"Where the tries of run {run} went",
+        ["task", "try", "placed at (UTC)", "cluster", "mode", "state", "ended as", "why"],
+        [
+            [
+                _mapped(each.placement.run),
+                _counted(each.placement),
+                f"{each.placement.placed_at:%Y-%m-%d %H:%M:%S}",
+                each.placement.cluster,
+                _mode(each.placement),
+                each.placement.state.value,
+                each.outcome.value if each.outcome else None,
+                each.placement.route.reason.sentence,
+            ]
+            for each in tries
+        ],
+    )
+
+
+def _mapped(run: TaskRun) -> str:
+    return f"{run.task}[{run.map_index}]" if run.map_index >= 0 else str(run.task)
+
+
+def _counted(placement: Placement) -> str:
+    """A try that was placed more than once counts its placements."""
+    again = f", placement {placement.epoch}" if placement.epoch > 1 else ""
+    return f"{placement.run.try_number}{again}"
+
+
+def _mode(placement: Placement) -> str:
+    return placement.mode.value if placement.applied else f"{placement.mode.value}, not applied"
 
 
 def _route_task(task: str, *, why: bool, config: Path | None, output: OutputFormat) -> None:
@@ -98,7 +153,7 @@ def _view(routed: RoutedTask, *, why: bool) -> Iterator[RenderableType]:
                     f"{each.run.run_id} try {each.run.try_number}",
                     f"{each.placed_at:%Y-%m-%d %H:%M:%S}",
                     each.cluster,
-                    each.mode.value if each.applied else f"{each.mode.value}, not applied",
+                    _mode(each),
                     each.state.value,
                     each.route.reason.sentence,
                 ]

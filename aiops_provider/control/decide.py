@@ -14,18 +14,20 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
+from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
@@ -33,51 +35,11 @@ from aiops_provider.profiling.profiler import Profiler
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
 
+__all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
+
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EPOCHS = 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRequest:
-    """
-    A task that the host wants to run now.
-
-    Attributes:
-        run: Which try.
-        description: What the user said about it, if anything.
-        team: The team it belongs to, for the mode.
-        avoid: Clusters where this run failed before, with why.
-    """
-
-    run: TaskRun
-    description: TaskDescription | None = None
-    team: str | None = None
-    avoid: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """
-    Where a try is sent.
-
-    Attributes:
-        placement: What is written to the store.
-        cluster: Where it really goes.
-        grant: What the cluster must enforce.
-        limited: Whether it waits for room on the cluster (False when only observing).
-        profile: What it is expected to need; ``None`` when the layer failed.
-        problem: Why the layer could not decide; empty when it could.
-        recorded: Whether its placement is known to be in the store.
-    """
-
-    placement: Placement
-    cluster: ClusterSpec
-    grant: ResourceRequest
-    limited: bool
-    profile: WorkloadProfile | None = None
-    problem: str = ""
-    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +140,8 @@ class Decider:
             decision = self._decide(request, now)
         except Exception as error:
             # A bug or bad data of ours must never stop a task: it runs as it would without us.
-            log.exception("No decision for %s; it runs on %s", request.run, self._fallback.name)
+            home = self._home(request).name
+            log.exception("No decision for %s; it runs on %s", request.run, home)
             decision = self._fall_back(request, now, f"{type(error).__name__}: {error}")
         self.ledger.book(
             request.run,
@@ -186,6 +149,9 @@ class Decider:
             pool=decision.placement.route.pool,
             grant=decision.grant,
             limited=decision.limited,
+            expected_s=expected_duration_s(decision.profile.duration_s)
+            if decision.profile
+            else 0.0,
         )
         return decision
 
@@ -193,9 +159,8 @@ class Decider:
         """Whether a task that has not been sent yet should go where it was meant to."""
         name = decision.cluster.name
         router = self._snapshot.router
-        return name not in router.unreachable and (
-            name not in router.quarantined or not decision.placement.applied
-        )
+        shunned = name in router.quarantined or name in router.unfit
+        return name not in router.unreachable and not (shunned and decision.placement.applied)
 
     def remember_epochs(self, epochs: Mapping[TaskRun, int]) -> None:
         """Take over the epochs that an earlier process gave, so that later ones are higher."""
@@ -217,12 +182,16 @@ class Decider:
         if not self._settings.enabled:
             return self._fall_back(request, now, "aiops is switched off (enabled: false)")
         profile = self._profile(request, now)
-        mode = self.mode(request.run.task, request.team)
+        if request.limits:
+            profile = replace(profile, cluster_limits=request.limits)
+        checks = request.check is not None
+        mode = Mode.ENFORCE if checks else self.mode(request.run.task, request.team)
         route = self._router.route(
             profile, load=self.ledger.load(), avoid=self._avoid(request), now=now
         )
         applied = mode is Mode.ENFORCE
-        cluster = self._clusters[route.cluster] if applied else self._fallback
+        cluster = self._clusters[route.cluster] if applied else self._home(request)
+        route = replace(route, team=request.team)
         placement = Placement(
             run=request.run,
             epoch=self._next_epoch(request.run),
@@ -235,9 +204,11 @@ class Decider:
         return Decision(
             placement=placement,
             cluster=cluster,
-            grant=route.request if applied else _whole_machine(self._fallback),
-            limited=applied,
+            grant=route.request if applied else _whole_machine(cluster),
+            # A check must not wait behind what it is to be checked for.
+            limited=applied and not checks,
             profile=profile,
+            rerun_when_lost=applied and reruns_when_lost(request.description),
         )
 
     def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:
@@ -287,17 +258,33 @@ class Decider:
             return Mode.OBSERVE
         return mode
 
+    def _home(self, request: TaskRequest) -> ClusterSpec:
+        """Where a task runs without a decision of ours: what limits it holds there too."""
+        for limits in (request.limits, tuple(each for each in request.limits if each.binding)):
+            left = [
+                name
+                for name in (limits[0].clusters if limits else (self._fallback.name,))
+                if name in self._clusters and all(name in limit.clusters for limit in limits)
+            ]
+            if left:
+                name = self._fallback.name if self._fallback.name in left else left[0]
+                return self._clusters[name]
+        return self._fallback
+
     def _fall_back(self, request: TaskRequest, now: datetime, problem: str) -> Decision:
-        grant = _whole_machine(self._fallback)
+        home = self._home(request)
+        grant = _whole_machine(home)
+        role = "the fallback cluster" if home is self._fallback else "the first that it may use"
         route = Route(
             task=request.run.task,
-            cluster=self._fallback.name,
-            pool=self._fallback.pools[0].name,
+            cluster=home.name,
+            pool=home.pools[0].name,
             request=grant,
             reason=RouteReason(
                 code=RouteCode.FALLBACK,
-                sentence=f"{self._fallback.name} is the fallback cluster: {problem}",
+                sentence=f"{home.name} is {role}: {problem}",
             ),
+            team=request.team,
         )
         placement = Placement(
             run=request.run,
@@ -305,11 +292,11 @@ class Decider:
             route=route,
             mode=self.mode(request.run.task, request.team),
             applied=False,
-            cluster=self._fallback.name,
+            cluster=home.name,
             placed_at=now,
         )
         return Decision(
-            placement=placement, cluster=self._fallback, grant=grant, limited=False, problem=problem
+            placement=placement, cluster=home, grant=grant, limited=False, problem=problem
         )
 
     def _next_epoch(self, run: TaskRun) -> int:

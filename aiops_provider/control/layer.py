@@ -167,6 +167,12 @@ class Layer:
         if self._remembers:
             self.refresher.submitted(run, epoch)
 
+    def fenced(self, record: ExecutionRecord, epoch: int) -> None:
+        """A try on a lost cluster counts no more, whatever becomes of it there."""
+        self.executed(record)
+        if self._remembers:
+            self.refresher.fenced(record.run, epoch)
+
     def newest_placements(self, runs: Sequence[TaskRun]) -> Mapping[TaskRun, Placement]:
         """
         Where tries were sent, also by earlier processes; later choices count on from these.

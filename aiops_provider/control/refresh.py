@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import AcceleratorHistory, accelerator_history
+from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.decide import Decider, Snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
@@ -58,7 +59,7 @@ class Refresher:
         self._decider = decider
         self._records: deque[ExecutionRecord] = deque(maxlen=_PENDING_LIMIT)
         self._placements: deque[Placement] = deque(maxlen=_PENDING_LIMIT)
-        self._submitted: deque[tuple[TaskRun, int]] = deque(maxlen=_PENDING_LIMIT)
+        self._states: deque[tuple[TaskRun, int, PlacementState]] = deque(maxlen=_PENDING_LIMIT)
         self._descriptions: dict[TaskKey, TaskDescription] = {}
         self._health: dict[str, ClusterHealth] = {}
         self._stop = threading.Event()
@@ -88,7 +89,11 @@ class Refresher:
 
     def submitted(self, run: TaskRun, epoch: int) -> None:
         """Note that a cluster has taken a placement."""
-        self._submitted.append((run, epoch))
+        self._states.append((run, epoch, PlacementState.SUBMITTED))
+
+    def fenced(self, run: TaskRun, epoch: int) -> None:
+        """Note that a placement counts no more although it may still run."""
+        self._states.append((run, epoch, PlacementState.FENCED))
 
     def described(self, task: TaskKey, description: TaskDescription) -> None:
         """Note what a user says about a task, for profiles made elsewhere."""
@@ -132,7 +137,7 @@ class Refresher:
         from aiops_provider.control.learn import learn, remember_description
 
         _drain(self._placements, lambda batch: _record_placements(store, batch))
-        _drain(self._submitted, lambda batch: _mark_submitted(store, batch))
+        _drain(self._states, lambda batch: _move_on(store, batch))
         _drain(self._records, lambda batch: learn(self._installation, batch, now))
         while self._descriptions:
             task, description = next(iter(self._descriptions.items()))
@@ -168,6 +173,7 @@ def load_snapshot(
         plan=store.plan_in_force(),
         quarantined=quarantined,
         unreachable={},
+        unfit=failed_checks(store),
         held_tasks=held,
     )
     return Snapshot(
@@ -226,9 +232,9 @@ def _record_placements(store: Store, batch: list[Placement]) -> None:
                 log.warning("A placement stays unrecorded: %s", error)
 
 
-def _mark_submitted(store: Store, batch: list[tuple[TaskRun, int]]) -> None:
-    for run, epoch in batch:
-        store.set_placement_state(run, epoch, PlacementState.SUBMITTED)
+def _move_on(store: Store, batch: list[tuple[TaskRun, int, PlacementState]]) -> None:
+    for run, epoch, state in batch:
+        store.set_placement_state(run, epoch, state)
 
 
 def _drain(pending: deque[_Item], write: Callable[[list[_Item]], object]) -> None:

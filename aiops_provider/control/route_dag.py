@@ -12,12 +12,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
+from aiops_provider.control.cluster_limits import cluster_limits, team_of
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
@@ -29,6 +30,7 @@ from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
+    from aiops_provider.settings.schema import Settings
 
 _READER = "aiops_provider.airflow.dag_tasks"
 _MARK = "aiops-dag-tasks:"
@@ -100,7 +102,16 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
     )
     advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
     tasks = tuple(
-        _routed(told, router, book, profiler, advisor=advisor, now=now) for told in _read(file)
+        _routed(
+            told,
+            router,
+            book,
+            profiler,
+            advisor=advisor,
+            settings=installation.settings,
+            now=now,
+        )
+        for told in _read(file)
     )
     costs = [each.route.expected_cost_usd for each in tasks if each.route is not None]
     return RoutedDagFile(
@@ -127,6 +138,7 @@ def _routed(
     profiler: Profiler,
     *,
     advisor: AcceleratorAdvisor,
+    settings: Settings,
     now: datetime,
 ) -> RoutedDagTask:
     task = TaskKey(told["dag"], told["task"])
@@ -140,6 +152,13 @@ def _routed(
         profile = profiler.predict(task, description, now=now)
     else:
         profile = profiler.constrain(known, description) if description else known
+    limits = cluster_limits(
+        settings,
+        team=team_of(settings, task.namespace),
+        queue=told["queue"],
+        executor=told["executor"],
+    )
+    profile = replace(profile, cluster_limits=limits)
     try:
         if known is None or description is not None:
             profile = advisor.advise(profile, description)

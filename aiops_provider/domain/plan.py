@@ -221,6 +221,7 @@ class Route:
         alternatives: Ranked; the first is tried when this cluster refuses.
         expected_cost_usd: Of this run; ``None`` when the price is unknown.
         plan_version: The plan that was followed; 0 without one.
+        team: Who pays for it; ``None`` if it has no team.
     """
 
     task: TaskKey
@@ -231,6 +232,7 @@ class Route:
     alternatives: tuple[Alternative, ...] = ()
     expected_cost_usd: float | None = None
     plan_version: int = 0
+    team: str | None = None
 
 
 class PlacementState(StrEnum):
@@ -240,6 +242,7 @@ class PlacementState(StrEnum):
     SUBMITTED = "submitted"
     FINISHED = "finished"
     SUPERSEDED = "superseded"
+    FENCED = "fenced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,22 @@ class StorageNeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterLimit:
+    """
+    The only clusters that a task may use, by a rule that is not its author's.
+
+    Attributes:
+        clusters: Their names, the preferred one first; empty: the rule leaves none.
+        reason: The rule in words.
+        binding: Whether it holds against a pin by the task's author too.
+    """
+
+    clusters: tuple[str, ...]
+    reason: str
+    binding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadProfile:
     """
     The complete need of one task, per run.
@@ -162,6 +178,7 @@ class WorkloadProfile:
     allowed_providers: tuple[str, ...] = ()
     data_region: str | None = None
     pinned_cluster: str | None = None
+    cluster_limits: tuple[ClusterLimit, ...] = ()
     idempotent: bool = False
     neighbours: tuple[TaskKey, ...] = ()
     accelerator_choice: Choice | None = None

@@ -211,6 +211,19 @@ class _TaskDescription(_Described):
         description="Memory that people have asked for so far: evidence, not a pin.",
     )
     idempotent: bool = Field(False, description="May be run again while an old try may live.")
+    on_cluster_loss: Literal["wait", "fence_and_rerun"] = Field(
+        "wait",
+        description="When its cluster is lost: wait for it, or fence the try and run it elsewhere.",
+    )
+
+    @model_validator(mode="after")
+    def _only_the_idempotent_run_twice(self) -> Self:
+        if self.on_cluster_loss == "fence_and_rerun" and not self.idempotent:
+            raise ValueError(
+                "on_cluster_loss is fence_and_rerun but idempotent is false: the old try may go on "
+                "beside the new one; set idempotent to true if that does no harm, or wait"
+            )
+        return self
 
 
 class Etl(_TaskDescription):

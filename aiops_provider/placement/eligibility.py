@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec
-from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 
 
 class Constrained(Protocol):
@@ -44,6 +44,20 @@ def rule_against(workload: Constrained, cluster: ClusterSpec) -> str | None:
     if workload.allowed_providers and cluster.provider not in workload.allowed_providers:
         allowed = ", ".join(workload.allowed_providers)
         return f"provider {cluster.provider} is not allowed (only {allowed})"
+    return None
+
+
+def limit_against(profile: WorkloadProfile, cluster: ClusterSpec) -> str | None:
+    """
+    The rule of somebody else that keeps the task off the cluster, or ``None``.
+
+    A pin overrides those that are not binding: it is the more definite wish.
+    """
+    for limit in profile.cluster_limits:
+        if profile.pinned_cluster is not None and not limit.binding:
+            continue
+        if cluster.name not in limit.clusters:
+            return limit.reason
     return None
 
 

@@ -21,12 +21,15 @@ class InUse:
         memory_gib: As above.
         accelerators: As above.
         waiting: Tasks among them that have not started.
+        backlog_s: Seconds that the pool needs for all of it if it is never idle in between: how long
+            one more task waits when the pool is full.
     """
 
     cores: float = 0.0
     memory_gib: float = 0.0
     accelerators: int = 0
     waiting: int = 0
+    backlog_s: float = 0.0
 
 
 LiveLoad = Mapping[tuple[str, str], InUse]

@@ -17,6 +17,7 @@ from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import (
     accelerators_offered,
+    limit_against,
     machine_against,
     rule_against,
 )
@@ -70,6 +71,7 @@ class PlaceTable:
         quarantined: Reason by cluster.
         unreachable: Reason by cluster.
         scarcity_usd: What a core-hour of a cluster is worth to others, by cluster.
+        unfit: Reason by cluster.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class PlaceTable:
         quarantined: Mapping[str, str],
         unreachable: Mapping[str, str],
         scarcity_usd: Mapping[str, float],
+        unfit: Mapping[str, str] | None = None,
     ) -> None:
         import numpy as np
 
@@ -88,7 +91,7 @@ class PlaceTable:
                 cluster,
                 pool,
                 pool.capacity,
-                barrier_of(cluster.name, quarantined, unreachable),
+                barrier_of(cluster.name, quarantined, unreachable, unfit or {}),
                 scarcity_usd.get(cluster.name, 0.0),
             )
             for cluster in clusters
@@ -191,11 +194,15 @@ class PlaceTable:
             profile.allowed_providers,
             profile.data_region,
             profile.preferred_regions,
+            profile.cluster_limits,
         )
         known = self._allowances.get(key)
         if known is None:
             near = {profile.data_region, *profile.preferred_regions} - {None}
-            free = [rule_against(profile, cluster) is None for cluster in self.clusters]
+            free = [
+                rule_against(profile, cluster) is None and limit_against(profile, cluster) is None
+                for cluster in self.clusters
+            ]
             away = [bool(near) and cluster.region not in near for cluster in self.clusters]
             far = np.array(away, dtype=bool)[self._cluster]
             known = self._allowances[key] = Allowance(
@@ -279,6 +286,7 @@ class Candidates:
         reasons = {}
         for cluster in self._table.clusters:
             against = rule_against(self._profile, cluster)
+            against = against or limit_against(self._profile, cluster)
             against = against or machine_against(self._profile.request, cluster)
             if against is not None:
                 reasons[cluster.name] = against

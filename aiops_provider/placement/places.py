@@ -10,7 +10,7 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.cost import planning_price
-from aiops_provider.placement.eligibility import rule_against, shortage
+from aiops_provider.placement.eligibility import limit_against, rule_against, shortage
 
 
 class Obstacle(IntEnum):
@@ -76,6 +76,14 @@ def infeasible(
             mend=f"Use one of {', '.join(c.name for c in clusters)}, or leave the pin out.",
         )
     allowed = [cluster for cluster in clusters if rule_against(profile, cluster) is None]
+    left = [cluster for cluster in allowed if limit_against(profile, cluster) is None]
+    if allowed and not left:
+        against = {limit_against(profile, cluster) for cluster in allowed} - {None}
+        return InfeasibleError(
+            f"{profile.task} may run on no cluster: {'; '.join(sorted(map(str, against)))}",
+            mend="Map the name to a cluster in aiops.yaml, or correct it in the DAG.",
+        )
+    allowed = left
     if not allowed:
         reasons = "; ".join(f"{name}: {why}" for name, why in sorted(refused.items()))
         return InfeasibleError(
@@ -154,11 +162,16 @@ def pace_on(machine: Capacity, profile: WorkloadProfile) -> float:
 
 
 def barrier_of(
-    name: str, quarantined: Mapping[str, str], unreachable: Mapping[str, str]
+    name: str,
+    quarantined: Mapping[str, str],
+    unreachable: Mapping[str, str],
+    unfit: Mapping[str, str],
 ) -> tuple[Obstacle, str]:
     """What stands in the way of a cluster whoever asks, and in words."""
     if name in unreachable:
         return Obstacle.UNREACHABLE, f"unreachable: {unreachable[name]}"
+    if name in unfit:
+        return Obstacle.UNREACHABLE, f"unfit: {unfit[name]}"
     if name in quarantined:
         return Obstacle.QUARANTINED, f"quarantined: {quarantined[name]}"
     return Obstacle.NONE, ""

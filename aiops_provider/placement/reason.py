@@ -32,6 +32,7 @@ class Choice:
         plan_version: Of the plan in force, or ``None``.
         scarce: Whether the plan has a scarcity price for any cluster.
         fill: Share of the place that is booked with this task.
+        wait_s: Predicted seconds until it starts there; 0 where there is room.
     """
 
     profile: WorkloadProfile
@@ -45,6 +46,7 @@ class Choice:
     plan_version: int | None
     scarce: bool
     fill: float
+    wait_s: float
 
 
 class Rejections(Mapping[str, str]):
@@ -107,6 +109,7 @@ def explain_choice(choice: Choice, *, hours: float) -> RouteReason:
             "score_usd": best.score_usd_per_hour * hours,
             "plan_share": choice.shares.get(best.key, 0.0),
             "occupancy": choice.fill,
+            "expected_wait_s": choice.wait_s,
             "expected_duration_s": hours * 3600.0,
         },
     )
@@ -133,6 +136,9 @@ def _by_preference(choice: Choice) -> tuple[RouteCode, str]:
     share = choice.shares.get(choice.best.key, 0.0)
     if share > 0:
         return RouteCode.PLAN, f"plan {choice.plan_version} gives {name} {share:.0%} of it{spite}"
+    if choice.level is Obstacle.FULL and choice.wait_s:
+        queue = f"the shortest queue of all, about {choice.wait_s:.0f} s"
+        return RouteCode.CHEAPEST, f"{name} has {queue}{spite}"
     if choice.level is Obstacle.FULL:
         return RouteCode.CHEAPEST, f"{name} is the least overbooked of all{spite}"
     room = " with room" if any(level is Obstacle.FULL for level, _ in choice.passed) else ""

@@ -44,6 +44,7 @@ class RouterSnapshot:
         plan: In force, or ``None``.
         quarantined: Reason by cluster.
         unreachable: Reason by cluster.
+        unfit: Why a cluster cannot run tasks although it answers, by cluster.
         held_tasks: Tasks that are not failed over any more.
     """
 
@@ -51,6 +52,7 @@ class RouterSnapshot:
     plan: PlacementPlan | None = None
     quarantined: Mapping[str, str] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    unfit: Mapping[str, str] = field(default_factory=dict)
     held_tasks: frozenset[TaskKey] = frozenset()
 
 
@@ -73,6 +75,7 @@ class Router:
             self._clusters,
             quarantined=snapshot.quarantined,
             unreachable=snapshot.unreachable,
+            unfit=snapshot.unfit,
             scarcity_usd=scarcity,
         )
         self._known: dict[tuple[object, ...], Candidates] = {}
@@ -153,6 +156,7 @@ class Router:
             plan_version=self._version if self.snapshot.plan is not None else None,
             scarce=self._scarce,
             fill=fill(profile.request, best.capacity, load.get(best.key, IDLE)),
+            wait_s=load.get(best.key, IDLE).backlog_s if picked.level is Obstacle.FULL else 0.0,
         )
         return Route(
             task=profile.task,
@@ -234,6 +238,7 @@ class Router:
             profile.allowed_providers,
             profile.data_region,
             profile.preferred_regions,
+            profile.cluster_limits,
         )
         known = self._known.get(kind)
         if known is None:
@@ -250,15 +255,15 @@ class Router:
         load: LiveLoad,
         now: datetime | None,
     ) -> list[Place]:
-        """Places with room in the order of the plan, then of price; overfull ones by how much."""
-        over: list[tuple[float, Place]] = []
+        """Places with room in the order of the plan, then of price; full ones by their queue."""
+        over: list[tuple[tuple[float, float], Place]] = []
         free: dict[tuple[str, str], Place] = {}
         for place in places:
             share = (
                 fill(profile.request, place.capacity, load[place.key]) if place.key in load else 0
             )
             if is_full(share):
-                over.append((share, place))
+                over.append(((load[place.key].backlog_s, share), place))
             else:
                 free[place.key] = place
         over.sort(key=lambda pair: pair[0])

@@ -19,6 +19,11 @@ from aiops_provider.settings.cluster_schema import (
     PoolSettings,
     first_repeated,
 )
+from aiops_provider.settings.mapping_schema import (
+    AirflowSettings,
+    TeamSettings,
+    named_clusters,
+)
 from aiops_provider.settings.problem import Location, SettingError
 from aiops_provider.settings.section import Section
 
@@ -143,6 +148,15 @@ class RoutingSettings(Section):
     breaker_open_s: float = Field(
         30.0, gt=0, description="A lost cluster is tried again after this long."
     )
+    choose_again_s: float = Field(
+        10.0, gt=0, description="A task that waits for room is placed anew after each of these."
+    )
+    fence_after_s: float = Field(
+        10.0,
+        ge=0,
+        description="A cluster that is unreachable this long is lost to tasks that say "
+        "on_cluster_loss: fence_and_rerun.",
+    )
     max_fail_overs: int = Field(3, ge=0, description="Other clusters tried for one try of a task.")
 
 
@@ -161,6 +175,10 @@ class Settings(Section):
     catalog: CatalogSettings = CatalogSettings()
     fallback_cluster: str | None = Field(
         None, description="Where tasks run when the layer itself fails; default: the first."
+    )
+    airflow: AirflowSettings = AirflowSettings()
+    teams: dict[str, TeamSettings] = Field(
+        default_factory=dict, description="Which clusters a team may use, by team."
     )
     server: ServerSettings = ServerSettings()
     profiling: ProfilingSettings = ProfilingSettings()
@@ -209,6 +227,14 @@ class Settings(Section):
                 value=self.fallback_cluster,
                 mend=f"Name one of {', '.join(known)}.",
             )
+        for at, cluster in named_clusters(self.airflow, self.teams):
+            if cluster not in known:
+                raise SettingError(
+                    "there is no such cluster",
+                    at=at,
+                    value=cluster,
+                    mend=f"Name one of {', '.join(known)}.",
+                )
         return self
 
     @model_validator(mode="after")

@@ -118,6 +118,7 @@ def listed(
     task: TaskKey | None = None,
     run_id: str | None = None,
     since: datetime | None = None,
+    state: PlacementState | None = None,
     limit: int = 100,
 ) -> list[Placement]:
     """Newest first."""
@@ -128,6 +129,8 @@ def listed(
         query = query.where(placement.c.run_id == run_id)
     if since is not None:
         query = query.where(placement.c.placed_at >= since)
+    if state is not None:
+        query = query.where(placement.c.state == state.value)
     return [_placement(row) for row in connection.execute(query.limit(limit))]
 
 

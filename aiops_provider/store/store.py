@@ -15,6 +15,7 @@ from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.store import alarms as alarm_rows
 from aiops_provider.store import (
+    checks,
     executions,
     health,
     kpis,
@@ -148,11 +149,12 @@ class Store:
         task: TaskKey | None = None,
         run_id: str | None = None,
         since: datetime | None = None,
+        state: PlacementState | None = None,
         limit: int = 100,
     ) -> list[Placement]:
         """Newest first."""
         return self._database.read(
-            placement_rows.listed, task=task, run_id=run_id, since=since, limit=limit
+            placement_rows.listed, task=task, run_id=run_id, since=since, state=state, limit=limit
         )
 
     def set_placement_state(self, run: TaskRun, epoch: int, state: PlacementState) -> None:
@@ -283,8 +285,16 @@ class Store:
         """The latest probe of each cluster, by its name."""
         return self._database.read(health.listed)
 
+    def set_check(self, key: str, value: Any) -> None:
+        """Keep what a check of a cluster found, as a small JSON value; routers hear of it."""
+        self._database.write(checks.put, key, value)
+
+    def checks(self, prefix: str) -> dict[str, Any]:
+        """What checks found, by key, of all keys that start so."""
+        return self._database.read(checks.listed, prefix)
+
     def version(self) -> int:
-        """Moves when the plan in force, a response, a profile or a health state changed."""
+        """Moves when the plan in force, a response, profile, check or health state changed."""
         return self._database.read(version.current)
 
     def acquire_lease(self, name: str, holder: str, ttl_s: float) -> bool:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPBearer
 
 from aiops_provider import __version__
+from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.tokens import Scope
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.alarm import Response as AlarmResponse
@@ -126,19 +127,21 @@ class ClusterView:
         stands_in: Whether local processes stand in for a cloud.
         health: What the last probe said, if there was one.
         quarantined_because: Why routers avoid it, if they do.
+        unfit_because: Why its last check failed, if it did: routers avoid it for that too.
     """
 
     spec: ClusterSpec
     stands_in: bool
     health: ClusterHealth | None
     quarantined_because: str | None
+    unfit_because: str | None
 
 
 @router.get("/api/v1/clusters", dependencies=[_reader])
 def get_clusters(request: Request) -> list[ClusterView]:
     """The clusters, how they are and whether they are avoided."""
     store, now = _store(request), utc_now()
-    health = store.health()
+    health, unfit = store.health(), failed_checks(store)
     reasons = {
         name: response.reason
         for response in store.responses(active_at=now, limit=1000)
@@ -151,6 +154,7 @@ def get_clusters(request: Request) -> list[ClusterView]:
             stands_in=spec.stands_in,
             health=health.get(spec.name),
             quarantined_because=reasons.get(spec.name),
+            unfit_because=unfit.get(spec.name),
         )
         for spec in installation_of(request).clusters
     ]

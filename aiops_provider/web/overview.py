@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.replan import planning_problem
 from aiops_provider.domain.alarm import AlarmState, Response, SuperAlarm
@@ -27,15 +28,18 @@ _MAX_EXECUTIONS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterRow:
-    """A cluster, how it is, and what it is avoided for."""
+    """A cluster, how it is, what it is avoided for, and why its last check failed if it did."""
 
     spec: ClusterSpec
     health: ClusterHealth | None
     quarantine: Response | None
+    unfit: str = ""
 
     @property
     def state(self) -> str:
-        """One word: quarantined, unreachable, healthy or unknown."""
+        """One word: unfit, quarantined, unreachable, healthy or unknown."""
+        if self.unfit:
+            return "unfit"
         if self.quarantine is not None:
             return "quarantined"
         return (self.health.state if self.health else HealthState.UNKNOWN).value
@@ -100,7 +104,9 @@ class Overview:
     @property
     def cluster_trouble(self) -> tuple[ClusterRow, ...]:
         """Clusters that get no tasks now."""
-        return tuple(row for row in self.clusters if row.state in {"quarantined", "unreachable"})
+        return tuple(
+            row for row in self.clusters if row.state in {"unfit", "quarantined", "unreachable"}
+        )
 
 
 def is_open(alarm: SuperAlarm) -> bool:
@@ -120,7 +126,7 @@ def read_overview(installation: Installation, now: datetime) -> Overview:
     executions = store.executions(since=now - timedelta(days=14), limit=_MAX_EXECUTIONS)
     by_run, by_task = _latest(executions)
     quarantines = [item for item in store.responses(active_at=now) if item.active(now)]
-    health = store.health()
+    health, unfit = store.health(), failed_checks(store)
     return Overview(
         now=now,
         mode=_mode_in_words(installation),
@@ -129,6 +135,7 @@ def read_overview(installation: Installation, now: datetime) -> Overview:
                 spec=spec,
                 health=health.get(spec.name),
                 quarantine=next((item for item in quarantines if spec.name in item.clusters), None),
+                unfit=unfit.get(spec.name, ""),
             )
             for spec in installation.clusters
         ),

@@ -19,7 +19,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
-from aiops_provider.domain.plan import PlacementState
+from aiops_provider.domain.plan import Mode, PlacementState
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.settings.schema import Settings
@@ -457,7 +457,7 @@ def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
 
     def newest(runs):
         return {
-            run: SimpleNamespace(cluster=name, state=state, epoch=5)
+            run: SimpleNamespace(cluster=name, state=state, epoch=5, applied=True)
             for run, name, state in zip(runs, names, states, strict=False)
         }
 
@@ -525,3 +525,165 @@ def test_events_live_until_the_scheduler_has_saved_them(executor):
     rows.add(executor._task_event_logs.popleft())
     gc.collect()
     assert ["refused"] == [row.event for row in rows]
+
+
+FENCED = {"aiops": {"idempotent": True, "on_cluster_loss": "fence_and_rerun"}}
+
+
+@pytest.fixture
+def fenced(remote, gone_back, monkeypatch):
+    """A remote cluster with tasks that started there; ids of those that were fenced."""
+    remote._layer.settings.routing.__dict__["fence_after_s"] = 0.0
+    for name, cluster in remote._clusters.items():
+        cluster.spec = remote._layer.installation.cluster(name)
+    remote._use(remote._layer, remote._clusters)
+    ids: list = []
+
+    def fence(wanted, *, reason):
+        ids.extend(wanted)
+        gone_back.reason = reason
+        return set(wanted)
+
+    monkeypatch.setattr("aiops_provider.airflow.in_flight.fence", fence)
+    return ids
+
+
+def test_running_tasks_of_a_lost_cluster_are_fenced_if_their_author_says_so(
+    remote, gone_back, fenced
+):
+    """Each is forgotten there, ends as lost, and its next try avoids the cluster."""
+    once, twice = task(0), task(1, config=FENCED)
+    queue(remote, once, twice)
+    remote.heartbeat()
+    gone_back.started = {once.ti.id, twice.ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    assert [twice.ti.id] == fenced
+    assert {workload_key(once)} == remote.running
+    assert [workload_key(twice)] == remote._clusters["onprem"].cancelled
+    remote._clusters["onprem"].down = ""
+    queue(remote, task(1, try_number=2, config=FENCED))
+    remote.heartbeat()
+    remote.heartbeat()
+    assert [2] == [each[0].ti.try_number for each in remote._clusters["aws"].sent]
+
+
+def test_a_late_word_about_a_fenced_try_is_dropped(remote, gone_back, fenced):
+    """Whatever the lost cluster says of it when it is back."""
+    workload = task(0, config=FENCED)
+    queue(remote, workload)
+    remote.heartbeat()
+    gone_back.started = {workload.ti.id}
+    onprem = remote._clusters["onprem"]
+    onprem.down = "no worker answers"
+    remote.heartbeat()
+    onprem.end(0, Outcome.SUCCESS)
+    remote.sync()
+    assert [workload.ti.id] == fenced
+    assert not remote.get_event_buffer()
+
+
+def test_a_cluster_that_comes_back_in_time_keeps_its_tasks(remote, gone_back, fenced):
+    """The time that counts is that without an answer, not that since the first one missing."""
+    remote._journey._fence_after_s = 3600.0
+    workload = task(0, config=FENCED)
+    queue(remote, workload)
+    remote.heartbeat()
+    gone_back.started = {workload.ti.id}
+    onprem = remote._clusters["onprem"]
+    onprem.down = "no worker answers"
+    remote.heartbeat()
+    assert "onprem" in remote._in_flight.lost_since
+    onprem.down = ""
+    remote.heartbeat()
+    assert {} == remote._in_flight.lost_since
+    assert [] == fenced
+
+
+def test_while_observing_nothing_is_fenced(remote, gone_back, fenced):
+    """The task runs as it would without us."""
+    remote._layer.settings.mode.__dict__["default"] = Mode.OBSERVE
+    workload = task(0, config=FENCED)
+    queue(remote, workload)
+    remote.heartbeat()
+    gone_back.started = {workload.ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    assert [] == fenced
+
+
+def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
+    """Its description is on record with Airflow."""
+    ti = orphan(0, "running")
+    ti.executor_config = FENCED
+    placed = SimpleNamespace(
+        cluster="onprem", state=PlacementState.SUBMITTED, epoch=1, applied=True
+    )
+    monkeypatch.setattr(
+        remote._layer, "newest_placements", lambda runs: dict.fromkeys(runs, placed)
+    )
+    assert [] == remote.try_adopt_task_instances([ti])
+    gone_back.started = {ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    assert [ti.id] == fenced
+
+
+class Later:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = time.monotonic()
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_task_that_waits_goes_where_room_was_made(executor):
+    """It is placed anew from time to time, and not bound to the queue that it was put into first."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    small = {"aiops": {"cores": 2}}
+    pinned = {"aiops": {"cores": 8, "cluster": "aws"}}
+    queue(executor, task(0, config=pinned), *(task(i, config=small) for i in (1, 2)))
+    executor.heartbeat()
+    (waits,) = executor.queued_tasks
+    sent = [each[0].ti.map_index for each in executor._clusters["aws"].sent]
+    assert ([0], 2) == (sent, waits.map_index)
+    executor._clusters["aws"].end(0, Outcome.SUCCESS)
+    later.now += 60
+    # On premises is still full, in the cloud there is room now.
+    executor.heartbeat()
+    executor.heartbeat()
+    assert not executor.queued_tasks
+
+
+def test_a_task_that_waits_for_room_is_queued_anew_in_time(executor, gone_back):
+    """Airflow would fail it as stuck, and its token would have expired."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    pin = {"aiops": {"cluster": "onprem", "cores": 2}}
+    runs, waits = task(0, config=pin), task(1, config=pin)
+    queue(executor, runs, waits)
+    executor.heartbeat()
+    later.now += 299
+    executor.heartbeat()
+    assert [] == gone_back
+    later.now += 1
+    executor.heartbeat()
+    assert [waits.ti.id] == gone_back
+    assert not executor.queued_tasks
+    assert {workload_key(runs)} == executor.running
+
+
+def test_a_task_that_nobody_started_in_time_goes_elsewhere(remote, gone_back):
+    """Airflow takes it back; the same queue would not be shorter the next time."""
+    workload = task()
+    queue(remote, workload)
+    remote.heartbeat()
+    remote.revoke_task(ti=SimpleNamespace(key=workload_key(workload)))
+    queue(remote, task())
+    remote.heartbeat()
+    (_, decision, _) = remote._clusters["aws"].sent[0]
+    why = decision.placement.route.reason.rejected["onprem"]
+    assert "nobody started it there within" in why

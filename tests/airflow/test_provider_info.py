@@ -1,6 +1,9 @@
 """Airflow accepts what we say about ourselves."""
 
 import json
+import os
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -21,6 +24,24 @@ def test_airflow_lists_our_options_with_their_defaults():
     options = get_provider_info()["config"]["aiops"]["options"]
     assert {"config_file", "enabled"} == set(options)
     assert all("default" in option and option["description"] for option in options.values())
+
+
+def test_the_command_shows_our_section(tmp_path):
+    """Airflow itself does; what an option is by default is what it is read as."""
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    for command, expected in (
+        (["list", "--section", "aiops"], ["[aiops]", "config_file =", "enabled ="]),
+        (["get-value", "aiops", "enabled"], ["True"]),
+    ):
+        answer = subprocess.run(
+            [sys.executable, "-m", "airflow", "config", *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=180,
+        )
+        assert all(words in answer.stdout for words in expected), answer.stdout
 
 
 def test_the_executor_can_be_imported_by_the_name_in_airflow_cfg():

@@ -7,7 +7,7 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from aiops_provider.airflow.requeue import give_back, settled
+from aiops_provider.airflow.requeue import fence, give_back, settled
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow's own models
 
@@ -99,3 +99,31 @@ def test_what_is_over_is_settled_and_what_went_back_too(stored):
 def test_nothing_asked_nothing_done():
     """No database is needed for no task."""
     assert (set(), set()) == (give_back(()), settled(()))
+
+
+def test_a_running_task_is_fenced_under_a_new_id_and_at_no_cost_of_its_retries(tables, stored):
+    """Airflow schedules it as its next try; the old one is in its history."""
+    from airflow.models.log import Log
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+
+    ti_id = stored("running", "lost")
+    assert {ti_id} == fence({ti_id}, reason="eks is lost")
+    found = row(tables, "lost")
+    assert ti_id != found.id
+    assert (None, None, 4) == (found.state, found.external_executor_id, found.max_tries)
+    with create_session() as session:
+        history = TaskInstanceHistory.__table__
+        old = session.execute(select(history).where(history.c.task_id == "lost")).one()
+        assert ("failed", 2) == (old.state, old.try_number)
+        events = Log.__table__
+        said = session.execute(select(events).where(events.c.task_id == "lost")).one()
+        assert ("fenced by aiops", "eks is lost") == (said.event, said.extra)
+
+
+@pytest.mark.parametrize("state", ["queued", "success", "deferred"])
+def test_only_what_runs_is_fenced(tables, stored, state):
+    """It is on no cluster, or it is over."""
+    ti_id = stored(state, f"not_{state}")
+    assert set() == fence({ti_id}, reason="eks is lost")
+    assert (ti_id, state) == (row(tables, f"not_{state}").id, row(tables, f"not_{state}").state)

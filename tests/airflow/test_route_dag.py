@@ -27,6 +27,8 @@ def nightly():
 nightly()
 """
 CLUSTERS = """
+airflow: {queues: {gpu: aws}, executors: {LocalExecutor: onprem, KubernetesExecutor: aws}}
+teams: {science: {clusters: aws, dags: ["paper_*"]}}
 clusters:
   - {name: onprem, kind: local, capacity: {cores: 4, memory_gib: 16}, price_usd_per_hour: 0.4}
   - {name: aws, kind: local, provider: aws, capacity: {cores: 8, memory_gib: 64}, price_usd_per_hour: 3.0}
@@ -97,3 +99,38 @@ def test_either_a_task_or_a_file(arguments, capsys):
     """Both or neither is a mistake."""
     assert 2 == main(arguments)
     assert "--dag" in capsys.readouterr().err
+
+
+NAMED = """
+from airflow.sdk import dag, task
+POD = {"spec": {"containers": [{"name": "base", "resources": {"requests": {"cpu": "2"}}}]}}
+
+@dag(dag_id="{dag}", schedule=None)
+def named():
+    @task
+    def work(): ...
+    work.override(task_id="queue", queue="gpu")()
+    work.override(task_id="executor", executor="LocalExecutor")()
+    work.override(task_id="pod", executor_config={"pod_override": POD})()
+    work.override(task_id="typo", queue="gppu")()
+
+named()
+"""
+
+
+def test_what_existing_dags_name_is_understood(route):
+    """Queue, executor and pod lead to the clusters of aiops.yaml; a typo fails the check."""
+    status, out, _ = route(text=NAMED.replace("{dag}", "named"))
+    told = {each["task"]["name"]: each for each in json.loads(out)["tasks"]}
+    places = {n: each["route"] and each["route"]["cluster"] for n, each in told.items()}
+    assert {"queue": "aws", "executor": "onprem", "pod": "aws", "typo": None} == places
+    assert 2 == told["pod"]["route"]["request"]["cores"]
+    assert "queue gppu is mapped to no cluster" in told["typo"]["problem"]
+    assert 2 == status
+
+
+def test_the_team_of_a_dag_limits_its_tasks(route):
+    """Known by the name of the DAG."""
+    _, out, _ = route(text=NAMED.replace("{dag}", "paper_figures"))
+    told = {each["task"]["name"]: each for each in json.loads(out)["tasks"]}
+    assert "team science may use aws only" in told["executor"]["problem"]

@@ -395,6 +395,7 @@ MOVES: dict[str, tuple[Callable[[Store], object], Callable[[Store], object]]] = 
         lambda s: s.activate_plan(1),
     ),
     "response": (lambda _: None, lambda s: s.save_response(response())),
+    "check of a cluster": (lambda _: None, lambda s: s.set_check("check/a", {"problem": "x"})),
     "response changed": (
         lambda s: s.save_response(response()),
         lambda s: s.save_response(response(expires_at=NOW + timedelta(hours=2))),
@@ -534,3 +535,22 @@ def test_tries_are_found_by_the_index(store: Store, table: Table) -> None:
     unique = {"sqlite": f"SEARCH {table.name} USING", "postgresql": f"uq_{table.name}_run"}
     assert unique[store.dialect] in "\n".join(steps)
     assert not any(f"SCAN {table.name}" in step or "Seq Scan" in step for step in steps)
+
+
+def test_checks_are_listed_by_what_their_keys_start_with(store: Store) -> None:
+    """A later one replaces an earlier one; signs that SQL knows are taken as they are."""
+    store.set_check("check/a", {"problem": "x"})
+    store.set_check("check/a", {"problem": ""})
+    store.set_check("check/b", None)
+    store.set_check("chec%/c", 1)
+    store.set_state("other", 2)
+    assert store.checks("check/") == {"check/a": {"problem": ""}, "check/b": None}
+    assert store.checks("chec%") == {"chec%/c": 1}
+
+
+def test_placements_are_found_by_their_state(store: Store) -> None:
+    """Such as those that were fenced."""
+    store.record_placements([placement(run(1)), placement(run(2))])
+    store.set_placement_state(run(2), 1, PlacementState.FENCED)
+    (fenced,) = store.placements(state=PlacementState.FENCED)
+    assert fenced.run == run(2)

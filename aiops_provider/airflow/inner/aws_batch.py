@@ -58,6 +58,10 @@ class AwsBatchBinding(StockBinding):
         """Of the job's container."""
         return {"containerOverrides": {"environment": entries(environment)}}
 
+    def labels(self, tags: Mapping[str, str]) -> dict[str, Any]:
+        """Of the job, and of the ECS task that it becomes, which is what is paid for."""
+        return {"tags": dict(tags), "propagateTags": True}
+
     def given(self, grant: ResourceRequest) -> ResourceRequest:
         """On Fargate the size that holds what is granted."""
         return given(self.spec, grant)

@@ -63,6 +63,10 @@ class AwsEcsBinding(StockBinding):
         own = {"name": container, "environment": entries(environment)}
         return {"overrides": {"containerOverrides": [own]}}
 
+    def labels(self, tags: Mapping[str, str]) -> dict[str, Any]:
+        """Of the ECS task."""
+        return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
     def given(self, grant: ResourceRequest) -> ResourceRequest:
         """On Fargate the size that holds what is granted."""
         spec = replace(self.spec, options={"launch_type": "FARGATE", **self.spec.options})

@@ -103,12 +103,14 @@ class Orphan:
         run: Which try.
         epoch: Of its newest placement.
         placement: The whole of it, to learn from a failure; ``None`` if there is none on record.
+        rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
     """
 
     ti: Any
     run: TaskRun
     epoch: int
     placement: Placement | None = None
+    rerun_when_lost: bool = False
 
 
 class InnerCluster(Protocol):

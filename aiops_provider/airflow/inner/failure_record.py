@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, ExecutionRecord, Outcome
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskRun
 
 if TYPE_CHECKING:
     from aiops_provider.control.decide import Decision
@@ -42,4 +45,26 @@ def failure_record(
         request=request,
         exit_code=OUT_OF_MEMORY_EXIT_CODE if outcome is Outcome.OUT_OF_MEMORY else None,
         message=("" if info is None else str(info))[:_MESSAGE_LENGTH],
+    )
+
+
+def loss_record(run: TaskRun, cluster: ClusterSpec, *, started_at: datetime) -> ExecutionRecord:
+    """
+    The record of a try that counts no more because its cluster is lost.
+
+    Args:
+        run: Which try.
+        cluster: Where it was.
+        started_at: When it was sent, or adopted; nobody who could be asked saw it start.
+    """
+    return ExecutionRecord(
+        run=run,
+        cluster=cluster.name,
+        provider=cluster.provider,
+        region=cluster.region,
+        pool=cluster.pools[0].name,
+        started_at=started_at,
+        ended_at=utc_now(),
+        outcome=Outcome.CLUSTER_LOST,
+        message="fenced: it runs elsewhere",
     )

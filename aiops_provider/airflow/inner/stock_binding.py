@@ -10,6 +10,7 @@ from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.binding import Shipment
 from aiops_provider.airflow.inner.merging import merged, own_words
 from aiops_provider.airflow.inner.team_configuration import materialise, pseudo_team
+from aiops_provider.control.cost_labels import aws_tags
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import Outcome
 
@@ -47,6 +48,8 @@ class StockBinding:
         # While only observing, a task gets what it would have got without us.
         applied = shipment.decision.placement.applied
         ours = self.granted(shipment.decision.grant) if applied else {}
+        if applied and self.spec.options.get("cost_tags"):
+            ours = merged(ours, self.labels(aws_tags(shipment.decision.placement)))
         variables = self.variables(shipment.environment)
         if variables is None:
             ti.context_carrier = carrier.load(ti.context_carrier, shipment.environment)
@@ -63,6 +66,10 @@ class StockBinding:
         not be told that way, for Airflow writes the workload into the container's log as it is.
         """
         return None
+
+    def labels(self, tags: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+        """What a task is called on the cluster's side, as ``executor_config``; nothing here."""
+        return {}
 
     def granted(self, grant: Any) -> dict[str, Any]:
         """The resources of a task as ``executor_config`` of the inner executor."""

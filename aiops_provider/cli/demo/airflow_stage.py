@@ -120,6 +120,10 @@ class AirflowStage:
         """Start a further process that ends with the stage; its process id."""
         return self._running.start(name, command, variables=variables)
 
+    def run(self, name: str, command: Sequence[str]) -> None:
+        """Run a command of this environment to its end; it must succeed."""
+        self._running.run(name, command, timeout_s=_MIGRATE_TIMEOUT_S)
+
     def pid(self, name: str) -> int:
         """Process id of one of the processes, by the name of its log."""
         return self._running.pid(name)

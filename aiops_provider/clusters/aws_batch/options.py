@@ -23,3 +23,7 @@ class AwsBatchOptions(StockOptions):
     platform: Literal["ec2", "fargate"] = Field(
         "ec2", description="What the compute environments consist of; Fargate has fixed sizes."
     )
+    cost_tags: bool = Field(
+        False,
+        description="Tag each task with DAG, task, run and team; needs the right to tag resources.",
+    )

@@ -26,3 +26,7 @@ class AwsEcsOptions(StockOptions):
     connection: str | None = Field(
         None, description="The host's connection with the credentials; default: those around it."
     )
+    cost_tags: bool = Field(
+        False,
+        description="Tag each task with DAG, task, run and team; needs the right to tag resources.",
+    )

@@ -1,5 +1,6 @@
 """The executors of AWS Batch and ECS as clusters use them, over the real SDK's own stubs."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from aiops_provider.airflow.inner.binding import Shipment
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError
 
 pytestmark = pytest.mark.filterwarnings("default")  # the provider's own deprecations
@@ -300,3 +302,22 @@ def test_the_users_words_for_a_container_go_over_ours(ecs):
     assert ("2048", "6144") == (overrides["cpu"], overrides["memory"])
     assert (2048, 6144) == (container["cpu"], container["memory"])
     assert ["python", "-m"] == container["command"][:2]
+
+
+@pytest.mark.parametrize("kind", ["aws_batch", "aws_ecs"])
+def test_a_task_is_tagged_for_the_bill_where_that_is_wanted(kind):
+    """With the user's own tags beside ours; where it is not wanted, no right to tag is needed."""
+    mine = {"tags": {"owner": "me"}} if kind == "aws_batch" else {"tags": [{"key": "owner", "value": "me"}]}  # fmt: skip
+    for wanted in (True, False):
+        known = replace(spec(kind), options={**OPTIONS[kind], "cost_tags": wanted})
+        binding = {"aws_batch": AwsBatchBinding, "aws_ecs": AwsEcsBinding}[kind](known)
+        sent = shipment(mine)
+        sent.decision.placement.run = TaskRun(TaskKey("medical", "train"), "r1")
+        sent.decision.placement.cluster = known.name
+        sent.decision.placement.route = SimpleNamespace(team="science")
+        config = binding.prepare(sent).ti.executor_config
+        tags = config["tags"]
+        said = tags if kind == "aws_batch" else {each["key"]: each["value"] for each in tags}
+        assert "me" == said["owner"]
+        assert ("science" if wanted else None) == said.get("aiops-team")
+        assert wanted == bool(config.get("propagateTags")) or kind == "aws_ecs"

@@ -10,6 +10,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, RouteCode
+from aiops_provider.domain.profile import ClusterLimit
 from aiops_provider.domain.workload import Generic, TaskKey, TaskRun
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -235,3 +236,37 @@ def test_a_profile_in_the_book_is_used():
         )
     )
     assert 5.0 == one.decide(request(index=2)).grant.memory_gib
+
+
+def limit(*clusters: str, binding: bool = False) -> ClusterLimit:
+    return ClusterLimit(clusters=clusters, reason="so they say", binding=binding)
+
+
+def test_limits_decide_before_the_price():
+    """Also what a task gets when it is only observed: a queue meant that cluster before us."""
+    assert "aws" == decider().decide(request(limits=(limit("aws"),))).cluster.name
+    observed = decider(mode="observe").decide(request(limits=(limit("aws"),)))
+    assert ("aws", False) == (observed.cluster.name, observed.placement.applied)
+
+
+def test_limits_hold_when_the_layer_cannot_decide():
+    """A team's task must not land where it may not be, whatever goes wrong."""
+    huge = Generic(memory_gib=500)
+    home = decider().decide(request(description=huge, limits=(limit("aws", binding=True),)))
+    assert ("aws", RouteCode.FALLBACK) == (home.cluster.name, home.placement.route.reason.code)
+    assert "aws is the first that it may use" in home.placement.route.reason.sentence
+
+
+def test_limits_that_leave_nothing_give_way_but_for_those_of_a_team():
+    """A queue that nobody knows must not stop a task, nor lead it out of its team's clusters."""
+    lost = decider().decide(request(limits=(limit(),)))
+    assert "onprem" == lost.cluster.name
+    assert "so they say" in lost.problem
+    of_team = decider().decide(request(limits=(limit("aws", binding=True), limit())))
+    assert "aws" == of_team.cluster.name
+
+
+def test_who_pays_is_on_record():
+    """A placement knows its team, decided or not."""
+    assert "science" == decider().decide(request(team="science")).placement.route.team
+    assert "science" == decider(enabled=False).decide(request(team="science")).placement.route.team

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from aiops_provider.domain.workload import Etl, Locality, ModelCandidate, description_schema
+from aiops_provider.domain.workload import (
+    Etl,
+    Generic,
+    Locality,
+    ModelCandidate,
+    description_schema,
+)
 
 
 def test_a_region_outside_the_residency_is_refused():
@@ -36,3 +42,11 @@ def test_the_schema_asks_for_task_and_kind():
     schema = description_schema()
     assert schema["$defs"]["Etl"]["required"] == ["task", "kind"]
     assert "records_per_s" in schema["$defs"]["Etl"]["properties"]
+
+
+def test_only_a_task_that_may_run_twice_is_run_twice():
+    """The message names both fields and what to do."""
+    with pytest.raises(ValidationError, match="set idempotent to true if that does no harm"):
+        Generic(on_cluster_loss="fence_and_rerun")
+    assert Generic(on_cluster_loss="fence_and_rerun", idempotent=True).idempotent
+    assert "wait" == Generic(idempotent=True).on_cluster_loss

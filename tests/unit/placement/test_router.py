@@ -17,7 +17,7 @@ from aiops_provider.domain.plan import (
     PlanStatus,
     RouteCode,
 )
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.workload import TaskKey
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.multiplexing import make_group
@@ -206,3 +206,56 @@ def test_next_route_of_a_held_task_leaves_the_cluster():
     following = router.next_route(router.route(PROFILE), PROFILE)
     assert following is not None
     assert following.cluster == "b"
+
+
+def limited(*clusters: str, pin: str | None = None, binding: bool = False) -> WorkloadProfile:
+    limit = ClusterLimit(clusters=clusters, reason="the queue is mapped", binding=binding)
+    return replace(PROFILE, pinned_cluster=pin, cluster_limits=(limit,))
+
+
+def test_a_limit_leaves_its_clusters_only_and_is_told():
+    """Cheaper ones are passed over by name of the rule; alternatives keep the rule too."""
+    route = Router(snapshot()).route(limited("b", "c"), now=NOW)
+    assert ("b", ["c"]) == (route.cluster, [each.cluster for each in route.alternatives])
+    assert "the queue is mapped" == route.reason.rejected["a"]
+
+
+def test_a_pin_overrides_a_limit_that_is_not_binding():
+    """It is the more definite wish of the same author; a team's limit is not the author's."""
+    router = Router(snapshot())
+    assert "a" == router.route(limited("b", pin="a"), now=NOW).cluster
+    with pytest.raises(InfeasibleError, match="the queue is mapped"):
+        router.route(limited("b", pin="a", binding=True), now=NOW)
+
+
+def test_a_limit_without_clusters_is_infeasible_with_its_reason():
+    """The name it stands for is unknown."""
+    with pytest.raises(InfeasibleError, match=r"no cluster: the queue is mapped.*aiops\.yaml"):
+        Router(snapshot()).route(limited(), now=NOW)
+
+
+def test_a_limit_holds_against_the_plan():
+    """Plans are made without knowing queues."""
+    route = Router(snapshot(plan=shares(a=1.0))).route(limited("c"), now=NOW)
+    assert "c" == route.cluster
+
+
+def test_among_full_places_the_shortest_queue_is_chosen():
+    """Not the one that is least overbooked: a few long tasks may wait longer than many short ones."""
+    load = {
+        ("a", "p"): InUse(cores=8, memory_gib=8, backlog_s=900),
+        ("b", "p"): InUse(cores=16, memory_gib=8, backlog_s=60),
+        ("c", "p"): InUse(cores=8, memory_gib=8, backlog_s=300),
+    }
+    route = Router(snapshot()).route(PROFILE, load=load, now=NOW)
+    assert "b" == route.cluster
+    assert ["c", "a"] == [each.cluster for each in route.alternatives]
+    assert "the shortest queue of all, about 60 s" in route.reason.sentence
+    assert 60 == route.reason.figures["expected_wait_s"]
+
+
+def test_a_place_with_room_has_no_queue():
+    """Whatever is booked there."""
+    load = {("a", "p"): InUse(cores=4, memory_gib=8, backlog_s=900)}
+    route = Router(snapshot()).route(PROFILE, load=load, now=NOW)
+    assert ("a", 0) == (route.cluster, route.reason.figures["expected_wait_s"])

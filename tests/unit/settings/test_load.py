@@ -31,6 +31,18 @@ def refusal(file: Path | None, environ: dict[str, str] | None = None) -> Configu
 
 
 BAD_FILES = {
+    "a queue of no cluster": (
+        LOCAL + "airflow:\n  queues:\n    gpu: [onprem, aws]\n",
+        (6, "airflow.queues.gpu", "no such cluster", "Name one of onprem"),
+    ),
+    "a queue of an empty list": (
+        LOCAL + "airflow:\n  queues: {gpu: []}\n",
+        (5, "airflow.queues.gpu", "at least 1", "Cluster"),
+    ),
+    "a team of no cluster": (
+        LOCAL + "teams:\n  science: {clusters: aws}\n",
+        (5, "teams.science.clusters", "no such cluster", "Name one of onprem"),
+    ),
     "unknown key": (
         "servr:\n  port: 1\n",
         (1, "servr", "unknown key", "Did you mean 'server'?"),

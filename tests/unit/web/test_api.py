@@ -66,6 +66,18 @@ def test_clusters_tell_their_state_but_not_their_options(caller, lively):
     assert "hush" not in answer.text
 
 
+def test_a_failed_check_is_told(caller, lively):
+    """By the API and on the page, with what failed."""
+    said = {"checked_at": "2026-03-02 12:00 UTC", "problem": "XCom backend: <nothing> is there"}
+    lively.require_store().set_check("cluster_check/onprem", said)
+    onprem, brazil = caller("read").get("/api/v1/clusters").json()
+    assert "XCom backend" in onprem["unfit_because"]
+    assert brazil["unfit_because"] is None
+    page = caller("read").get("/").text
+    assert "unfit" in page
+    assert "XCom backend: &lt;nothing&gt; is there" in page
+
+
 def test_quarantine_can_be_lifted(caller, lively):
     """An administrator releases a response once."""
     client = caller("admin")

@@ -1,0 +1,120 @@
+"""What clusters tell of the work that they were given, and what Airflow and the layer hear of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
+from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
+from aiops_provider.airflow.inner.failure_record import loss_record
+from aiops_provider.airflow.versions import count
+from aiops_provider.domain.units import utc_now
+
+if TYPE_CHECKING:
+    from aiops_provider.airflow.inner.cluster import InnerCluster, News
+    from aiops_provider.airflow.placer import Placer
+    from aiops_provider.control.layer import Layer
+
+log = logging.getLogger(__name__)
+
+
+class Arrivals:
+    """
+    Takes in news of clusters.
+
+    Args:
+        layer: Hears what was taken and what ended.
+        placer: Hears where something failed.
+        flights: What is under way.
+        journey: The ways back.
+        clusters: All clusters.
+        change_state: The executor's own, by which Airflow hears.
+        forget: Drops everything that is known of a key.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        placer: Placer,
+        flights: InFlight,
+        journey: Journey,
+        *,
+        clusters: Mapping[str, InnerCluster],
+        change_state: Callable[..., None],
+        forget: Callable[[Any], None],
+    ) -> None:
+        self._layer = layer
+        self._placer = placer
+        self._flights = flights
+        self._journey = journey
+        self._clusters = clusters
+        self._change_state = change_state
+        self._forget = forget
+
+    def take_in(self, cluster: str, news: News) -> None:
+        """
+        Take in one piece of news; nothing happens if it is of a placement that counts no more.
+
+        Args:
+            cluster: Who says so.
+            news: What.
+        """
+        flight = self._flights.of(cluster, news)
+        if flight is None:
+            return  # not its owner any more: the task has been placed elsewhere since
+        if isinstance(news, Accepted):
+            self._change_state(news.key, news.state, news.external_id, remove_running=False)
+            if flight.run is not None:
+                self._layer.submitted(flight.run, news.epoch)
+        elif isinstance(news, Ended):
+            self._take_in_end(cluster, news)
+        elif isinstance(news, Refused):
+            self._take_in_refusal(cluster, news)
+        else:
+            self._journey.give_back([news.key])
+
+    def _take_in_end(self, cluster: str, ended: Any) -> None:
+        flight = self._flights.pop(ended.key)
+        decision = self._placer.forget(ended.key)
+        if ended.record is not None:
+            self._layer.executed(ended.record)
+            if decision is not None and decision.placement.applied:
+                self._placer.failed_places.learn(ended.record)
+        elif flight.run is not None:
+            self._layer.decider.ledger.release(flight.run)
+        if ended.clean:
+            self._change_state(ended.key, flight.states.success)
+        else:
+            self._change_state(ended.key, flight.states.failure, f"{cluster}: {ended.message}")
+
+    def _take_in_refusal(self, cluster: str, refused: Any) -> None:
+        flight = self._flights[refused.key]
+        log.warning("Cluster %s did not take %s: %s", cluster, refused.key, refused.reason)
+        if flight.run is not None:
+            times = self._placer.failed_places.refused(flight.run, cluster, refused.reason)
+            if times <= self._layer.settings.routing.max_fail_overs:
+                self._journey.give_back([refused.key])
+                return
+        self._forget(refused.key)
+        self._change_state(refused.key, flight.states.failure, f"{cluster}: {refused.reason}")
+
+    def take_in_fenced(self, flight: Flight) -> None:
+        """
+        Note that a try counts no more, and keep its successor from where it was lost.
+
+        Args:
+            flight: As it was.
+        """
+        if flight.run is None:
+            return
+        name = flight.cluster
+        started_at = utc_now() - timedelta(seconds=time.monotonic() - flight.since)
+        record = loss_record(flight.run, self._clusters[name].spec, started_at=started_at)
+        self._layer.fenced(record, flight.epoch)
+        count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
+        why = f"it was lost while try {flight.run.try_number} ran there"
+        self._placer.failed_places.add(flight.run, name, why)

@@ -1,0 +1,70 @@
+"""What is booked, and how long it will take."""
+
+import pytest
+
+from aiops_provider.control.load import LoadLedger
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.workload import TaskKey, TaskRun
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock):
+    machine = Capacity(cores=4, memory_gib=16)
+    pool = Pool(name="p", machine=machine, max_instances=1, price_usd_per_hour=1.0)
+    cluster = ClusterSpec(name="c", kind="local", provider="x", region="y", pools=(pool,))
+    return LoadLedger((cluster,), clock=clock)
+
+
+def book(ledger, number, *, cores=2, expected_s=60.0, limited=True) -> TaskRun:
+    run = TaskRun(TaskKey("d", "t"), "r", number)
+    grant = ResourceRequest(cores=cores, memory_gib=1)
+    ledger.book(run, cluster="c", pool="p", grant=grant, limited=limited, expected_s=expected_s)
+    return run
+
+
+def test_the_backlog_is_what_is_left_of_everything_booked(ledger, clock):
+    """Half a pool for a minute is half a minute of the pool; what runs gets shorter."""
+    first = book(ledger, 1)
+    book(ledger, 2)
+    assert pytest.approx(60) == ledger.load()["c", "p"].backlog_s
+    assert ledger.admit(first)
+    clock.now += 40
+    assert pytest.approx(40) == ledger.load()["c", "p"].backlog_s
+    clock.now += 500
+    assert pytest.approx(30) == ledger.load()["c", "p"].backlog_s
+
+
+def test_being_asked_again_does_not_start_a_task_anew(ledger, clock):
+    """Admitted is admitted."""
+    run = book(ledger, 1)
+    ledger.admit(run)
+    clock.now += 40
+    ledger.admit(run)
+    assert pytest.approx(10) == ledger.load()["c", "p"].backlog_s
+
+
+def test_what_is_not_limited_or_not_known_is_no_backlog(ledger):
+    """A task that is only observed is in nobody's way; an unknown duration is not made up."""
+    book(ledger, 1, limited=False)
+    assert {} == ledger.load()
+    book(ledger, 2, expected_s=0.0)
+    assert (2, 0) == (ledger.load()["c", "p"].cores, ledger.load()["c", "p"].backlog_s)
+
+
+def test_what_ended_is_gone(ledger):
+    """The next task does not wait for it."""
+    ledger.release(book(ledger, 1))
+    assert {} == ledger.load()
