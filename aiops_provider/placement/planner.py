@@ -9,7 +9,7 @@ and gap, and what one more core-hour of each cluster would be worth.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -26,9 +26,15 @@ from aiops_provider.placement.figures import (
     unplaced_shares,
     without_noise,
 )
+from aiops_provider.placement.large_search import search_large
 from aiops_provider.placement.problem import PlacementProblem, make_problem
+from aiops_provider.placement.problem_columns import ProblemColumns, make_columns
 from aiops_provider.placement.remarks import remarks
 from aiops_provider.placement.search import Clock, Outcome, least_cost, most_sla, shadow_prices
+
+# A program with more options than this is decomposed. Measured by benchmarks.placement.plan_scale:
+# below it, one program is as good in the same time and simpler to explain.
+MOST_OPTIONS_AT_ONCE = 10_000
 
 
 def plan_placement(
@@ -64,6 +70,18 @@ def plan_placement(
     """
     clock = Clock(time_limit_s)
     inputs = (tuple(groups), tuple(clusters))
+    columns = _columns_if_large(*inputs, unavailable=unavailable, egress=egress)
+    if columns is not None:
+        large = search_large(columns, objective, clock, gap_tolerance)
+        return _plan(
+            large.problem,
+            objective,
+            large.outcome,
+            worth=large.worth,
+            gap_tolerance=gap_tolerance,
+            solve_s=clock.elapsed_s,
+            now=now,
+        )
     problem = make_problem(*inputs, unavailable=unavailable, egress=egress)
     search = BindingSearch(problem)
     find = most_sla if objective.maximize_sla else least_cost
@@ -90,6 +108,20 @@ def plan_placement(
         solve_s=clock.elapsed_s,
         now=now,
     )
+
+
+def _columns_if_large(
+    groups: Sequence[WorkloadGroup],
+    clusters: Sequence[ClusterSpec],
+    *,
+    unavailable: Collection[str],
+    egress: EgressPrices | None,
+) -> ProblemColumns | None:
+    pools = sum(len(cluster.pools) for cluster in clusters)
+    if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
+        return None
+    columns = make_columns(groups, clusters, unavailable=unavailable, egress=egress)
+    return columns if columns.options > MOST_OPTIONS_AT_ONCE else None
 
 
 def _plan(

@@ -148,7 +148,7 @@ def make_problem(
     refusals: dict[str, dict[str, str]] = {}
     sizes = _Sizes()
     for index, group in enumerate(ordered_groups):
-        refusals[group.name] = _refusals(
+        refusals[group.name] = refusals_of(
             group, ordered_clusters, unavailable=unavailable, freed=group.name in freed
         )
         for cluster in usable:
@@ -173,13 +173,22 @@ def demand_of(group: WorkloadGroup, pool: Pool) -> dict[str, tuple[float, ...]]:
     return demand
 
 
-def _refusals(
+def refusals_of(
     group: WorkloadGroup,
     clusters: Sequence[ClusterSpec],
     *,
     unavailable: Collection[str],
     freed: bool,
 ) -> dict[str, str]:
+    """
+    Why a cluster is no option for a group, by its name.
+
+    Args:
+        group: The group.
+        clusters: All of them.
+        unavailable: Names of those that must not be used.
+        freed: Whether the group's pin, regions and providers are ignored.
+    """
     reasons = {}
     for cluster in clusters:
         rule = None if freed else rule_against(group, cluster)
