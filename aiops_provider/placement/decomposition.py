@@ -33,7 +33,7 @@ _TELLING_PRICE = 1e-3
 _MOST_EXTENSIONS = 6
 _ADDED_PER_GROUP = 3
 # Parts of the time that is left: for the prices, and of the rest for the program.
-_FOR_PRICES, _FOR_PROGRAM = 0.5, 0.7
+_FOR_PRICES, _FOR_PROGRAM = 0.6, 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

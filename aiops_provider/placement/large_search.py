@@ -21,7 +21,7 @@ from aiops_provider.placement.search import Clock, Outcome, how_cheap
 
 _SOLVER = "HiGHS, decomposed"
 # Parts of the time: for what is placed, before its price; and for reaching the level at all.
-_FOR_PLACING, _FOR_LEVEL = 0.6, 0.7
+_FOR_PLACING, _FOR_LEVEL = 0.8, 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
