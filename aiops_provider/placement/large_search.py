@@ -20,8 +20,8 @@ from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.search import Clock, Outcome, how_cheap
 
 _SOLVER = "HiGHS, decomposed"
-# Parts of the time: for what is placed, before its price; and for reaching the level at all.
-_FOR_PLACING, _FOR_LEVEL = 0.8, 0.7
+# Parts of the time: for what is placed, before its price; for the level; for the nearest plan.
+_FOR_PLACING, _FOR_LEVEL, _FOR_NEAREST = 0.8, 0.7, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,13 @@ def _least_cost(
 def _nearest(columns: ProblemColumns, objective: Objective, clock: Clock, gap: float) -> LargePlan:
     """The level was not reached: place as much as possible, and say whether that is proven."""
     budget, level = objective.budget_usd_per_hour, objective.sla
-    most = decompose(columns, Target(budget_usd_per_hour=budget), clock.left, gap)
+    # What is left is for saying which limits conflict.
+    most = decompose(
+        columns,
+        Target(budget_usd_per_hour=budget),
+        lambda share: clock.left(_FOR_NEAREST) * share,
+        gap,
+    )
     problem, shares = _as_problem(columns, most)
     worth = dict.fromkeys((cluster.name for cluster in columns.clusters), 0.0)
     if attained(problem, shares) >= level - SAME_ATTAINMENT:

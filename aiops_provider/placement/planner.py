@@ -26,6 +26,7 @@ from aiops_provider.placement.figures import (
     unplaced_shares,
     without_noise,
 )
+from aiops_provider.placement.large_conflict import explain_large
 from aiops_provider.placement.large_search import search_large
 from aiops_provider.placement.problem import PlacementProblem, make_problem
 from aiops_provider.placement.problem_columns import ProblemColumns, make_columns
@@ -73,6 +74,18 @@ def plan_placement(
     columns = _columns_if_large(*inputs, unavailable=unavailable, egress=egress)
     if columns is not None:
         large = search_large(columns, objective, clock, gap_tolerance)
+        if not large.outcome.feasible:
+
+            def rewrite_columns(freed: Collection[str]) -> ProblemColumns:
+                return make_columns(*inputs, unavailable=unavailable, egress=egress, freed=freed)
+
+            large.outcome.lines += explain_large(
+                columns,
+                objective,
+                attainable=attained(large.problem, large.outcome.shares),
+                rewrite=rewrite_columns,
+                time_limit_s=clock.left(),
+            )
         return _plan(
             large.problem,
             objective,
