@@ -79,10 +79,11 @@ class _Room:
         left = self._left[columns.limit_of[columns.kind[group]][:, pools]]
         need = columns.demand[:, group, :][:, None, :]
         fits = np.full(left.shape, np.inf)
-        np.divide(left, need, out=fits, where=need > 0)
         cost = columns.cost[group, pools]
         afford = np.full(len(pools), np.inf)
-        np.divide(self._money, cost, out=afford, where=cost > 0)
+        with np.errstate(over="ignore"):  # almost nothing fits infinitely often
+            np.divide(left, need, out=fits, where=need > 0)
+            np.divide(self._money, cost, out=afford, where=cost > 0)
         shares: NDArray[np.float64] = np.maximum(np.minimum(fits.min(axis=(0, 2)), afford), 0.0)
         return shares
 

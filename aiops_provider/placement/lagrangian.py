@@ -32,6 +32,8 @@ _TEMPERATURES = (0.3, 0.1, 0.03, 0.01)
 _STEPS = 40
 # Sums of as many terms as there are groups are exact to about this; the bound gives it away.
 _ROUNDING = 1e-9
+# Costs are at most this many units of money, and a unit is no less than this.
+_MOST_USD, _LEAST_USD = 1e6, 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,8 +105,10 @@ class Lagrangian:
         self.worth = columns.weight / whole if whole else columns.weight
         cheapest = columns.cost.min(axis=1, initial=np.inf)
         spend = float(cheapest[np.isfinite(cheapest)].sum())
-        # Everything is counted in shares of what all groups together are worth or cost.
-        self.usd = spend or 1.0
+        dearest = float(columns.cost[np.isfinite(columns.cost)].max(initial=0.0))
+        # Everything is counted in shares of what all groups together are worth or cost, and no
+        # ratio leaves the range of single precision.
+        self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD)
         self.scale = np.maximum(self.worth, 1e-3 / max(1, len(self.worth)))
         self._capacity = np.where(np.isfinite(columns.capacity), columns.capacity, 1.0)
         self.active = _active(columns)
@@ -199,7 +203,8 @@ class Lagrangian:
         for block in self._blocks:
             kind = int(columns.kind[block.groups[0]]) if len(block.groups) else 0
             cost = columns.cost[np.ix_(block.groups, block.pools)] / self.usd
-            own = np.where(np.isfinite(cost), cost * self._dear(prices), np.inf)
+            own = np.where(block.forbidden, 0.0, cost) * self._dear(prices)
+            own[block.forbidden] = np.inf
             for resource, rows in enumerate(columns.limit_of[kind]):
                 own += columns.demand[resource, block.groups] @ per_unit[rows[block.pools]].T
             own = prices.level * self.worth[block.groups][:, None] - own
