@@ -9,7 +9,7 @@ and gap, and what one more core-hour of each cluster would be worth.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -26,9 +26,16 @@ from aiops_provider.placement.figures import (
     unplaced_shares,
     without_noise,
 )
+from aiops_provider.placement.large_conflict import explain_large
+from aiops_provider.placement.large_search import search_large
 from aiops_provider.placement.problem import PlacementProblem, make_problem
+from aiops_provider.placement.problem_columns import ProblemColumns, make_columns
 from aiops_provider.placement.remarks import remarks
 from aiops_provider.placement.search import Clock, Outcome, least_cost, most_sla, shadow_prices
+
+# A program with more options than this is decomposed: with 500 groups and 20 pools both HiGHS and
+# CBC were seen to hit a limit of 25 s on one program.
+MOST_OPTIONS_AT_ONCE = 10_000
 
 
 def plan_placement(
@@ -64,6 +71,30 @@ def plan_placement(
     """
     clock = Clock(time_limit_s)
     inputs = (tuple(groups), tuple(clusters))
+    columns = _columns_if_large(*inputs, unavailable=unavailable, egress=egress)
+    if columns is not None:
+        large = search_large(columns, objective, clock, gap_tolerance)
+        if not large.outcome.feasible:
+
+            def rewrite_columns(freed: Collection[str]) -> ProblemColumns:
+                return make_columns(*inputs, unavailable=unavailable, egress=egress, freed=freed)
+
+            large.outcome.lines += explain_large(
+                columns,
+                objective,
+                attainable=attained(large.problem, large.outcome.shares),
+                rewrite=rewrite_columns,
+                time_limit_s=clock.left(),
+            )
+        return _plan(
+            large.problem,
+            objective,
+            large.outcome,
+            worth=large.worth,
+            gap_tolerance=gap_tolerance,
+            solve_s=clock.elapsed_s,
+            now=now,
+        )
     problem = make_problem(*inputs, unavailable=unavailable, egress=egress)
     search = BindingSearch(problem)
     find = most_sla if objective.maximize_sla else least_cost
@@ -90,6 +121,20 @@ def plan_placement(
         solve_s=clock.elapsed_s,
         now=now,
     )
+
+
+def _columns_if_large(
+    groups: Sequence[WorkloadGroup],
+    clusters: Sequence[ClusterSpec],
+    *,
+    unavailable: Collection[str],
+    egress: EgressPrices | None,
+) -> ProblemColumns | None:
+    pools = sum(len(cluster.pools) for cluster in clusters)
+    if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
+        return None
+    columns = make_columns(groups, clusters, unavailable=unavailable, egress=egress)
+    return columns if columns.options > MOST_OPTIONS_AT_ONCE else None
 
 
 def _plan(

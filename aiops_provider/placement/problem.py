@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.placement.cost import (
     EgressPrices,
     egress_usd_per_gib,
@@ -148,7 +149,7 @@ def make_problem(
     refusals: dict[str, dict[str, str]] = {}
     sizes = _Sizes()
     for index, group in enumerate(ordered_groups):
-        refusals[group.name] = _refusals(
+        refusals[group.name] = refusals_of(
             group, ordered_clusters, unavailable=unavailable, freed=group.name in freed
         )
         for cluster in usable:
@@ -169,17 +170,26 @@ def demand_of(group: WorkloadGroup, pool: Pool) -> dict[str, tuple[float, ...]]:
     """What the whole group takes of each resource of a pool, by slot."""
     demand = {"cores": group.cores_by_slot, "memory_gib": group.memory_gib_by_slot}
     if group.request.accelerators:
-        demand[_accelerator(group, pool)] = group.accelerators_by_slot
+        demand[accelerator_taken(group.request, pool)] = group.accelerators_by_slot
     return demand
 
 
-def _refusals(
+def refusals_of(
     group: WorkloadGroup,
     clusters: Sequence[ClusterSpec],
     *,
     unavailable: Collection[str],
     freed: bool,
 ) -> dict[str, str]:
+    """
+    Why a cluster is no option for a group, by its name.
+
+    Args:
+        group: The group.
+        clusters: All of them.
+        unavailable: Names of those that must not be used.
+        freed: Whether the group's pin, regions and providers are ignored.
+    """
     reasons = {}
     for cluster in clusters:
         rule = None if freed else rule_against(group, cluster)
@@ -287,14 +297,15 @@ def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
     return limits
 
 
-def _accelerator(group: WorkloadGroup, pool: Pool) -> str:
-    if group.request.accelerator is not None:
-        return group.request.accelerator
-    offered = accelerators_offered(pool.machine, group.request)
+def accelerator_taken(request: ResourceRequest, pool: Pool) -> str:
+    """The model that a request gets on a pool that suits it: its own, or what is there most often."""
+    if request.accelerator is not None:
+        return request.accelerator
+    offered = accelerators_offered(pool.machine, request)
     return min(
         model
         for model in pool.machine.accelerators
-        if accelerators_offered(pool.machine, replace(group.request, accelerator=model)) == offered
+        if accelerators_offered(pool.machine, replace(request, accelerator=model)) == offered
     )
 
 

@@ -201,7 +201,7 @@ def _cheapest(
     searched = search.ask(question, time_limit_s=clock.left(0.8), gap_tolerance=gap, start=start)
     plans = [placed, *(s.values for s in (fitted, searched) if s.values is not None)]
     best = min(plans, key=lambda shares: spend(problem, shares))
-    return best, _how_cheap(spend(problem, best), searched.bound)
+    return best, how_cheap(spend(problem, best), searched.bound)
 
 
 def _at_level(
@@ -225,7 +225,8 @@ def _at_level(
     return min(plans, key=lambda shares: spend(problem, shares))
 
 
-def _how_cheap(cost: float, bound: float) -> str:
+def how_cheap(cost: float, bound: float) -> str:
+    """How much cheaper a plan that places as much could be at most, in words."""
     gap = relative_gap(cost, bound)
     if gap <= 1e-4:
         return "No plan that places as much is cheaper."

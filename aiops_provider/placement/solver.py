@@ -124,7 +124,7 @@ def _run_highs(model: Model, limit_s: float, gap: float, relaxed: bool) -> _Foun
     import pulp
 
     lp = model.lp
-    lp.solverModel = _quiet_highs()
+    lp.solverModel = quiet_highs()
     for option, value in {
         "time_limit": limit_s,
         "mip_rel_gap": gap,
@@ -178,7 +178,7 @@ def _give_start(model: Model) -> None:
 _HIGHS_FEASIBLE = 2  # kSolutionStatusFeasible
 
 
-def _quiet_highs() -> Any:
+def quiet_highs() -> Any:
     """HiGHS without its banner, which would stand in the middle of our JSON output."""
     import highspy
 

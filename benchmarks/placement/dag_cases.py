@@ -38,7 +38,7 @@ class Case:
 
 def cases(data: Path, seed: int) -> list[Case]:
     """All cases; the same for the same files and seed."""
-    egress = _read_egress(data / "skyplane-network" / "egress_cost_2022-05.csv.gz")
+    egress = read_egress(data / "skyplane-network" / "egress_cost_2022-05.csv.gz")
     prices = _read_prices(data / "vm-prices" / "vms.csv.gz", {a for a, _ in egress})
     regions = sorted(set.intersection(*(set(found) for found in prices.values())))
     chance = random.Random(seed)  # noqa: S311 - no secret
@@ -91,7 +91,7 @@ def _case(
     return Case(name, tuple(tasks), tuple(transfers), egress, regions)
 
 
-def _read_egress(path: Path) -> dict[tuple[str, str], float]:
+def read_egress(path: Path) -> dict[tuple[str, str], float]:
     """USD per GiB by pair of regions, the cheapest of a region's zones."""
     found: dict[tuple[str, str], float] = {}
     for row in _rows(path):

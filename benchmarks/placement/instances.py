@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import random
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
@@ -37,7 +37,8 @@ def draw_clusters(
     *,
     pools: int = 3,
     machines: tuple[int, int] = (2, 40),
-    regions: Sequence[tuple[str, str]] | None = None,
+    regions: Collection[tuple[str, str]] | None = None,
+    accelerated_share: float = 0.25,
 ) -> tuple[ClusterSpec, ...]:
     """
     Clusters of a few machine types each, at list prices.
@@ -46,9 +47,10 @@ def draw_clusters(
         data: Folder of the placement data.
         count: How many clusters.
         random_source: Seeded.
-        pools: Machine types of each cluster; a region's accelerators come first in one of four.
+        pools: Machine types of each cluster.
         machines: Fewest and most machines of a pool.
         regions: Cloud and region to draw from; default: all on the price list.
+        accelerated_share: Of the clusters; there the region's accelerators come first.
     """
     by_region = priced_machines(data)
     places = sorted(place for place in by_region if regions is None or place in regions)
@@ -58,7 +60,7 @@ def draw_clusters(
         offered = by_region[cloud, region]
         accelerated = [row for row in offered if float(row["gpu_count"] or 0) >= 1]
         chosen = random_source.sample(offered, min(pools, len(offered)))
-        if accelerated and random_source.random() < 0.25:
+        if accelerated and random_source.random() < accelerated_share:
             chosen[0] = random_source.choice(accelerated)
         clusters.append(
             ClusterSpec(

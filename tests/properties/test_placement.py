@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,9 +18,13 @@ from aiops_provider.domain.profile import (
     WorkloadProfile,
 )
 from aiops_provider.domain.workload import TaskKey
+from aiops_provider.errors import PlanError
+from aiops_provider.placement.bidding import place_by_prices
 from aiops_provider.placement.feasibility import check_plan
+from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
 from aiops_provider.placement.multiplexing import make_group, multiplex
 from aiops_provider.placement.planner import plan_placement
+from aiops_provider.placement.problem_columns import make_columns
 from aiops_provider.placement.router import InUse, Router, RouterSnapshot
 
 NOW = datetime(2026, 1, 7, 15, 30, tzinfo=UTC)
@@ -160,6 +165,100 @@ def test_the_order_of_the_inputs_changes_nothing(data, profiles, clusters, objec
     made = plan(multiplex(profiles, clusters=clusters), clusters, objective)
     assert made.assignments == other.assignments
     assert made.groups == other.groups
+
+
+def decomposed(groups, clusters, objective, **options):
+    """As for a problem that is too large for one program."""
+    with patch("aiops_provider.placement.planner.MOST_OPTIONS_AT_ONCE", 0):
+        return plan(groups, clusters, objective, **options)
+
+
+@solved
+@given(workloads(), some_clusters(), objectives, st.integers(0, 4))
+def test_no_decomposed_plan_breaks_a_promise(profiles, clusters, objective, away):
+    """Neither a limit nor a figure: the checker shares no code with it."""
+    unavailable = frozenset({f"c{away}"})
+    groups = [make_group([profile]) for profile in profiles]
+    try:
+        made = decomposed(groups, clusters, objective, unavailable=unavailable)
+    except PlanError:
+        # A level within a solver's tolerance of the most that can be placed is neither.
+        assert not objective.maximize_sla
+        return
+    broken = check_plan(made, clusters, unavailable)
+    if made.status is PlanStatus.INFEASIBLE:
+        broken = tuple(each for each in broken if each.kind not in {"sla", "bound"})
+        assert "conflict" in made.explanation[0]
+    assert () == broken
+
+
+@solved
+@given(workloads(), some_clusters(), budgets)
+def test_a_decomposed_plan_lies_between_greedy_and_the_optimum_and_its_bound_above(
+    profiles, clusters, budget
+):
+    """What it proves holds for the plan that one program finds, and it beats the rule of thumb."""
+    groups = [make_group([profile]) for profile in profiles]
+    objective = Objective(budget_usd_per_hour=budget)
+    best, made = plan(groups, clusters, objective), decomposed(groups, clusters, objective)
+    assert made.bound >= best.sla_attainment - 1e-5
+    assert made.sla_attainment <= best.bound + 1e-5
+    columns = make_columns(groups, clusters)
+    lagrangian = Lagrangian(columns, Target(budget_usd_per_hour=budget))
+    rows, _, shares = place_by_prices(lagrangian)
+    assert made.sla_attainment >= float((lagrangian.worth[rows] * shares).sum()) - 1e-6
+
+
+@solved
+@given(workloads(), some_clusters(), budgets, st.sampled_from([0.3, 0.6, 0.9]))
+def test_the_least_cost_is_never_below_the_decomposed_bound(profiles, clusters, budget, level):
+    """With and without a budget."""
+    groups = [make_group([profile]) for profile in profiles]
+    objective = Objective(maximize_sla=False, sla=level, budget_usd_per_hour=budget)
+    best = plan(groups, clusters, objective)
+    if best.status is PlanStatus.INFEASIBLE:
+        return
+    try:
+        made = decomposed(groups, clusters, objective)
+    except PlanError:
+        return
+    if made.status is not PlanStatus.INFEASIBLE:
+        assert made.bound <= best.cost_usd_per_hour * (1 + 1e-6) + 1e-5
+        assert made.cost_usd_per_hour >= best.bound * (1 - 1e-6) - 1e-5
+
+
+@solved
+@given(st.data(), workloads(), some_clusters(), budgets)
+def test_the_order_of_the_inputs_changes_nothing_in_a_decomposed_plan(
+    data, profiles, clusters, budget
+):
+    """Ties are broken by name."""
+    groups, objective = (
+        [make_group([profile]) for profile in profiles],
+        Objective(budget_usd_per_hour=budget),
+    )
+    made = decomposed(groups, clusters, objective)
+    other = decomposed(
+        data.draw(st.permutations(groups)), data.draw(st.permutations(clusters)), objective
+    )
+    assert made.assignments == other.assignments
+    assert made.bound == other.bound
+
+
+@routed
+@given(workloads(), some_clusters(), budgets, st.lists(st.floats(0, 2), min_size=1, max_size=5))
+def test_whatever_the_prices_the_bound_holds(profiles, clusters, budget, drawn):
+    """A rule of thumb never beats it."""
+    groups = [make_group([profile]) for profile in profiles]
+    columns = make_columns(groups, clusters)
+    lagrangian = Lagrangian(columns, Target(budget_usd_per_hour=budget))
+    limits = lagrangian.money_alone().limits
+    if len(lagrangian.active):
+        some = [drawn[i % len(drawn)] for i in range(len(lagrangian.active))]
+        limits.ravel()[lagrangian.active] = some
+    prices = Prices(limits=limits, budget=0.0 if budget is None else drawn[0], level=1.0)
+    rows, _, shares = place_by_prices(lagrangian)
+    assert float((lagrangian.worth[rows] * shares).sum()) <= lagrangian.bound(prices) + 1e-6
 
 
 loads = st.dictionaries(

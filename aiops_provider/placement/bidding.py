@@ -1,0 +1,131 @@
+"""
+Places groups one after the other where they gain most beyond the prices of what they take.
+
+With the prices of a Lagrangian bound this is bid-price control (Talluri and van Ryzin, An analysis of
+bid-price controls for network revenue management, Management Science 1998); with a price of money
+alone it is the rule of thumb of :mod:`aiops_provider.placement.greedy`. Either way it ends after one
+pass, whatever the time limit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aiops_provider.placement.lagrangian import Lagrangian, Prices
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Shares = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
+    """Indices of groups and pools, and the share of the group that is there."""
+
+_WORTH_PLACING = 1e-6
+# Most groups fit on one of the pools where they gain most; only then all are looked at.
+_FIRST = 6
+
+
+def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Shares:
+    """
+    Shares within capacity and budget, but not always up to the SLA level.
+
+    Args:
+        lagrangian: Of the problem and target.
+        prices: Of all limits; default: only the spend counts.
+    """
+    import numpy as np
+
+    if prices is None:
+        prices = lagrangian.money_alone()
+    gains = lagrangian.gains(prices)
+    room = _Room(lagrangian)
+    best = gains.max(axis=1, initial=-np.inf)
+    worth = lagrangian.worth
+    dear = (prices.level * worth - best) / np.maximum(worth, 1e-300)
+    missing = 1.0 if lagrangian.target.level is None else lagrangian.target.level
+    placed: list[tuple[int, int, float]] = []
+    for group in np.argsort(dear, kind="stable").tolist():
+        if missing <= 0.0 or not math.isfinite(best[group]):
+            break
+        wanted = min(1.0, missing / worth[group]) if worth[group] > 0 else 1.0
+        for pool, share in _choose(room, group, gains[group], wanted):
+            placed.append((group, pool, share))
+            missing -= share * worth[group]
+    groups, pools, shares = zip(*placed, strict=True) if placed else ((), (), ())
+    return (
+        np.array(groups, dtype=np.intp),
+        np.array(pools, dtype=np.intp),
+        np.array(shares, dtype=np.float64),
+    )
+
+
+class _Room:
+    """What is left of every limit."""
+
+    def __init__(self, lagrangian: Lagrangian) -> None:
+        import numpy as np
+
+        self.columns = columns = lagrangian.columns
+        self._left = np.repeat(columns.capacity[:, None], columns.demand.shape[2], axis=1)
+        budget = lagrangian.target.budget_usd_per_hour
+        self._money = math.inf if budget is None else budget
+
+    def shares(self, group: int, pools: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Largest share of the group that still fits on each pool."""
+        import numpy as np
+
+        columns = self.columns
+        left = self._left[columns.limit_of[columns.kind[group]][:, pools]]
+        need = columns.demand[:, group, :][:, None, :]
+        fits = np.full(left.shape, np.inf)
+        cost = columns.cost[group, pools]
+        afford = np.full(len(pools), np.inf)
+        with np.errstate(over="ignore"):  # almost nothing fits infinitely often
+            np.divide(left, need, out=fits, where=need > 0)
+            np.divide(self._money, cost, out=afford, where=cost > 0)
+        shares: NDArray[np.float64] = np.maximum(np.minimum(fits.min(axis=(0, 2)), afford), 0.0)
+        return shares
+
+    def take(self, group: int, pool: int, share: float) -> None:
+        columns = self.columns
+        rows = columns.limit_of[columns.kind[group], :, pool]
+        for resource, row in enumerate(rows):
+            self._left[row] -= share * columns.demand[resource, group]
+        self._money -= share * float(columns.cost[group, pool])
+
+
+def _choose(
+    room: _Room, group: int, gain: NDArray[np.float64], wanted: float
+) -> list[tuple[int, float]]:
+    """What was taken, by pool."""
+    import numpy as np
+
+    ranked = np.argsort(-gain, kind="stable")
+    ranked = ranked[np.isfinite(gain[ranked])]
+    fitting = room.shares(group, ranked[:_FIRST])
+    if not (fitting >= wanted).any() and len(ranked) > _FIRST:
+        fitting = np.append(fitting, room.shares(group, ranked[_FIRST:]))
+    complete = np.flatnonzero(fitting >= wanted)
+    if len(complete):
+        pool = int(ranked[complete[0]])
+        room.take(group, pool, wanted)
+        return [(pool, wanted)]
+    fitting = np.minimum(fitting, wanted)
+    # Nothing takes it all: either one pool that must have it alone, or several that may share it.
+    whole = room.columns.whole[group, ranked]
+    alone = np.where(whole, fitting, 0.0)
+    if alone.max(initial=0.0) > fitting[~whole].sum():
+        pool, share = int(ranked[alone.argmax()]), float(alone.max())
+        if share <= _WORTH_PLACING:
+            return []
+        room.take(group, pool, share)
+        return [(pool, share)]
+    taken = []
+    for pool in ranked[~whole].tolist():
+        share = min(wanted, float(room.shares(group, np.array([pool]))[0]))
+        if share > _WORTH_PLACING:
+            room.take(group, pool, share)
+            taken.append((pool, share))
+            wanted -= share
+    return taken

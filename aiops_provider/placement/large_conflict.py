@@ -1,0 +1,179 @@
+"""
+Why no plan of a large problem reaches the SLA level, and ways out.
+
+As :mod:`aiops_provider.placement.conflict`, with bounds in place of solved programs: limits conflict
+when even a bound on what can be placed within them stays below the level. A limit is dropped when
+the others still conflict without it; one of which that is not proven stays. So the set named is
+always a conflict, and irreducible as far as the bounds tell.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from aiops_provider.domain.plan import Objective
+from aiops_provider.placement.decomposition import Placed, decompose
+from aiops_provider.placement.lagrangian import Target
+from aiops_provider.placement.problem_columns import ProblemColumns
+
+_REACHED = 1e-6
+_HALVINGS = 5
+_LARGEST_FACTOR = 16.0
+_GAP = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Limits in force: the budget, capacities of clusters, and whether groups' rules count."""
+
+    budget: bool
+    clusters: frozenset[str]
+    rules: bool
+
+
+def explain_large(
+    columns: ProblemColumns,
+    objective: Objective,
+    *,
+    attainable: float,
+    rewrite: Callable[[Collection[str]], ProblemColumns],
+    time_limit_s: float,
+) -> tuple[str, ...]:
+    """
+    Name the limits that conflict and ways out of it.
+
+    Args:
+        columns: Of a problem that no plan solves at the objective's SLA level.
+        objective: Least cost at an SLA level.
+        attainable: Share that a plan within all limits places.
+        rewrite: The problem with the pins, regions and providers of these groups ignored.
+        time_limit_s: For all questions; with less time the set may be larger than needed.
+    """
+    questions = _Questions(columns, objective, rewrite, time.perf_counter() + time_limit_s)
+    kept = questions.irreducible()
+    words = [f"objective.sla = {objective.sla:g}"]
+    if kept.budget:
+        words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
+    if kept.clusters:
+        words.append(f"the capacity of {', '.join(sorted(kept.clusters))}")
+    if kept.rules or columns.placeable < objective.sla - _REACHED:
+        words.append("where groups may run (their pins, regions, providers and machine sizes)")
+    return (
+        f"No plan places {objective.sla * 100:g} % of the SLA-weighted demand; these limits "
+        f"conflict: {'; '.join(words)}.",
+        f"Way out: lower objective.sla to {math.floor(attainable * 1e4) / 1e4:g}, "
+        "which the plan shown here reaches within all limits.",
+        *questions.ways_out(kept),
+    )
+
+
+class _Questions:
+    """What if some limits did not count."""
+
+    def __init__(
+        self,
+        columns: ProblemColumns,
+        objective: Objective,
+        rewrite: Callable[[Collection[str]], ProblemColumns],
+        deadline: float,
+    ) -> None:
+        self._columns, self._objective, self._deadline = columns, objective, deadline
+        self._rewrite = rewrite
+        self._freed: ProblemColumns | None = None
+
+    def irreducible(self) -> _Kept:
+        """Deletion filter; everything of one sort at once before one by one."""
+        names = frozenset(cluster.name for cluster in self._columns.clusters)
+        kept = _Kept(self._objective.budget_usd_per_hour is not None, names, rules=True)
+        trials: list[Callable[[_Kept], _Kept]] = [
+            lambda kept: replace(kept, rules=False),
+            lambda kept: replace(kept, clusters=frozenset()),
+            *(_without(name) for name in sorted(names)),
+            lambda kept: replace(kept, budget=False),
+        ]
+        for drop in trials:
+            fewer = drop(kept)
+            if fewer != kept and self._left_s() > 0 and self._conflict(fewer):
+                kept = fewer
+        return kept
+
+    def ways_out(self, kept: _Kept) -> list[str]:
+        """A budget that suffices, or more machines that do."""
+        objective, lines = self._objective, []
+        if self._columns.placeable < objective.sla - _REACHED:
+            return ["Way out: let groups run elsewhere, or add clusters that they may use."]
+        if kept.budget and self._left_s() > 0:
+            found = self._decompose(self._columns, Target(level=objective.sla))
+            if self._placed(self._columns, found) >= objective.sla - _REACHED:
+                usd = float((self._columns.cost[found.groups, found.pools] * found.shares).sum())
+                lines.append(
+                    "Way out: raise objective.budget_usd_per_hour from "
+                    f"{objective.budget_usd_per_hour:g} to {math.ceil(usd * 1e4) / 1e4:g}."
+                )
+        if kept.clusters:
+            factor = self._factor(kept.clusters)
+            if factor is not None:
+                lines.append(
+                    f"Way out: raise max_instances of every pool of {', '.join(sorted(kept.clusters))}"
+                    f" to {factor:.3g} times as many, rounded up."
+                )
+        return lines
+
+    def _factor(self, clusters: frozenset[str]) -> float | None:
+        """The least common factor, to a few halvings, that was seen to suffice."""
+        low, high, enough = 1.0, _LARGEST_FACTOR, None
+        for trial in range(_HALVINGS + 1):
+            factor = high if not trial else math.sqrt(low * high)
+            if self._left_s() <= 0:
+                break
+            columns = _scaled(self._columns, clusters, factor)
+            target = Target(budget_usd_per_hour=self._objective.budget_usd_per_hour)
+            found = self._decompose(columns, target)
+            if self._placed(columns, found) >= self._objective.sla - _REACHED:
+                enough, high = factor, factor
+            elif not trial:
+                break
+            else:
+                low = factor
+        return enough
+
+    def _conflict(self, kept: _Kept) -> bool:
+        columns = self._columns
+        if not kept.rules:
+            if self._freed is None:
+                self._freed = self._rewrite([group.name for group in columns.groups])
+            columns = self._freed
+        if columns.placeable < self._objective.sla - _REACHED:
+            return True
+        unlimited = frozenset(cluster.name for cluster in columns.clusters) - kept.clusters
+        budget = self._objective.budget_usd_per_hour if kept.budget else None
+        target = Target(budget_usd_per_hour=budget)
+        found = self._decompose(_scaled(columns, unlimited, math.inf), target)
+        return found.bound < self._objective.sla - _REACHED
+
+    def _decompose(self, columns: ProblemColumns, target: Target) -> Placed:
+        return decompose(columns, target, lambda share: self._left_s() * share, _GAP)
+
+    def _placed(self, columns: ProblemColumns, found: Placed) -> float:
+        whole = float(columns.weight.sum())
+        return float((columns.weight[found.groups] * found.shares).sum()) / whole
+
+    def _left_s(self) -> float:
+        return max(0.0, self._deadline - time.perf_counter())
+
+
+def _without(name: str) -> Callable[[_Kept], _Kept]:
+    return lambda kept: replace(kept, clusters=kept.clusters - {name})
+
+
+def _scaled(columns: ProblemColumns, clusters: frozenset[str], factor: float) -> ProblemColumns:
+    """With so many times the capacity in these clusters."""
+    capacity = columns.capacity.copy()
+    for number, (cluster, _) in enumerate(columns.pools):
+        if cluster.name in clusters:
+            rows = sorted(set(columns.limit_of[:, :, number].ravel().tolist()))
+            capacity[rows] *= factor
+    return replace(columns, capacity=capacity)

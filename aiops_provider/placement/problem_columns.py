@@ -1,0 +1,327 @@
+"""
+The placement problem in columns, for sizes at which an object per option would fill the memory.
+
+It says what :mod:`aiops_provider.placement.problem` says – who may go where, at what cost, within
+which limits – with a row per group and a column per pool. 20,000 groups and 400 pools are 8 million
+options: 0.1 GB here, 4 GB as objects. Slots in which every group needs the same are one slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiops_provider.domain.cluster import ClusterSpec, Pool
+from aiops_provider.domain.plan import WorkloadGroup
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
+from aiops_provider.placement.eligibility import accelerators_offered, rule_against
+from aiops_provider.placement.problem import accelerator_taken, refusals_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RESOURCES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ProblemColumns:
+    """
+    Everything that a decomposition needs to know.
+
+    A limit is one resource of one pool; its row of ``capacity`` counts in all slots. A group takes
+    of three limits on each pool: cores, memory, and accelerators of one model.
+
+    Attributes:
+        groups: In order of their names.
+        clusters: Those that can be used, in order of their names.
+        pools: With their clusters, in order of both names.
+        weight: SLA weight, by group.
+        cost: USD per hour of the whole group, by group and pool; infinite where it cannot run.
+        whole: Whether one machine holds the whole group, by group and pool.
+        far: Whether its data would move at a price that nobody gave, by group and pool.
+        demand: By resource (cores, GiB, accelerators), group and slot.
+        kind: What a group asks of accelerators, as an index into ``limit_of``.
+        limit_of: Row of ``capacity`` by kind, resource and pool; the last row where it takes none.
+        capacity: By limit; the last one is infinite.
+        unavailable: Names of clusters that must not be used.
+        listed: All clusters that were given, in order of their names.
+        freed: Names of groups whose pin, regions and providers are ignored.
+    """
+
+    groups: tuple[WorkloadGroup, ...]
+    clusters: tuple[ClusterSpec, ...]
+    pools: tuple[tuple[ClusterSpec, Pool], ...]
+    weight: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    whole: NDArray[np.bool_]
+    far: NDArray[np.bool_]
+    demand: NDArray[np.float64]
+    kind: NDArray[np.intp]
+    limit_of: NDArray[np.intp]
+    capacity: NDArray[np.float64]
+    unavailable: frozenset[str]
+    listed: tuple[ClusterSpec, ...]
+    freed: frozenset[str]
+
+    @property
+    def options(self) -> int:
+        """Pairs of a group and a pool that may hold it."""
+        import numpy as np
+
+        return int(np.isfinite(self.cost).sum())
+
+    def refusals(self, group: WorkloadGroup) -> dict[str, str]:
+        """Why a cluster is no option for a group, by its name."""
+        return refusals_of(
+            group,
+            self.listed,
+            unavailable=self.unavailable,
+            freed=group.name in self.freed,
+        )
+
+    @property
+    def placeable(self) -> float:
+        """Share of the weight that has an option at all; 1 if there is no group."""
+        import numpy as np
+
+        whole = float(self.weight.sum())
+        held = float(self.weight[np.isfinite(self.cost).any(axis=1)].sum())
+        return held / whole if whole else 1.0
+
+
+def make_columns(
+    groups: Iterable[WorkloadGroup],
+    clusters: Iterable[ClusterSpec],
+    *,
+    unavailable: Collection[str] = frozenset(),
+    egress: EgressPrices | None = None,
+    freed: Collection[str] = frozenset(),
+) -> ProblemColumns:
+    """
+    Write the problem down.
+
+    Args:
+        groups: What is to be placed; names are unique.
+        clusters: Where.
+        unavailable: Names of clusters that must not be used.
+        egress: Prices of data that leaves its region, where they are known.
+        freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+    """
+    import numpy as np
+
+    ordered = tuple(sorted(groups, key=lambda group: group.name))
+    listed = tuple(sorted(clusters, key=lambda cluster: cluster.name))
+    usable = tuple(cluster for cluster in listed if cluster.name not in unavailable)
+    pools = tuple((c, p) for c in usable for p in sorted(c.pools, key=lambda pool: pool.name))
+    demand, repeats = _distinct_slots(ordered)
+    kinds, kind = _kinds(ordered)
+    limit_of, capacity = _limits(kinds, pools)
+    offer = _offers(kinds, pools)
+    allowed = _fits(ordered, kind, offer) & _allowed(ordered, usable, pools, freed)
+    mean, peak = _machines(demand, repeats, kind, offer)
+    moved, far = _egress(ordered, pools, egress or {})
+    cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
+    return ProblemColumns(
+        groups=ordered,
+        clusters=usable,
+        pools=pools,
+        weight=np.array([group.sla_weight for group in ordered], dtype=np.float64),
+        cost=np.where(allowed, cost, np.inf),
+        whole=allowed & (peak <= 1.0),
+        far=far,
+        demand=demand,
+        kind=kind,
+        limit_of=limit_of,
+        capacity=capacity,
+        unavailable=frozenset(unavailable),
+        listed=listed,
+        freed=frozenset(freed),
+    )
+
+
+# What a kind of group asks of a machine beside cores and memory: one accelerator, or none.
+_Kinds = list[ResourceRequest]
+_Pools = Sequence[tuple[ClusterSpec, Pool]]
+
+
+def _kinds(groups: Sequence[WorkloadGroup]) -> tuple[_Kinds, NDArray[np.intp]]:
+    """What groups ask of a machine's accelerators, and which of these each group asks."""
+    import numpy as np
+
+    asked = [
+        ResourceRequest(
+            cores=0.0,
+            memory_gib=0.0,
+            accelerators=min(g.request.accelerators, 1),
+            accelerator=g.request.accelerator,
+            accelerator_memory_gib=g.request.accelerator_memory_gib
+            / max(g.request.accelerators, 1),
+        )
+        for g in groups
+    ]
+    kinds = sorted(
+        set(asked),
+        key=lambda one: (one.accelerators, one.accelerator or "", one.accelerator_memory_gib),
+    )
+    index = {kind: number for number, kind in enumerate(kinds)}
+    return kinds, np.array([index[kind] for kind in asked], dtype=np.intp)
+
+
+def _distinct_slots(
+    groups: Sequence[WorkloadGroup],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Demand by resource, group and distinct slot, and how often each of these slots occurs."""
+    import numpy as np
+
+    series = [(g.cores_by_slot, g.memory_gib_by_slot, _accelerators(g)) for g in groups]
+    slots = max((len(values) for each in series for values in each), default=1)
+    demand = np.empty((_RESOURCES, len(groups), slots))
+    for number, each in enumerate(series):
+        for resource, values in enumerate(each):
+            demand[resource, number] = values  # one entry stands for all slots
+    flat = np.ascontiguousarray(demand.reshape(-1, slots).T)
+    _, first, counts = np.unique(
+        flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
+        if flat.size
+        else np.zeros(slots),
+        return_index=True,
+        return_counts=True,
+    )
+    order = np.argsort(first)
+    return np.ascontiguousarray(demand[:, :, first[order]]), counts[order].astype(np.float64)
+
+
+def _accelerators(group: WorkloadGroup) -> tuple[float, ...]:
+    return group.accelerators_by_slot if group.request.accelerators else (0.0,)
+
+
+def _limits(kinds: _Kinds, pools: _Pools) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    import numpy as np
+
+    amounts: list[float] = []
+    rows: dict[tuple[int, str], int] = {}
+    for number, (_, pool) in enumerate(pools):
+        whole = pool.capacity
+        for resource, amount in (
+            ("", whole.cores),
+            (" ", whole.memory_gib),
+            *sorted(whole.accelerators.items()),
+        ):
+            rows[number, resource] = len(amounts)
+            amounts.append(float(amount))
+    none = len(amounts)
+    limit_of = np.full((len(kinds), _RESOURCES, len(pools)), none, dtype=np.intp)
+    for row, kind in enumerate(kinds):
+        for number, (_, pool) in enumerate(pools):
+            limit_of[row, :2, number] = rows[number, ""], rows[number, " "]
+            if kind.accelerators and accelerators_offered(pool.machine, kind):
+                limit_of[row, 2, number] = rows[number, accelerator_taken(kind, pool)]
+    return limit_of, np.array([*amounts, np.inf])
+
+
+def _offers(kinds: _Kinds, pools: _Pools) -> NDArray[np.float64]:
+    """What one machine has, by kind, resource and pool."""
+    import numpy as np
+
+    return np.array(
+        [
+            [
+                [pool.machine.cores for _, pool in pools],
+                [pool.machine.memory_gib for _, pool in pools],
+                [float(accelerators_offered(pool.machine, kind)) for _, pool in pools],
+            ]
+            for kind in kinds
+        ]
+    ).reshape(len(kinds), _RESOURCES, len(pools))
+
+
+def _fits(
+    groups: Sequence[WorkloadGroup], kind: NDArray[np.intp], offer: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    import numpy as np
+
+    need = np.array(
+        [(g.request.cores, g.request.memory_gib, float(g.request.accelerators)) for g in groups]
+    ).reshape(len(groups), _RESOURCES)
+    fits = np.ones((len(groups), offer.shape[2]), dtype=np.bool_)
+    for resource in range(_RESOURCES):
+        fits &= need[:, resource, None] <= offer[kind, resource]
+    return fits
+
+
+def _allowed(
+    groups: Sequence[WorkloadGroup],
+    clusters: Sequence[ClusterSpec],
+    pools: _Pools,
+    freed: Collection[str],
+) -> NDArray[np.bool_]:
+    import numpy as np
+
+    place = {cluster.name: number for number, cluster in enumerate(clusters)}
+    of_pool = np.array([place[cluster.name] for cluster, _ in pools], dtype=np.intp)
+    known: dict[tuple[object, ...], NDArray[np.bool_]] = {}
+    rows = []
+    for group in groups:
+        free = group.name in freed
+        key = (free, group.pinned_cluster, group.allowed_regions, group.allowed_providers)
+        if key not in known:
+            known[key] = np.array(
+                [free or rule_against(group, c) is None for c in clusters], dtype=np.bool_
+            )
+        rows.append(known[key])
+    every = np.array(rows, dtype=np.bool_).reshape(len(groups), len(clusters))
+    machines = np.array([pool.max_instances > 0 for _, pool in pools], dtype=np.bool_)
+    allowed: NDArray[np.bool_] = every[:, of_pool] & machines
+    return allowed
+
+
+def _machines(
+    demand: NDArray[np.float64],
+    repeats: NDArray[np.float64],
+    kind: NDArray[np.intp],
+    offer: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Machines that each group occupies on each pool: the mean and the most over the slots."""
+    import numpy as np
+
+    groups, pools = demand.shape[1], offer.shape[2]
+    mean, peak = np.zeros((groups, pools)), np.zeros((groups, pools))
+    for row in range(offer.shape[0]):
+        own = np.flatnonzero(kind == row)
+        # Pools of like machines share the answer.
+        shapes, like = np.unique(offer[row].T, axis=0, return_inverse=True)
+        means, peaks = np.zeros((len(own), len(shapes))), np.zeros((len(own), len(shapes)))
+        for number, shape in enumerate(shapes):
+            occupied = np.zeros((len(own), demand.shape[2]))
+            for resource, offered in enumerate(shape):
+                if offered > 0:
+                    np.maximum(occupied, demand[resource, own] / offered, out=occupied)
+            means[:, number] = occupied @ repeats / repeats.sum()
+            peaks[:, number] = occupied.max(axis=1)
+        mean[own], peak[own] = means[:, like.ravel()], peaks[:, like.ravel()]
+    return mean, peak
+
+
+def _egress(
+    groups: Sequence[WorkloadGroup], pools: _Pools, egress: EgressPrices
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """USD per hour for data that moves, and where its price is unknown; by group and pool."""
+    import numpy as np
+
+    sources = sorted({group.data_region or "" for group in groups})
+    place = {source: number for number, source in enumerate(sources)}
+    prices = [
+        [egress_usd_per_gib(egress, source or None, cluster) for cluster, _ in pools]
+        for source in sources
+    ]
+    known = np.array([[price or 0.0 for price in row] for row in prices])
+    unknown = np.array([[price is None for price in row] for row in prices], dtype=np.bool_)
+    own = np.array([place[group.data_region or ""] for group in groups], dtype=np.intp)
+    gib = np.array([group.data_gib_per_hour for group in groups])
+    shape = (len(sources), len(pools))
+    moved = known.reshape(shape)[own] * gib[:, None]
+    far: NDArray[np.bool_] = unknown.reshape(shape)[own]
+    return moved, far

@@ -1,0 +1,292 @@
+"""
+The linear relaxation over a few promising options per group, as sparse rows straight into HiGHS.
+
+Options arrive when their reduced cost is good (column generation) and limits when a solution breaks
+them, so the program stays small. Its dual values are prices for the Lagrangian bound, which counts
+over all options. With the choice of every group fixed – which pool holds it whole, or that it is
+split – its solution is a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.placement.lagrangian import Lagrangian, Prices
+from aiops_provider.placement.solver import quiet_highs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Half of the solver's own tolerance on top: what it calls feasible must not send it round again.
+_BROKEN = 2e-7
+_ROWS_AT_ONCE = 4
+# What a share of the SLA level that is missed costs, in all groups' spend: more than any way to
+# place it, so that a program over too few options has a solution that shows where it falls short.
+_MISSED = 100.0
+_LEAST_TIME_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relaxed:
+    """
+    A solution.
+
+    Attributes:
+        shares: By option.
+        prices: Dual values, as prices of the Lagrangian.
+        objective: Share of the weight, or spend in the Lagrangian's unit.
+        missed: Share of the SLA level that these options cannot place.
+        broken: Whether time ran out while limits were broken.
+    """
+
+    shares: NDArray[np.float64]
+    prices: Prices
+    objective: float
+    missed: float
+    broken: bool
+
+
+class RestrictedProgram:
+    """
+    A program that keeps its basis from one question to the next.
+
+    Args:
+        lagrangian: Of the problem and target.
+        groups: Index of the group, by option.
+        pools: Index of the pool, by option.
+        limits: Limits and slots to write down at once, as indices into flattened prices.
+    """
+
+    def __init__(
+        self,
+        lagrangian: Lagrangian,
+        groups: NDArray[np.intp],
+        pools: NDArray[np.intp],
+        limits: NDArray[np.intp],
+    ) -> None:
+        import numpy as np
+        from scipy.sparse import csr_array
+
+        self.lagrangian, self.groups, self.pools = lagrangian, groups, pools
+        columns = lagrangian.columns
+        self._count = len(groups)
+        self._use = _use(lagrangian, groups, pools)
+        self._cost = columns.cost[groups, pools] / lagrangian.usd
+        # Columns of HiGHS by option; one of them, in the middle later, is what is missing of the level.
+        self._column, self._width = np.arange(self._count), self._count + 1
+        self._missed = self._count
+        self._written = np.zeros(self._use.shape[0], dtype=np.bool_)
+        one = np.ones(self._count)
+        once = csr_array(
+            (one, (groups, np.arange(self._count))), shape=(len(columns.weight), self._count)
+        )
+        self._rows: list[int] = []
+        self._highs = self._start(once)
+        self._first_limit = self._highs.getNumRow()
+        self._write(np.flatnonzero(np.isin(lagrangian.active, limits)))
+
+    def _start(self, once: Any) -> Any:
+        import highspy
+        import numpy as np
+
+        highs = quiet_highs()
+        for option, value in {"threads": 1, "random_seed": 0}.items():
+            highs.setOptionValue(option, value)
+        target, worth = self.lagrangian.target, self.lagrangian.worth[self.groups]
+        most = target.level is None
+        lp = highspy.HighsLp()
+        # The last column is what is missing of the SLA level.
+        lp.num_col_, lp.num_row_ = self._count + 1, once.shape[0]
+        lp.col_cost_ = np.append(-worth if most else self._cost, 0.0 if most else _MISSED)
+        lp.col_lower_ = np.zeros(self._count + 1)
+        lp.col_upper_ = np.append(np.ones(self._count), 0.0 if most else 1.0)
+        lp.row_lower_ = np.full(once.shape[0], -highspy.kHighsInf)
+        lp.row_upper_ = np.ones(once.shape[0])
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = once.indptr, once.indices
+        lp.a_matrix_.value_ = once.data
+        highs.passModel(lp)
+        index = np.arange(self._count, dtype=np.int32)
+        if target.budget_usd_per_hour is not None:
+            budget = target.budget_usd_per_hour / self.lagrangian.usd
+            highs.addRow(-highspy.kHighsInf, budget, self._count, index, self._cost)
+        if target.level is not None:
+            every = np.append(index, np.int32(self._count))
+            values = np.append(worth, 1.0)
+            highs.addRow(target.level, highspy.kHighsInf, len(every), every, values)
+        return highs
+
+    def _write(self, numbers: NDArray[np.intp]) -> None:
+        import highspy
+        import numpy as np
+
+        fresh = numbers[~self._written[numbers]]
+        self._written[fresh] = True
+        rows = self._use[fresh]
+        self._highs.addRows(
+            len(fresh),
+            np.full(len(fresh), -highspy.kHighsInf),
+            np.ones(len(fresh)),
+            rows.nnz,
+            rows.indptr[:-1].astype(np.int32),
+            self._column[rows.indices].astype(np.int32),
+            rows.data,
+        )
+        self._rows += fresh.tolist()
+
+    def add(self, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> None:
+        """More options; what is known of the solution is kept."""
+        import numpy as np
+        from scipy.sparse import csc_array, csr_array, hstack, vstack
+
+        lagrangian = self.lagrangian
+        fresh = _use(lagrangian, groups, pools)
+        cost = lagrangian.columns.cost[groups, pools] / lagrangian.usd
+        worth = lagrangian.worth[groups]
+        count = len(groups)
+        once = csr_array(
+            (np.ones(count), (groups, np.arange(count))),
+            shape=(len(lagrangian.worth), count),
+        )
+        most = lagrangian.target.level is None
+        parts = [once]
+        if lagrangian.target.budget_usd_per_hour is not None:
+            parts.append(csr_array(cost[None, :]))
+        if not most:
+            parts.append(csr_array(worth[None, :]))
+        matrix = csc_array(vstack([*parts, fresh[self._rows]]))
+        self._highs.addCols(
+            count,
+            -worth if most else cost,
+            np.zeros(count),
+            np.ones(count),
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )
+        self._column = np.append(self._column, np.arange(count) + self._width)
+        self._width += count
+        self.groups = np.append(self.groups, groups)
+        self.pools = np.append(self.pools, pools)
+        self._cost = np.append(self._cost, cost)
+        self._use = csr_array(hstack([self._use, fresh]))
+        self._count += count
+
+    def allow(self, allowed: NDArray[np.bool_]) -> None:
+        """Only these options may be used from now on."""
+        import numpy as np
+
+        self._highs.changeColsBounds(
+            self._count,
+            self._column.astype(np.int32),
+            np.zeros(self._count),
+            allowed.astype(np.float64),
+        )
+
+    def gains(self, prices: Prices) -> NDArray[np.float64]:
+        """What each option gains beyond the prices of what it takes, in the Lagrangian's unit."""
+        taken = self._use.T @ prices.limits.ravel()[self.lagrangian.active]
+        dear = prices.budget + (0.0 if self.lagrangian.target.level is None else 1.0)
+        worth = prices.level * self.lagrangian.worth[self.groups]
+        gains: NDArray[np.float64] = worth - dear * self._cost - taken
+        return gains
+
+    def solve(self, left_s: Callable[[], float], *, most_rounds: int = 20) -> Relaxed | None:
+        """
+        Solve, adding limits until none is broken.
+
+        Args:
+            left_s: Seconds that are left.
+            most_rounds: Solve again at most as often.
+
+        Returns:
+            ``None`` if time ran out before there was any solution.
+        """
+        found = None
+        for _ in range(most_rounds):
+            solution = self._run(left_s())
+            if solution is None:
+                return found
+            over = self._use @ solution.shares
+            broken = self._broken(over)
+            found = Relaxed(
+                shares=solution.shares,
+                prices=solution.prices,
+                objective=solution.objective,
+                missed=solution.missed,
+                broken=bool(len(broken)),
+            )
+            if not len(broken):
+                break
+            self._write(broken)
+        return found
+
+    def _broken(self, over: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The worst slots of each limit that is exceeded."""
+        import numpy as np
+
+        bad = np.flatnonzero((over > 1.0 + _BROKEN) & ~self._written)
+        limit = self.lagrangian.active[bad] // self.lagrangian.columns.demand.shape[2]
+        order = np.lexsort((-over[bad], limit))
+        bad, limit = bad[order], limit[order]
+        rank = np.arange(len(bad)) - np.searchsorted(limit, limit)
+        chosen: NDArray[np.intp] = bad[rank < _ROWS_AT_ONCE]
+        return chosen
+
+    def _run(self, limit_s: float) -> Relaxed | None:
+        import highspy
+        import numpy as np
+
+        highs = self._highs
+        # HiGHS counts its time over all runs of one instance.
+        highs.setOptionValue("time_limit", highs.getRunTime() + max(limit_s, _LEAST_TIME_S))
+        highs.run()
+        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        solution = highs.getSolution()
+        values = np.array(solution.col_value)
+        duals = np.abs(np.array(solution.row_dual))
+        target, place = self.lagrangian.target, self._first_limit
+        limits = np.zeros(
+            (len(self.lagrangian.columns.capacity), self.lagrangian.columns.demand.shape[2])
+        )
+        limits.ravel()[self.lagrangian.active[self._rows]] = duals[place:]
+        level = 1.0
+        if target.level is not None:
+            place -= 1
+            level = float(duals[place])
+        budget = float(duals[place - 1]) if target.budget_usd_per_hour is not None else 0.0
+        return Relaxed(
+            shares=np.clip(values[self._column], 0.0, 1.0),
+            prices=Prices(limits=limits, budget=budget, level=level),
+            objective=abs(float(highs.getInfo().objective_function_value)),
+            missed=float(values[self._missed]),
+            broken=False,
+        )
+
+
+def _use(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:
+    """Share of each limit's capacity that each option takes; a row per active limit and slot."""
+    import numpy as np
+    from scipy.sparse import coo_array, csr_array
+
+    columns = lagrangian.columns
+    slots = columns.demand.shape[2]
+    row_of = np.full(len(columns.capacity) * slots, -1, dtype=np.intp)
+    row_of[lagrangian.active] = np.arange(len(lagrangian.active))
+    rows, options, values = [], [], []
+    for resource in range(columns.demand.shape[0]):
+        limit = columns.limit_of[columns.kind[groups], resource, pools]
+        taken = columns.demand[resource, groups] / columns.capacity[limit][:, None]
+        row = row_of[limit[:, None] * slots + np.arange(slots)]
+        option, slot = np.nonzero((taken > 0) & (row >= 0))
+        rows.append(row[option, slot])
+        options.append(option)
+        values.append(taken[option, slot])
+    coordinates = (np.concatenate(rows), np.concatenate(options))
+    shape = (len(lagrangian.active), len(groups))
+    return csr_array(coo_array((np.concatenate(values), coordinates), shape=shape))
