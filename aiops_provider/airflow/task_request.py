@@ -7,7 +7,8 @@ from typing import Any
 
 from aiops_provider.airflow.description import read_description
 from aiops_provider.airflow.pod_request import pod_request
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.airflow.requested_memory import requested_memory_gib
+from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun, with_requested_memory
 from aiops_provider.errors import DescriptionError
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,13 @@ def named_executor(ti: Any) -> str | None:
 
 def description_of(ti: Any) -> TaskDescription | None:
     """
-    What its author said to us, else to KubernetesExecutor.
+    What its author said to us, else to other executors; ``None`` if nothing.
 
     A description that cannot be used is logged and left out.
     """
+    description = None
     try:
-        return read_description(ti.executor_config) or pod_request(ti.executor_config)
+        description = read_description(ti.executor_config) or pod_request(ti.executor_config)
     except DescriptionError as error:
         log.warning("%s is placed without its description: %s", task_run(ti), error)
-        return None
+    return with_requested_memory(description, requested_memory_gib(ti.executor_config))

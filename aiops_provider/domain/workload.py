@@ -328,6 +328,24 @@ def input_size(description: TaskDescription | None) -> tuple[float | None, int |
             return None, None
 
 
+def with_requested_memory(
+    description: TaskDescription | None, gib: float | None
+) -> TaskDescription | None:
+    """
+    A description with what was asked of the host, unless it says so itself.
+
+    Args:
+        description: ``None`` where nothing was said.
+        gib: What the host was asked for; ``None`` changes nothing.
+
+    >>> with_requested_memory(None, 2.0).requested_memory_gib
+    2.0
+    """
+    if gib is None or (description is not None and description.requested_memory_gib is not None):
+        return description
+    return (description or Generic()).model_copy(update={"requested_memory_gib": gib})
+
+
 def description_schema() -> dict[str, Any]:
     """
     JSON Schema of a task file: one description, and the name of its task.

@@ -8,9 +8,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription, TaskKey
+from aiops_provider.domain.workload import (
+    TASK_DESCRIPTION,
+    Generic,
+    TaskDescription,
+    TaskKey,
+    with_requested_memory,
+)
 from aiops_provider.errors import DescriptionError
 from aiops_provider.prefect.configuration import AiopsJobConfiguration
+from aiops_provider.prefect.requested_memory import requested_memory_gib
 
 PARAMETER = "aiops"
 
@@ -30,7 +37,8 @@ def describe(
     The description of a flow run, or ``None``; one that cannot be used is left out with a warning.
 
     Args:
-        configuration: Its job variables: ``task`` holds a description, ``cluster`` pins one.
+        configuration: Its job variables: ``task`` holds a description, ``cluster`` pins one, and
+            what is asked of a stock worker's infrastructure is evidence of what it needs.
         parameters: Its parameters: ``aiops`` may hold a description that depends on the run.
     """
     description = None
@@ -44,6 +52,7 @@ def describe(
             description = read_description(said, field=source)
         except DescriptionError as error:
             log.warning("%s is placed without it: %s", task_key(configuration), error)
+    description = with_requested_memory(description, requested_memory_gib(configuration.values))
     if configuration.cluster is None:
         return description
     return (description or Generic()).model_copy(update={"cluster": configuration.cluster})

@@ -70,3 +70,13 @@ def test_a_refusal_names_the_field(said: object) -> None:
     """Whoever wrote the description is told where it is wrong."""
     with pytest.raises(DescriptionError, match=r"job_variables\.task"):
         read_description(said, field="job_variables.task")
+
+
+def test_what_is_asked_of_a_stock_worker_is_evidence() -> None:
+    """Memory in the job variables reaches the description, unless that has its own word."""
+    made = configuration()
+    made._values = {"memory": 4096}
+    assert Generic(requested_memory_gib=4) == describe(made, {})
+    made = configuration(task={"kind": "training", "requested_memory_gib": 8})
+    made._values = {"memory": 4096}
+    assert Training(requested_memory_gib=8) == describe(made, {})

@@ -1,0 +1,72 @@
+"""
+What an author asks of other executors: the memory in ``executor_config``.
+
+KubernetesExecutor takes a ``pod_override``, the executors of AWS Batch and ECS take arguments of
+their API. It is evidence of what a task needs, long before its first run here has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiops_provider.domain.memory_text import gib_from_quantity
+
+# The container in which KubernetesExecutor runs a task (its pod template must call it so).
+_MAIN_CONTAINER = "base"
+
+
+def requested_memory_gib(executor_config: Mapping[str, Any] | None) -> float | None:
+    """
+    Memory in GiB that an ``executor_config`` asks for; ``None`` if it says nothing usable.
+
+    Of a container's limit and request the limit counts: it is what the task may use.
+
+    >>> requested_memory_gib({"containerOverrides": {"memory": 2048}})
+    2.0
+    """
+    said = executor_config or {}
+    return _of_pod(said.get("pod_override")) or _of_batch(said) or _of_ecs(said)
+
+
+def _of_pod(pod: Any) -> float | None:
+    # Either a V1Pod of the Kubernetes client or its plain form, as from_obj() and YAML have it.
+    containers = list(_listed(_get(_get(pod, "spec"), "containers")))
+    mains = [c for c in containers if _get(c, "name") == _MAIN_CONTAINER] or containers[:1]
+    for container in mains:
+        resources = _get(container, "resources")
+        for kind in ("limits", "requests"):
+            found = gib_from_quantity(_get(_get(resources, kind), "memory"))
+            if found is not None:
+                return found
+    return None
+
+
+def _of_batch(said: Mapping[str, Any]) -> float | None:
+    overrides = said.get("containerOverrides")
+    for need in _listed(_get(overrides, "resourceRequirements")):
+        if _get(need, "type") == "MEMORY":
+            return _gib_of_mib(_get(need, "value"))
+    return _gib_of_mib(_get(overrides, "memory"))
+
+
+def _of_ecs(said: Mapping[str, Any]) -> float | None:
+    overrides = said.get("overrides")
+    for container in _listed(_get(overrides, "containerOverrides")):
+        for field in ("memory", "memoryReservation"):
+            found = _gib_of_mib(_get(container, field))
+            if found is not None:
+                return found
+    return _gib_of_mib(_get(overrides, "memory"))
+
+
+def _gib_of_mib(said: Any) -> float | None:
+    return gib_from_quantity(f"{said}Mi") if said is not None else None
+
+
+def _get(thing: Any, name: str) -> Any:
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def _listed(thing: Any) -> Iterable[Any]:
+    return thing if isinstance(thing, (list, tuple)) else ()
