@@ -27,6 +27,7 @@ class _Command:
 
 COMMANDS = {
     "profile": _Command("profile", "Predict what a task will need."),
+    "schedule": _Command("schedule", "Plan instances ahead of demand, over a week."),
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
     "catalog": _Command("catalog", "Show and renew machine types and prices."),
