@@ -27,6 +27,7 @@ class _Command:
 
 COMMANDS = {
     "profile": _Command("profile", "Predict what a task will need."),
+    "schedule": _Command("schedule", "Plan instances ahead of demand, over a week."),
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "machines": _Command("machines", "Choose the configuration of machines for a task."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),

@@ -111,13 +111,25 @@ def forecast_demand(
     if periods:
         kept = max(_MOST_STEPS, _LEAST_CYCLES_KEPT * periods[-1] + 8 * horizon)
         past = past[-kept:]
-        combined = combine(past, horizon, periods)
+        combined = _combined(past, horizon, periods)
         while combined is None and len(periods) > 1:
             periods = periods[:-1]
-            combined = combine(past, horizon, periods)
+            combined = _combined(past, horizon, periods)
         if combined is not None:
             return _seasonal(series, combined, periods)
     return _level(series, horizon)
+
+
+def _combined(past: Values, horizon: int, periods: tuple[int, ...]) -> Combined | None:
+    """
+    The combination, compared over the whole horizon or, in a short past, over its first cycle.
+
+    Three weeks are too short to try a week ahead twice, but not to know one Sunday from the last.
+    """
+    combined = combine(past, horizon, periods)
+    if combined is None and periods[0] < horizon:
+        return combine(past, horizon, periods, compared=periods[0])
+    return combined
 
 
 def _seasons(past: Values, step_s: float, given: Sequence[int] | None) -> tuple[int, ...]:
@@ -133,8 +145,12 @@ def _seasonal(
     series: RegularSeries, combined: Combined, periods: tuple[int, ...]
 ) -> DemandForecast:
     offsets = conformal_offsets(combined.errors, np.array(LEVELS))
+    compared = offsets.shape[1]
+    offsets = offsets[:, np.arange(len(combined.forecast)) % compared]
     named = " + ".join(f"{share:.0%} {name}" for name, share in combined.weights)
     refused = f"; left out: {', '.join(combined.refused)}" if combined.refused else ""
+    if compared < len(combined.forecast):
+        refused += f"; errors of {compared} steps ahead stand for all"
     cycles = " and ".join(str(period) for period in periods)
     return DemandForecast(
         quantiles=_quantiles(combined.forecast, offsets, series.values),

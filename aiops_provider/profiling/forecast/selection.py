@@ -35,7 +35,7 @@ class Combined:
 
     Attributes:
         forecast: Shape (horizon,).
-        errors: Actual minus combined forecast at past origins, shape (origins, horizon).
+        errors: Actual minus combined forecast at past origins, shape (origins, compared steps).
         weights: Share of each forecaster that takes part, largest first.
         refused: Forecasters that raised or exploded.
     """
@@ -72,21 +72,30 @@ def _in_logs(forecaster: Forecaster) -> Forecaster:
     return forecast
 
 
-def combine(values: Values, horizon: int, periods: tuple[int, ...]) -> Combined | None:
+def combine(
+    values: Values, horizon: int, periods: tuple[int, ...], *, compared: int | None = None
+) -> Combined | None:
     """
     Forecast with every forecaster, weighted by its errors at past origins.
 
     The weight is ``error ** -4`` of the mean absolute error, newer origins counting more; those
     beyond 1.5 times the best are left out (weights after Bates and Granger 1969).
 
+    Args:
+        values: Regular series, no gaps, shape (steps,).
+        horizon: Steps to forecast.
+        periods: Seasons in steps, shortest first.
+        compared: Steps over which they are compared; default: the whole horizon.
+
     Returns:
         ``None`` if the series is too short for two origins.
     """
-    origins = _origins(len(values), horizon, periods)
+    ahead = compared or horizon
+    origins = _origins(len(values), ahead, periods)
     if len(origins) < 2:
         return None
     named = candidates(periods, positive=bool(values.min() > 0))
-    actual: Values = np.stack([values[o : o + horizon] for o in origins])
+    actual: Values = np.stack([values[o : o + ahead] for o in origins])
     past: dict[str, Values] = {}
     final: dict[str, Values] = {}
     refused: list[str] = []
@@ -94,7 +103,7 @@ def combine(values: Values, horizon: int, periods: tuple[int, ...]) -> Combined 
         try:
             final[name] = _sane(forecaster(values, horizon), values)
             past[name] = np.stack(
-                [_sane(forecaster(values[:o], horizon), values[:o]) for o in origins]
+                [_sane(forecaster(values[:o], ahead), values[:o]) for o in origins]
             )
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             # A forecaster that cannot do this series is left out, never takes the answer down.

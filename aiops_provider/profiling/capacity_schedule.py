@@ -1,0 +1,265 @@
+"""
+How many instances should run in each slot of a week: ahead of the demand, with few changes.
+
+From the forecast quantile of the demand to whole instances, to a plan with few changes, to the
+moments at which the changes must be started so that the instances are ready in time. Knows nothing
+of the systems that scale; ``capacity_export`` speaks their languages.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops_provider.errors import DataError
+from aiops_provider.profiling.capacity_changes import (
+    bridge_dips,
+    fewest_changes,
+    rolling_maximum,
+)
+from aiops_provider.profiling.capacity_demand import (
+    WeekOfDemand,
+    minute_of_week,
+    week_of_demand,
+    zone_of,
+)
+from aiops_provider.profiling.capacity_reaction import Reaction, reaction_for
+
+Counts = NDArray[np.int64]
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# Instances are whole, and 2.0000001 of them are two.
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityPolicy:
+    """
+    What a schedule is asked for.
+
+    Attributes:
+        capacity_per_instance: Demand that one instance serves, in the unit of the demand, > 0.
+        quantile: Of the forecast that the plan must hold, in (0, 1). 0.8: one slot of five leans on
+            the reaction, which is cheaper than instances that wait for it all week.
+        cold_start_s: From the order of an instance until it serves, >= 0.
+        minimum: Instances that always run, >= 0.
+        maximum: Instances that are never exceeded; ``None``: no limit.
+        slot_s: Seconds per slot: whole minutes that divide a day.
+        hold_s: An instance that would be needed again this soon stays (hysteresis), >= 0. 15 minutes:
+            three times the scale-in window of Kubernetes' autoscaler.
+        change_cost_hours: What one change must save, in hours of an instance, >= 0. Two hours: one
+            instance more or less for a single hour is not worth a line in anybody's configuration.
+        timezone: IANA name of the wall clock that the demand follows.
+    """
+
+    capacity_per_instance: float
+    quantile: float = 0.8
+    cold_start_s: float = 60.0
+    minimum: int = 1
+    maximum: int | None = None
+    slot_s: float = 3600.0
+    hold_s: float = 900.0
+    change_cost_hours: float = 2.0
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        for name, low in (("cold_start_s", 0), ("hold_s", 0), ("change_cost_hours", 0)):
+            _require(name, getattr(self, name), at_least=low)
+        _require("minimum", self.minimum, at_least=0)
+        if not 0 < self.capacity_per_instance < math.inf:
+            raise DataError(
+                "must be > 0", field="capacity_per_instance", value=self.capacity_per_instance
+            )
+        if not 0.0 < self.quantile < 1.0:
+            raise DataError("must be in (0, 1)", field="quantile", value=self.quantile)
+        if self.maximum is not None and self.maximum < max(1, self.minimum):
+            raise DataError(
+                f"must be at least the minimum of {max(1, self.minimum)}",
+                field="maximum",
+                value=self.maximum,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleEvent:
+    """
+    A change of the number of instances, every week.
+
+    Attributes:
+        minute_of_week: When to order it: minutes since Monday 00:00 on the wall clock of the schedule.
+        before: Instances until then.
+        instances: Instances from then on.
+        reason: One sentence.
+    """
+
+    minute_of_week: int
+    before: int
+    instances: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacitySchedule:
+    """
+    Instances over a week that repeats; slot 0 starts on Monday 00:00 of the wall clock.
+
+    Attributes:
+        instances: Instances that serve in each slot.
+        demand_p50: Demand of each slot, as likely exceeded as not.
+        demand_p80: Exceeded in one week of five.
+        demand_p95: Exceeded in one week of twenty.
+        events: Orders that make it so, in the order of the week; empty if nothing changes.
+        reaction: What to do when the demand exceeds what is planned.
+        policy: What was asked for.
+        sample_count: Slots of past demand behind it.
+        short_slots: Slots whose need exceeds the maximum.
+        reason: One sentence.
+    """
+
+    instances: tuple[int, ...]
+    demand_p50: tuple[float, ...]
+    demand_p80: tuple[float, ...]
+    demand_p95: tuple[float, ...]
+    events: tuple[ScaleEvent, ...]
+    reaction: Reaction
+    policy: CapacityPolicy
+    sample_count: int
+    short_slots: int
+    reason: str
+
+    @property
+    def smallest(self) -> int:
+        """Instances that are there all week."""
+        return min((e.instances for e in self.events), default=max(self.instances))
+
+    @property
+    def largest(self) -> int:
+        """Most instances that are planned."""
+        return max(self.instances)
+
+    def ordered_at(self, moment: datetime) -> int:
+        """
+        Instances that must have been ordered by a moment.
+
+        By the wall clock: the hour that comes twice at the end of summer time has its instances
+        twice; at its start the day goes on with the slot after the hour that does not exist.
+
+        Raises:
+            DataError: The moment has no time zone.
+        """
+        minute = minute_of_week(moment, zone_of(self.policy.timezone))
+        if not self.events:
+            return self.largest
+        position = bisect_right([event.minute_of_week for event in self.events], minute)
+        # Before the first event of the week the last one of the week before is in force.
+        return self.events[position - 1].instances
+
+
+def capacity_schedule(
+    values: Sequence[float], times: Sequence[datetime], policy: CapacityPolicy
+) -> CapacitySchedule:
+    """
+    Plan the instances of a week from past demand.
+
+    Args:
+        values: Past demand, >= 0, NaN where missing, in any unit.
+        times: Their moments, with a time zone, in any order.
+        policy: What is asked for.
+
+    Raises:
+        DataError: The demand cannot be used; see :func:`week_of_demand`.
+    """
+    week = week_of_demand(values, times, slot_s=policy.slot_s, timezone=policy.timezone)
+    return schedule_for(week, policy, reaction_for(values, times, policy.cold_start_s))
+
+
+def schedule_for(
+    week: WeekOfDemand, policy: CapacityPolicy, reaction: Reaction
+) -> CapacitySchedule:
+    """
+    Plan the instances of a week whose demand is known as far as it can be.
+
+    Args:
+        week: Demand per slot.
+        policy: What is asked for.
+        reaction: Goes with the schedule.
+    """
+    asked = week.at(policy.quantile)
+    needs = instances_for(asked, policy)
+    short = 0 if policy.maximum is None else int((_uncapped(asked, policy) > policy.maximum).sum())
+    slots_per_hour = 3600.0 / policy.slot_s
+    held = bridge_dips(needs, math.ceil(policy.hold_s / policy.slot_s))
+    planned = fewest_changes(held, policy.change_cost_hours * slots_per_hour)
+    ordered = _ordered_ahead(planned, policy)
+    return CapacitySchedule(
+        instances=tuple(planned.tolist()),
+        demand_p50=tuple(week.at(0.5).tolist()),
+        demand_p80=tuple(week.at(0.8).tolist()),
+        demand_p95=tuple(week.at(0.95).tolist()),
+        events=_events(ordered, planned, asked, policy),
+        reaction=reaction,
+        policy=policy,
+        sample_count=week.forecast.sample_count,
+        short_slots=short,
+        reason=f"p{100 * policy.quantile:g} of the demand by {week.forecast.method} "
+        f"({week.forecast.reason}), {policy.capacity_per_instance:g} per instance",
+    )
+
+
+def instances_for(demand: NDArray[np.float64], policy: CapacityPolicy) -> Counts:
+    """Whole instances that serve a demand, within the limits of the policy."""
+    needs = np.maximum(_uncapped(demand, policy), policy.minimum)
+    return needs if policy.maximum is None else np.minimum(needs, policy.maximum)
+
+
+def _uncapped(demand: NDArray[np.float64], policy: CapacityPolicy) -> Counts:
+    return np.ceil(demand / policy.capacity_per_instance - _TINY).astype(np.int64)
+
+
+def _ordered_ahead(planned: Counts, policy: CapacityPolicy) -> Counts:
+    """Instances that must have been ordered, per minute: scale-out earlier by the cold start."""
+    minutes = np.repeat(planned, round(policy.slot_s / 60.0))
+    return rolling_maximum(minutes, math.ceil(policy.cold_start_s / 60.0) + 1)
+
+
+def _events(
+    ordered: Counts, planned: Counts, asked: NDArray[np.float64], policy: CapacityPolicy
+) -> tuple[ScaleEvent, ...]:
+    minutes_per_slot = round(policy.slot_s / 60.0)
+    ahead = math.ceil(policy.cold_start_s / 60.0)
+    found = []
+    for minute in np.flatnonzero(ordered != np.roll(ordered, 1)).tolist():
+        before, now = int(ordered[minute - 1]), int(ordered[minute])
+        serves = (minute + ahead) % len(ordered) if now > before else minute
+        slot = serves // minutes_per_slot
+        if now > before:
+            reason = (
+                f"ready at {clock(serves)}, when up to {asked[slot]:.4g} are expected; "
+                f"{policy.cold_start_s:g} s of cold start before"
+            )
+        else:
+            reason = f"{planned[slot]} are enough for the {asked[slot]:.4g} expected from now on"
+        found.append(ScaleEvent(minute_of_week=minute, before=before, instances=now, reason=reason))
+    return tuple(found)
+
+
+def clock(minute_of_the_week: int) -> str:
+    """
+    A minute of the week for people.
+
+    >>> clock(24 * 60 + 65)
+    'Tue 01:05'
+    """
+    day, minute = divmod(minute_of_the_week, 24 * 60)
+    return f"{_DAYS[day % 7]} {minute // 60:02d}:{minute % 60:02d}"
+
+
+def _require(name: str, value: float, *, at_least: float) -> None:
+    if not at_least <= value < math.inf:
+        raise DataError(f"must be >= {at_least}", field=name, value=value)
