@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from aiops_provider.airflow.inner.binding import Shipment
 from aiops_provider.airflow.inner.last_words import LastWords
 from aiops_provider.airflow.inner.merging import merged, own_words
@@ -80,6 +82,7 @@ class KubernetesBinding(StockBinding):
         config = own_words(ti.executor_config)
         own = _as_manifest(config.get("pod_override"))
         pod = _over(self._ours(shipment), own)
+        _keep_nodes(pod["spec"], self._template(config))
         placement = shipment.decision.placement
         pool = placement.route.pool if placement.applied else None
         labels = labels_of(self.spec.name, ti, epoch=shipment.epoch, pool=pool)
@@ -113,6 +116,18 @@ class KubernetesBinding(StockBinding):
     def _connect(self) -> Any:
         return kubernetes_pods.api_client(self.spec, connect_s=_CONNECT_S, read_s=_READ_S)
 
+    def _template(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The ``spec`` of the pod on which that of a task is based; empty if it cannot be read."""
+        from airflow.configuration import conf
+
+        path = config.get("pod_template_file") or conf.get(
+            _SECTION, "pod_template_file", fallback="", team_name=self.team
+        )
+        if not path or not Path(path).is_file():
+            return {}  # Airflow's executor says so, and refuses the task
+        with Path(path).open(encoding="utf-8") as file:
+            return (yaml.safe_load(file) or {}).get("spec") or {}
+
     def _ours(self, shipment: Shipment) -> dict[str, Any]:
         options = self._options
         container: dict[str, Any] = {"name": kubernetes_pods.CONTAINER}
@@ -138,7 +153,29 @@ def _over(ours: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         container["resources"] = kubernetes_pods.without_contradiction(
             container["resources"], theirs.get("resources") or {}
         )
-    return merged({**ours, "spec": {**ours["spec"], "containers": [container]}}, own)
+    pod = merged({**ours, "spec": {**ours["spec"], "containers": [container]}}, own)
+    # Tolerations only ever permit: none takes the place of another, also not under the same key.
+    tolerations = _both(ours["spec"].get("tolerations"), (own.get("spec") or {}).get("tolerations"))
+    if tolerations:
+        pod["spec"]["tolerations"] = tolerations
+    return pod
+
+
+def _keep_nodes(spec: dict[str, Any], template: Mapping[str, Any]) -> None:
+    """
+    Add what the template says about nodes, where we or the user say something too.
+
+    Airflow puts the whole selector and all tolerations of a task in the place of the template's.
+    """
+    if spec.get("nodeSelector"):
+        spec["nodeSelector"] = {**(template.get("nodeSelector") or {}), **spec["nodeSelector"]}
+    if spec.get("tolerations"):
+        spec["tolerations"] = _both(template.get("tolerations"), spec["tolerations"])
+
+
+def _both(one: list[Any] | None, other: list[Any] | None) -> list[Any]:
+    first = list(one or ())
+    return first + [each for each in other or () if each not in first]
 
 
 def _as_manifest(pod_override: Any) -> dict[str, Any]:

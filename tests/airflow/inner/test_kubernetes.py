@@ -1,5 +1,6 @@
 """The executor of a Kubernetes cluster: the stock one, the genuine client, pods that are processes."""
 
+import json
 import sys
 import threading
 import time
@@ -15,7 +16,14 @@ pytest.importorskip(
 
 from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
-from kubernetes.client import V1Container, V1ObjectMeta, V1Pod, V1PodSpec, V1ResourceRequirements
+from kubernetes.client import (
+    V1Container,
+    V1ObjectMeta,
+    V1Pod,
+    V1PodSpec,
+    V1ResourceRequirements,
+    V1Toleration,
+)
 from sqlalchemy import create_engine, delete, insert, update
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -34,6 +42,7 @@ from aiops_provider.domain.workload import TaskKey, TaskRun
 pytestmark = pytest.mark.filterwarnings("default")  # the provider's own deprecations
 
 JOB = 7
+TAINTS = [("a", "NoSchedule"), ("b", "NoSchedule"), ("b", "NoExecute")]
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +235,25 @@ def test_the_users_own_pod_wins(site):
         pod.metadata.labels["cost_centre"],
         pod.metadata.labels["aiops_cluster"],
     )
+
+
+def test_what_a_template_says_about_nodes_is_kept(kubernetes, instances, tmp_path):
+    """Airflow would put ours in its place, and one toleration in that of another."""
+    tolerated = [{"key": key, "operator": "Exists", "effect": effect} for key, effect in TAINTS]
+    base = {"nodeSelector": {"os": "linux"}, "tolerations": tolerated[:1]}
+    template = {"kind": "Pod", "spec": {**base, "containers": [{"name": "base"}]}}
+    file = tmp_path / "pod.yaml"
+    file.write_text(json.dumps(template))
+    pools = {"default": {"node_selector": {"kind": "spot"}, "tolerations": tolerated[1:2]}}
+    site = Site(kubernetes, instances, "based", pod_template_file=str(file), pools=pools)
+    workload = site.workload("based", "true")
+    own = [V1Toleration(**each) for each in tolerated[2:]]
+    workload.ti.executor_config["pod_override"].spec.tolerations = own
+    site.send(workload)
+    (pod,) = site.pods()
+    site.driver.end()
+    assert {"os": "linux", "kind": "spot"} == pod.spec.node_selector
+    assert TAINTS == [(each.key, each.effect) for each in pod.spec.tolerations]
 
 
 def test_while_only_observing_a_pod_asks_for_nothing(site):
