@@ -155,7 +155,7 @@ def _data_frame(frame: object) -> dict[str, NDArray[Any]]:
     import narwhals
 
     try:
-        known = narwhals.from_native(frame, eager_only=True)  # type: ignore[call-overload]
+        known = narwhals.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(
             "is no data frame",

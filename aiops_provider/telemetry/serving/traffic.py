@@ -77,6 +77,12 @@ class TrafficMeter:
         ConfigurationError: The interval or the bounds cannot be used.
     """
 
+    _lock: threading.Lock
+    _now: Interval
+    _in_work: int
+    _running: bool
+    _stop: threading.Event
+
     def __init__(
         self,
         *,
