@@ -152,8 +152,8 @@ class TrafficMeter:
     def _start(self) -> None:
         self._running = True
         self._since = time.monotonic()
-        self._stop = threading.Event()
-        mine = weakref.ref(self)
+        self._stop = stop = threading.Event()
+        mine = weakref.ref(self, lambda _: stop.set())
         threading.Thread(
             target=_work,
             args=(mine, self._stop, self._interval_s),

@@ -160,8 +160,10 @@ def test_an_answer_of_one_part_keeps_its_length(reported):
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"hello"]
 
-    with wsgiref_of(WsgiTraffic(app)) as url:
+    measured = WsgiTraffic(app)
+    with wsgiref_of(measured) as url:
         assert httpx.get(url).headers["Content-Length"] == "5"
+    measured.meter.close()
 
 
 def test_an_answer_that_breaks_off_is_a_failure(reported):
