@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cadence": "aiops_provider.domain.workload",
+    "DataProfile": "aiops_provider.control.data_profile",
     "Dataset": "aiops_provider.domain.workload",
     "Etl": "aiops_provider.domain.workload",
     "FeatureEngineering": "aiops_provider.domain.workload",
@@ -24,10 +25,12 @@ _HOMES = {
     "Training": "aiops_provider.domain.workload",
     "describe": "aiops_provider.profiling.sentence",
     "report": "aiops_provider.telemetry.report",
+    "report_drift": "aiops_provider.control.data_drift",
 }
 
 __all__ = [
     "Cadence",
+    "DataProfile",
     "Dataset",
     "Etl",
     "FeatureEngineering",
@@ -40,9 +43,12 @@ __all__ = [
     "__version__",
     "describe",
     "report",
+    "report_drift",
 ]
 
 if TYPE_CHECKING:
+    from aiops_provider.control.data_drift import report_drift
+    from aiops_provider.control.data_profile import DataProfile
     from aiops_provider.domain.workload import (
         Cadence,
         Dataset,

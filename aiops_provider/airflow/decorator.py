@@ -8,11 +8,13 @@ from typing import Any
 from aiops_provider.airflow.description import describe
 from aiops_provider.domain.workload import Generic, TaskDescription
 from aiops_provider.errors import DescriptionError
+from aiops_provider.telemetry.returned import KpiDeclaration
 
 
 def aiops_task(
     description: TaskDescription | Callable[..., Any] | None = None,
     *,
+    kpis: KpiDeclaration | None = None,
     multiple_outputs: bool | None = None,
     executor_config: dict[str, Any] | None = None,
     **operator_arguments: Any,
@@ -23,12 +25,14 @@ def aiops_task(
     Args:
         description: What the task does: ``@task.aiops(Training(...))``; or the function itself,
             where the decorator is used without arguments.
+        kpis: What of the returned value is a KPI; as for ``describe``.
         multiple_outputs: As for ``@task``.
         executor_config: Whatever else belongs there; it stays beside the description.
         **operator_arguments: As for ``@task``: ``task_id``, ``retries`` …
 
     Raises:
-        DescriptionError: The argument is neither a description nor a function.
+        DescriptionError: The argument is neither a description nor a function, or *kpis* cannot
+            be used.
     """
     from airflow.sdk import task
 
@@ -43,7 +47,7 @@ def aiops_task(
         )
     decorated = task.python(
         multiple_outputs=multiple_outputs,
-        executor_config=describe(said, **(executor_config or {})),  # type: ignore[arg-type]
+        executor_config=describe(said, kpis=kpis, **(executor_config or {})),  # type: ignore[arg-type]
         **operator_arguments,
     )
     return decorated(function) if function is not None else decorated

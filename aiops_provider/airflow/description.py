@@ -9,24 +9,58 @@ from pydantic import ValidationError
 
 from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription
 from aiops_provider.errors import DescriptionError
+from aiops_provider.telemetry.returned import KpiDeclaration, KpiSource, parse_kpis
 
 EXECUTOR_CONFIG_KEY = "aiops"
+_KPIS = "kpis"
 
 
-def describe(description: TaskDescription, **executor_config: Any) -> dict[str, Any]:
+def describe(
+    description: TaskDescription,
+    *,
+    kpis: KpiDeclaration | None = None,
+    **executor_config: Any,
+) -> dict[str, Any]:
     """
     Describe a task to the layer: ``@task(executor_config=describe(Training(...)))``.
 
     Args:
         description: What the task does; unknown figures are left out.
+        kpis: What of the value that it returns is a KPI: names, or a path for each name, as
+            :func:`aiops_provider.telemetry.returned.parse_kpis` reads them.
         **executor_config: Anything else that belongs into the task's ``executor_config``.
+
+    Raises:
+        DescriptionError: *kpis* cannot be used.
 
     >>> from aiops_provider import Generic
     >>> describe(Generic(memory_gib=2))
     {'aiops': {'kind': 'generic', 'memory_gib': 2.0}}
     """
     said = description.model_dump(mode="json", exclude_defaults=True)
+    if kpis is not None:
+        said[_KPIS] = _plain(kpis)
     return {**executor_config, EXECUTOR_CONFIG_KEY: {"kind": description.kind, **said}}
+
+
+def declared_kpis(executor_config: Mapping[str, Any] | None) -> tuple[KpiSource, ...]:
+    """
+    The KPIs that an ``executor_config`` declares; none without a declaration.
+
+    Raises:
+        DescriptionError: If there is one that cannot be used.
+    """
+    said = (executor_config or {}).get(EXECUTOR_CONFIG_KEY)
+    declared = said.get(_KPIS) if isinstance(said, Mapping) else None
+    return parse_kpis(declared) if declared is not None else ()
+
+
+def _plain(kpis: KpiDeclaration) -> list[str] | dict[str, str]:
+    """A checked declaration in a form that a DAG is serialised with."""
+    if isinstance(kpis, Mapping):
+        parse_kpis(kpis)
+        return dict(kpis)
+    return [source.name for source in parse_kpis(kpis)]
 
 
 def read_description(executor_config: Mapping[str, Any] | None) -> TaskDescription | None:
@@ -40,7 +74,8 @@ def read_description(executor_config: Mapping[str, Any] | None) -> TaskDescripti
     if said is None:
         return None
     if isinstance(said, Mapping):
-        said = {"kind": "generic", **said}
+        declared_kpis(executor_config)
+        said = {"kind": "generic", **{k: v for k, v in said.items() if k != _KPIS}}
     try:
         return TASK_DESCRIPTION.validate_python(said)
     except ValidationError as error:

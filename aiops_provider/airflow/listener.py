@@ -18,6 +18,7 @@ from airflow.listeners import hookimpl
 
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
+from aiops_provider.airflow.results import report_results
 
 if TYPE_CHECKING:
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -43,7 +44,9 @@ def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  
 
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001
-    """Note the success and send what was reported."""
+    """Note the success and send what was reported, and what the result tells."""
+    if _placed_by_us():
+        report_results(task_instance)
     _ended(task_instance, "success", None)
 
 

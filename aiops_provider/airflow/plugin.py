@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.lineage import HookLineageReader
 
-from aiops_provider.airflow import listener
+from aiops_provider.airflow import asset_listener, listener
 from aiops_provider.airflow.host import MOUNT_PATH, base_path, open_installation
 
 _Message = MutableMapping[str, Any]
@@ -57,7 +58,9 @@ class AiopsPlugin(AirflowPlugin):
     """Mounts API and page under ``/aiops``, shows the page in the navigation, listens to tasks."""
 
     name = "aiops"
-    listeners: ClassVar[list[Any]] = [listener]
+    listeners: ClassVar[list[Any]] = [listener, asset_listener]
+    # With any reader Airflow's SQL hooks note what they did; our listener looks at the notes.
+    hook_lineage_readers: ClassVar[list[Any]] = [HookLineageReader]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
     ]

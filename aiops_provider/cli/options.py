@@ -115,9 +115,10 @@ def open_installation(
 def _airflow(settings: Settings, *, needs_secret: bool) -> HostFacts | None:
     """What the Airflow of this environment says, where the settings leave something to it."""
     from aiops_provider.control.host_facts import airflow_is_here, ask_host
-    from aiops_provider.control.installation import SECRET_VARIABLE
+    from aiops_provider.control.installation import SECRET_FILE_VARIABLE, SECRET_VARIABLE
 
-    has_secret = settings.server.token_secret is not None or SECRET_VARIABLE in os.environ
+    given = SECRET_VARIABLE in os.environ or SECRET_FILE_VARIABLE in os.environ
+    has_secret = settings.server.token_secret is not None or given
     if settings.store is not None and (has_secret or not needs_secret):
         return None
     if not airflow_is_here(os.environ):

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Make tokens for the API.", no_args_is_help=True)
     group.command("create")(create)
     group.command("secret")(secret)
+    group.command("rotate")(rotate)
     app.add_typer(group, name="token")
 
 
@@ -53,10 +54,33 @@ def create(
 
 def secret(output: OutputOption = OutputFormat.TABLE) -> None:
     """Print a new secret; put it into AIOPS_TOKEN_SECRET of every component."""
-    from aiops_provider.control.installation import new_secret
+    from aiops_provider.control.secret_file import new_secret
 
     made = new_secret()
     if output is OutputFormat.JSON:
         emit({"secret": made}, output=output)
     else:
         print(made)
+
+
+def rotate(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Sign with a new secret from now on, without a restart; older tokens go on until they expire."""
+    from aiops_provider.control.installation import SECRET_FILE_VARIABLE
+    from aiops_provider.control.secret_file import rotate_secrets
+    from aiops_provider.errors import ConfigurationError
+
+    installation = open_installation(config, checked=False, needs_secret=True)
+    file = installation.secret_file
+    installation.close()
+    if file is None:
+        raise ConfigurationError(
+            "is not kept in a file, so that every component must be restarted to change it",
+            field="server.token_secret",
+            mend=f"Put it into a file that all of them read, and name that in {SECRET_FILE_VARIABLE}.",
+        )
+    accepted = rotate_secrets(file)
+    emit(
+        {"file": str(file), "accepted": accepted},
+        output=output,
+        view=lambda: [f"{file}: a new secret signs; tokens of {accepted} secrets are accepted"],
+    )

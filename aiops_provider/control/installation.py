@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from aiops_provider.control.secret_file import MINIMUM_CHARACTERS, new_secret, read_secrets
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError, StoreUnreachableError
 from aiops_provider.settings.checks import is_sqlite, serves_this_machine_only
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from aiops_provider.store import Store
 
 SECRET_VARIABLE = "AIOPS_TOKEN_SECRET"  # noqa: S105 - the name of a variable
+SECRET_FILE_VARIABLE = "AIOPS_TOKEN_SECRET_FILE"  # noqa: S105 - as above
 _SECRET_FILE = "aiops_token_secret"  # noqa: S105 - the name of a file
-_MINIMUM_SECRET_CHARACTERS = 32
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class Installation:
             shares_host_database=default_store_url is not None and url == default_store_url,
             _store_url=url,
             _token_secret=_given_secret(settings, default_token_secret),
-            _secret_file=_beside(url),
+            _secret_file=_given_file() or _beside(url),
         )
 
     @classmethod
@@ -104,18 +103,30 @@ class Installation:
             ConfigurationError: There is none, and the store is shared by several machines.
         """
         if self._token_secret is None:
+            return self.token_secrets[0]
+        return self._token_secret
+
+    @property
+    def token_secrets(self) -> tuple[str, ...]:
+        """
+        The secrets whose tokens are valid, the one that signs first; a file is looked at each time.
+
+        Raises:
+            ConfigurationError: As above, or the file cannot be used.
+        """
+        if self._token_secret is None:
             if self._secret_file is None:
                 raise ConfigurationError(
                     "is not set, and several machines share this store",
                     field="server.token_secret",
                     mend=f"Put what `aiops token secret` prints into {SECRET_VARIABLE} of every component.",
                 )
-            return _kept_secret(self._secret_file)
-        return self._token_secret
+            return read_secrets(self._secret_file)
+        return (self._token_secret,)
 
     @property
     def secret_file(self) -> Path | None:
-        """Where the secret is kept that was generated here; ``None`` when one was given."""
+        """Where the secret is kept; ``None`` when one was given by other ways."""
         return self._secret_file if self._token_secret is None else None
 
     def require_store(self) -> Store:
@@ -164,11 +175,6 @@ def default_url() -> str:
     return f"sqlite:///{data_folder() / 'aiops.db'}"
 
 
-def new_secret() -> str:
-    """A secret that is good enough to sign tokens."""
-    return secrets.token_urlsafe(48)
-
-
 def _check_reach(url: str, settings: Settings) -> None:
     remote = [c.name for c in settings.clusters if not serves_this_machine_only(c.kind)]
     if is_sqlite(url) and remote:
@@ -185,16 +191,21 @@ def _given_secret(settings: Settings, host_secret: str | None) -> str | None:
         return configured.get_secret_value()
     from_environment = os.environ.get(SECRET_VARIABLE, "")
     if from_environment:
-        if len(from_environment) < _MINIMUM_SECRET_CHARACTERS:
+        if len(from_environment) < MINIMUM_CHARACTERS:
             raise ConfigurationError(
-                f"is shorter than {_MINIMUM_SECRET_CHARACTERS} characters",
+                f"is shorter than {MINIMUM_CHARACTERS} characters",
                 field=SECRET_VARIABLE,
                 mend="`aiops token secret` makes a good one.",
             )
         return from_environment
-    if host_secret:
+    if host_secret and _given_file() is None:
         return hmac.new(host_secret.encode(), b"aiops_provider tokens", hashlib.sha256).hexdigest()
     return None
+
+
+def _given_file() -> Path | None:
+    named = os.environ.get(SECRET_FILE_VARIABLE, "")
+    return Path(named) if named else None
 
 
 def _beside(url: str) -> Path | None:
@@ -205,26 +216,3 @@ def _beside(url: str) -> Path | None:
     if not database or database == ":memory:":
         return data_folder() / _SECRET_FILE
     return Path(database).absolute().with_name(_SECRET_FILE)
-
-
-def _kept_secret(file: Path) -> str:
-    """Read the secret, making it first if need be; processes that race agree on one."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not file.exists():
-        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}")
-        try:
-            os.write(descriptor, new_secret().encode())
-            os.close(descriptor)
-            os.link(draft, file)  # fails when another process was first, and that one's holds
-        except FileExistsError:
-            pass
-        finally:
-            Path(draft).unlink()
-    secret = file.read_text(encoding="ascii").strip()
-    if len(secret) < _MINIMUM_SECRET_CHARACTERS:
-        raise ConfigurationError(
-            f"holds fewer than {_MINIMUM_SECRET_CHARACTERS} characters",
-            field=str(file),
-            mend="Remove it; a new one is made. Tokens signed with the old one end.",
-        )
-    return secret

@@ -9,6 +9,7 @@ the secret can make and check tokens.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -91,12 +92,12 @@ def issue_token(
     return str(jwt.encode(claims, secret, algorithm=_ALGORITHM))
 
 
-def verify_token(secret: str, token: str, scope: str | None) -> TokenClaims:
+def verify_token(secret: str | Sequence[str], token: str, scope: str | None) -> TokenClaims:
     """
     Check a token and its right.
 
     Args:
-        secret: The installation's.
+        secret: The installation's; several while one takes over from another.
         token: As sent.
         scope: The right that is needed; ``None``: any valid token will do.
 
@@ -109,16 +110,7 @@ def verify_token(secret: str, token: str, scope: str | None) -> TokenClaims:
     if not token:
         raise TokenError("no token was sent: send `Authorization: Bearer <token>`")
     try:
-        payload = jwt.decode(
-            token,
-            secret,
-            algorithms=[_ALGORITHM],
-            audience=_AUDIENCE,
-            issuer=_ISSUER,
-            leeway=_LEEWAY_S,
-            options={"require": ["exp", "iat", "sub", "aud", "iss"]},
-        )
-        claims = _claims(payload)
+        claims = _claims(_payload((secret,) if isinstance(secret, str) else secret, token))
     except jwt.ExpiredSignatureError as error:
         raise TokenError("the token has expired: `aiops token create` makes a new one") from error
     except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
@@ -127,6 +119,26 @@ def verify_token(secret: str, token: str, scope: str | None) -> TokenClaims:
     if scope is not None and not claims.allows(Scope(scope)):
         raise TokenScopeError(f"the token lacks the right {scope!r}")
     return claims
+
+
+def _payload(secrets_in_force: Sequence[str], token: str) -> dict[str, Any]:
+    import jwt
+
+    for secret in secrets_in_force:
+        try:
+            payload: dict[str, Any] = jwt.decode(
+                token,
+                secret,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                issuer=_ISSUER,
+                leeway=_LEEWAY_S,
+                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        return payload
+    raise jwt.InvalidSignatureError
 
 
 def _claims(payload: dict[str, Any]) -> TokenClaims:

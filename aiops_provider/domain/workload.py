@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
 
+_BACKFILL = "backfill__"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TaskKey:
@@ -59,6 +61,11 @@ class TaskRun:
     run_id: str
     map_index: int = -1
     try_number: int = 1
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether it makes up for the past, as Airflow names such runs: nobody waits for it now."""
+        return self.run_id.startswith(_BACKFILL)
 
     def __str__(self) -> str:
         mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""

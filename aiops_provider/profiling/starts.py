@@ -29,8 +29,8 @@ def starts_by_hour_of_week(
     Expected number of runs started in each hour of the week.
 
     Two weeks of own runs speak for themselves; before that the cadence that was said decides. Where
-    none was said, two days give a pattern of the day, and three runs a mean rate. Retries are not
-    counted, mapped runs are, one by one.
+    none was said, two days give a pattern of the day, and three runs a mean rate. Retries and the runs
+    of a backfill are not counted, mapped runs are, one by one.
 
     Args:
         cadence: What the user said.
@@ -39,7 +39,7 @@ def starts_by_hour_of_week(
     Returns:
         168 entries, Monday 00 UTC first; empty when nothing is known.
     """
-    first_tries = [r for r in history if r.run.try_number <= 1]
+    first_tries = [r for r in history if r.run.try_number <= 1 and not r.run.is_backfill]
     starts = sorted(r.started_at for r in first_tries)
     span = starts[-1] - starts[0] if starts else timedelta(0)
     pattern = len(starts) >= _RUNS_FOR_PATTERN

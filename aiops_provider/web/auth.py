@@ -55,7 +55,7 @@ class Requires:
             return None
         token = _sent_token(request.headers.get("Authorization", ""), basic=self.page)
         scope = None if self.scope is None else self.scope.value
-        return verify_token(installation_of(request).token_secret, token, scope)
+        return verify_token(installation_of(request).token_secrets, token, scope)
 
 
 def installation_of(request: Request) -> Installation:

@@ -3,8 +3,9 @@
 import pytest
 
 from aiops_provider import Dataset, Generic, Sla, Training
-from aiops_provider.airflow.description import describe, read_description
+from aiops_provider.airflow.description import declared_kpis, describe, read_description
 from aiops_provider.errors import DescriptionError
+from aiops_provider.telemetry.returned import parse_kpis
 
 
 def test_a_description_survives_executor_config():
@@ -60,3 +61,30 @@ def test_the_function_is_found_whatever_was_imported_before():
     from aiops_provider.airflow import describe as found
 
     assert found is aiops_provider.airflow.description.describe
+
+
+def test_declared_kpis_travel_with_the_description():
+    """Beside it, in a form that a DAG is serialised with; the description does not see them."""
+    config = describe(Generic(memory_gib=2), kpis=("row_count",), pod_override=1)
+    assert config["aiops"] == {"kind": "generic", "memory_gib": 2.0, "kpis": ["row_count"]}
+    assert read_description(config) == Generic(memory_gib=2)
+    assert declared_kpis(config) == parse_kpis("row_count")
+
+
+def test_a_declaration_may_stand_alone():
+    """Whoever only wants KPIs describes nothing."""
+    config = {"aiops": {"kpis": {"precision": "scores.test"}}}
+    assert read_description(config) == Generic()
+    assert declared_kpis(config) == parse_kpis({"precision": "scores.test"})
+
+
+@pytest.mark.parametrize("config", [None, {}, {"aiops": {}}, {"aiops": {"kind": "etl"}}])
+def test_without_a_declaration_there_are_no_kpis(config):
+    """Nothing is read from what a task returns."""
+    assert declared_kpis(config) == ()
+
+
+def test_a_declaration_that_cannot_be_used_is_refused_where_it_is_written():
+    """And not in the worker, hours later."""
+    with pytest.raises(DescriptionError, match="kpis: is no declaration"):
+        describe(Generic(), kpis={"row_count": 5})

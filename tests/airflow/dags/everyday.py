@@ -1,15 +1,19 @@
 """Ordinary DAGs whose tasks leave side effects that can be counted."""
 
 import os
+import sqlite3
 import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk import Asset, dag, get_current_context, task
 
 from aiops_provider import Generic
-from aiops_provider.airflow import describe
+from aiops_provider.airflow import describe, push_kpis
 
+CLAIMS = Asset("claims")
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 
 
@@ -87,6 +91,48 @@ def outage():
     slow.expand(index=list(range(6)))
 
 
+class Rows(DbApiHook):
+    """A database that every Python has."""
+
+    conn_name_attr = "rows_conn_id"
+
+    def get_conn(self) -> sqlite3.Connection:
+        return sqlite3.connect(":memory:")
+
+
+class InsertRows(SQLExecuteQueryOperator):
+    """Airflow's own operator, on that database."""
+
+    def get_db_hook(self) -> DbApiHook:
+        return Rows()
+
+
+@dag(schedule=None, default_args=QUICK)
+def measured():
+    """Every way in which a task tells a KPI without calling us."""
+
+    @task.aiops(Generic(), kpis={"rows_declared": "rows.read"})
+    def declares() -> dict:
+        return {"rows": {"read": 11}}
+
+    @task(on_success_callback=push_kpis("rows_pushed"))
+    def pushes(index: int) -> int:
+        return 20 + index
+
+    @task(outlets=[CLAIMS])
+    def emits(*, outlet_events: dict) -> None:
+        outlet_events[CLAIMS].extra = {"aiops": {"rows_emitted": 31}}
+
+    inserts = InsertRows(
+        task_id="inserts",
+        conn_id="none",
+        sql=["CREATE TABLE t (n)", "INSERT INTO t VALUES (1), (2), (3)"],
+        split_statements=False,
+    )
+    [declares(), pushes.expand(index=[0, 1]), emits(), inserts]
+
+
 everyday()
+measured()
 observed()
 outage()

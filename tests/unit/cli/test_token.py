@@ -52,3 +52,22 @@ def test_secret_is_good_enough(aiops, monkeypatch):
     assert made != aiops("token", "secret", "--output", "json").data["secret"]
     monkeypatch.setenv("AIOPS_TOKEN_SECRET", made)
     assert aiops("token", "create").status == 0
+
+
+def test_rotation_needs_a_file(aiops, secret):
+    """A secret in the environment of many processes cannot be changed under them."""
+    answer = aiops("token", "rotate")
+    assert answer.status == 2
+    assert "AIOPS_TOKEN_SECRET_FILE" in answer.err
+
+
+def test_tokens_of_before_a_rotation_are_accepted_after_it(aiops, monkeypatch, tmp_path):
+    """And new ones are signed with the new secret."""
+    file = tmp_path / "secrets"
+    monkeypatch.setenv("AIOPS_TOKEN_SECRET_FILE", str(file))
+    before = aiops("token", "create").out.strip()
+    assert aiops("token", "rotate", "--output", "json").data == {"file": str(file), "accepted": 2}
+    after = aiops("token", "create").out.strip()
+    new, old = file.read_text().split()
+    assert verify_token(new, after, "read")
+    assert verify_token(old, before, "read")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aiops_provider.control.installation import Installation, new_secret
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.secret_file import new_secret
 from aiops_provider.errors import ConfigurationError, StoreUnreachableError
 from aiops_provider.settings.schema import Settings
 

@@ -109,3 +109,13 @@ def test_error_does_not_quote_the_token():
     with pytest.raises(TokenError) as caught:
         verify_token("o" * 32, token, "read")
     assert token not in str(caught.value)
+
+
+def test_a_secret_that_was_replaced_is_accepted_beside_the_new_one():
+    """Until it is taken away; an expired token stays expired whoever signed it."""
+    old = issue()
+    assert verify_token(("n" * 32, SECRET), old, "read").subject == "test"
+    with pytest.raises(TokenError, match="is not valid here"):
+        verify_token(("n" * 32,), old, "read")
+    with pytest.raises(TokenError, match="has expired"):
+        verify_token(("n" * 32, SECRET), _signed(exp=int(time.time()) - 3600), "read")

@@ -69,3 +69,15 @@ def test_retries_are_no_starts(run):
     """A second try is not asked for by the schedule."""
     tries = [replace(r, run=replace(r.run, try_number=2)) for r in (run(1.0), run(1.5), run(2.0))]
     assert starts_by_hour_of_week(None, tries) == ()
+
+
+def test_a_backfill_is_no_demand(run):
+    """A month made up for in an afternoon says nothing about the afternoons to come."""
+    ordinary = [run(24.0 * day) for day in range(21)]
+    made_up = [
+        replace(one, run=replace(one.run, run_id=f"backfill__{number}"))
+        for number, one in enumerate([run(24.0 + number / 60) for number in range(30)])
+    ]
+    assert starts_by_hour_of_week(None, ordinary + made_up) == starts_by_hour_of_week(
+        None, ordinary
+    )

@@ -140,3 +140,31 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture
+def reported(
+    monkeypatch: pytest.MonkeyPatch, server: Server, spool_dir: Path
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Be in a task of a real server; what was reported until now, as the server got it."""
+    from aiops_provider.telemetry import report as report_module
+
+    monkeypatch.setattr(report_module, "_clients", {})
+    monkeypatch.setattr(report_module, "_warned", set())
+    task = {"namespace": "medical", "name": "train", "run_id": "r1"}
+    for key, value in {
+        "AIOPS_INGEST_URL": server.url,
+        "AIOPS_TOKEN": "token",
+        "AIOPS_SPOOL": str(spool_dir),
+        "AIOPS_CLUSTER": "eks",
+        "AIOPS_TASK": json.dumps(task),
+    }.items():
+        monkeypatch.setenv(key, value)
+
+    def samples() -> list[dict[str, Any]]:
+        assert report_module.flush(30)
+        return server.samples
+
+    yield samples
+    for client in report_module._clients.values():
+        client.close(0.5)

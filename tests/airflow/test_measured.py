@@ -1,0 +1,55 @@
+"""KPIs that tasks tell without calling us, under Airflow's real scheduler."""
+
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def samples(airflow):
+    """All samples of one run, once those of every way are there."""
+    assert airflow.run("measured", "m1", timeout_s=180) == "success"
+    deadline = time.monotonic() + 60
+    wanted = {"rows_declared", "rows_pushed", "rows_emitted", "sql_row_count"}
+    while True:
+        found, _ = airflow.installation.store.samples_after(0, 10_000)
+        if wanted <= {each.name for each in found} or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
+
+
+def of(samples, name):
+    return sorted((s for s in samples if s.name == name), key=lambda s: s.value)
+
+
+def test_a_declared_kpi_is_read_from_the_returned_value(samples):
+    """With who it was and where."""
+    (sample,) = of(samples, "rows_declared")
+    assert sample.value == 11
+    assert sample.dimensions == {"dag": "measured", "task": "declares"}
+    assert (sample.context["run_id"], sample.context["try_number"]) == ("m1", "1")
+    assert sample.context["cluster"] in {"onprem", "aws"}
+
+
+def test_a_callback_reports_what_each_mapped_task_returned(samples):
+    """Its own value and no other's."""
+    pushed = [(s.value, s.dimensions["partition"]) for s in of(samples, "rows_pushed")]
+    assert pushed == [(20, "0"), (21, "1")]
+
+
+def test_an_asset_event_carries_kpis_without_any_token(samples):
+    """It is known where its task ran all the same."""
+    (sample,) = of(samples, "rows_emitted")
+    assert sample.value == 31
+    assert sample.dimensions == {"dag": "measured", "task": "emits", "asset": "claims"}
+    assert (sample.context["run_id"], sample.context["try_number"]) == ("m1", "1")
+    assert sample.context["cluster"] in {"onprem", "aws"}
+
+
+def test_sql_operators_tell_their_row_counts(samples):
+    """Those that the database driver knows."""
+    (sample,) = of(samples, "sql_row_count")
+    assert sample.value == 3
+    assert sample.dimensions["task"] == "inserts"
