@@ -103,7 +103,7 @@ def test_a_cadence_is_checked(read):
             "locality: {regions: [eu-central-1, us-east-1]}\nlatency_objective_ms: 50",
             "latency_objective_ms",
             5,
-            "is below the network's round trip of 116.7 ms between users in sa-east-1 and us-east-1",
+            "is below the network's round trip of 115.1 ms between users in sa-east-1 and us-east-1",
         ),
         ("task: a/b\ntask: a/c\nkind: etl", "task", 2, "twice"),
         ("- task", None, 1, "not a task description"),

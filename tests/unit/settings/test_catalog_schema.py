@@ -29,7 +29,8 @@ def test_machine_type_is_enough():
     """A pool given only its instance_type has the machine and the price of the catalogue."""
     pool = only_pool(settings({"instance_type": "g5.xlarge"}))
 
-    assert Capacity(cores=4, memory_gib=16, accelerators={"A10G": 1}) == pool.machine
+    machine = pool.machine
+    assert (machine.cores, machine.memory_gib, machine.accelerators) == (4, 16, {"A10G": 1})
     assert (1.006, "g5.xlarge") == (pool.price_usd_per_hour, pool.name)
 
 
