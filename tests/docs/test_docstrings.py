@@ -10,6 +10,8 @@ import aiops_provider
 
 # The doors need their host; their examples run in tox -e airflow and tox -e prefect.
 HOSTS = ("aiops_provider.airflow", "aiops_provider.prefect")
+# What is imported from inside a training loop needs the library of that loop: tox -e callbacks.
+TRAINING = "aiops_provider.telemetry.training."
 
 
 def modules() -> list[str]:
@@ -28,5 +30,9 @@ def modules() -> list[str]:
 @pytest.mark.parametrize("name", modules())
 def test_examples_in_docstrings_hold(name):
     """What a docstring shows is what happens."""
-    failed, _ = doctest.testmod(importlib.import_module(name), verbose=False)
+    if name.startswith(TRAINING):
+        module = pytest.importorskip(name, reason="run in tox -e callbacks")
+    else:
+        module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, verbose=False)
     assert 0 == failed
