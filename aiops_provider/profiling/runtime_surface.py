@@ -26,9 +26,11 @@ _FEWEST_RUNS = 3
 # features and runtimes. They matter only while runs are few: smooth and nearly without noise.
 _AMPLITUDE = (0.0, 1.0)
 _LENGTH = (1.0, 1.0)
-# Refusing a slope to figures known at only two levels did not help on C3O's unseen machine types: the
-# mean error became 42.3 % instead of 41.8 %.
 _SLOPE = (-1.0, 2.0)
+# A line through two points extrapolates whatever else differs between them: two machine types that differ
+# in memory say nothing about a third one. Such figures get no slope.
+_LEVELS_OF_A_LINE = 3
+_NO_SLOPE = -12.0
 _NOISE = (-5.0, 1.5)
 # Far below the variation between repeated runs; keeps the matrix invertible.
 _JITTER = 1e-8
@@ -99,7 +101,8 @@ class RuntimeSurface:
         self._mean, self._scale = float(target.mean()), float(_spread(target[:, None])[0])
         self._x = (raw - self._centre) / self._spread
         y = (target - self._mean) / self._scale
-        self._parameters = _most_likely(self._x, y)
+        straight = np.array([len(np.unique(c)) >= _LEVELS_OF_A_LINE for c in self._x.T])
+        self._parameters = _most_likely(self._x, y, straight)
         self._factor = cholesky(_covariance(self._x, self._parameters), lower=True)
         self._weights = cho_solve((self._factor, True), y)
 
@@ -153,10 +156,18 @@ def _covariance(x: _Array, parameters: _Array) -> _Array:
     return _kernel(x, x, parameters) + (math.exp(parameters[-1]) + _JITTER) * np.eye(len(x))
 
 
-def _most_likely(x: _Array, y: _Array) -> _Array:
-    """Maximum a posteriori of the logarithms (amplitude, lengths, slopes, noise), by L-BFGS."""
+def _most_likely(x: _Array, y: _Array, straight: NDArray[np.bool_]) -> _Array:
+    """
+    Maximum a posteriori of the logarithms (amplitude, lengths, slopes, noise), by L-BFGS.
+
+    Args:
+        x: Runs x features, standardised.
+        y: Runtimes, standardised.
+        straight: Which features may have a slope.
+    """
     features = x.shape[1]
-    priors = [_AMPLITUDE, *[_LENGTH] * features, *[_SLOPE] * features, _NOISE]
+    slopes = [_SLOPE if may else (_NO_SLOPE, 1e-3) for may in straight]
+    priors = [_AMPLITUDE, *[_LENGTH] * features, *slopes, _NOISE]
     centre, deviation = np.array(priors).T
     squares = (x[:, None, :] - x[None, :, :]) ** 2
 

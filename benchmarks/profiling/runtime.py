@@ -33,6 +33,8 @@ _TARGET = "gross_runtime"
 _MACHINE = "machine_type"
 # The data set's columns by the names that the features have.
 _NAMED = {"instance_count": "workers", "slots": "cores", "memory": "memory_mb"}
+# A total in the data set. Scaling out and scaling up go by total cores alike; memory per core is the machine's.
+_PER_CORE = "memory_mb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ def _read_job(path: Path) -> Job:
             runs.setdefault(tuple(row[key] for key in keys), []).append(float(row[_TARGET]))
     names = [_NAMED.get(key, key.lower()) for key in keys]
     configurations = [dict(zip(names, values, strict=True)) for values in runs]
-    figures = [{n: float(v) for n, v in row.items() if n != _MACHINE} for row in configurations]
+    figures = [
+        _per_core({n: float(v) for n, v in row.items() if n != _MACHINE})
+        for row in configurations
+    ]
     # A share may be zero, which has no logarithm: it enters as 1 + itself, for all peers.
     offset = {name: float(any(row[name] == 0 for row in figures)) for name in figures[0]}
     return Job(
@@ -77,6 +82,13 @@ def _read_job(path: Path) -> Job:
         machines=np.array([row[_MACHINE] for row in configurations]),
         runtimes_s=np.array([median(found) for found in runs.values()]),
     )
+
+
+def _per_core(figures: dict[str, float]) -> dict[str, float]:
+    return {
+        name: value / figures["cores"] if name == _PER_CORE else value
+        for name, value in figures.items()
+    }
 
 
 def splits(job: Job, *, seed: int) -> Iterator[Split]:
