@@ -1,19 +1,17 @@
 """
 How well the runtime of a job is predicted on configurations it was not seen on.
 
-``python -m benchmarks.profiling.runtime [--data FOLDER] [--seed N] [--output json]``; the folder holds
-``c3o``: one table of tab-separated values per job. Repeated runs of a configuration count once, with
-their median. Splits: 80 % of the configurations known; 20 of them known; all of one machine type unseen.
+``python -m benchmarks.profiling.runtime [--data FOLDER] [--seed N] [--output json]``; the folder holds ``c3o``,
+``scout`` and ``lotaru``, or some of them. Repeated runs of a configuration count once, with their median. Splits: 80 % of
+the configurations known; 20 of them known; all of one machine type unseen. Of Lotaru's tasks short runs on one node are
+known, full inputs on other nodes are asked for; how fast a node is, a micro-benchmark tells everybody.
 """
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,185 +19,154 @@ from numpy.typing import NDArray
 
 from aiops_provider.profiling.runtime_surface import RuntimeSurface
 from benchmarks.command import Options, run
-from benchmarks.profiling.runtime_peers import PEERS, Predict, Rows
+from benchmarks.profiling.runtime_jobs import (
+    Job,
+    NodeTask,
+    read_jobs,
+    read_node_tasks,
+    splits,
+)
+from benchmarks.profiling.runtime_peers import NODE_PEERS, PEERS, Peer, Rows
 from benchmarks.report import Must, Report, at_most
 
 _OURS = "aiops runtime surface"
-_REPETITIONS = 10
-_FEW = 20
-_KNOWN_SHARE = 0.8
 _RESAMPLINGS = 1_000
-_TARGET = "gross_runtime"
-_MACHINE = "machine_type"
-# The data set's columns by the names that the features have.
-_NAMED = {"instance_count": "workers", "slots": "cores", "memory": "memory_mb"}
-# A total in the data set. Scaling out and scaling up go by total cores alike; memory per core is the machine's.
-_PER_CORE = "memory_mb"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Configurations of one job, one row each, with machine type and median runtime in seconds."""
+@dataclass(slots=True)
+class _Found:
+    """Relative errors by split, group and peer; whether ours covered, by split and group; times to fit."""
 
-    name: str
-    features: Rows
-    machines: NDArray[Any]
-    runtimes_s: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Which configurations are known and which are asked for."""
-
-    name: str
-    known: NDArray[np.int64]
-    asked: NDArray[np.int64]
-
-
-def read_jobs(folder: Path) -> list[Job]:
-    """All jobs of a folder, by name."""
-    return [_read_job(path) for path in sorted(folder.glob("*.tsv"))]
-
-
-def _read_job(path: Path) -> Job:
-    runs: dict[tuple[str, ...], list[float]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        keys = [key for key in reader.fieldnames or () if key != _TARGET]
-        for row in reader:
-            runs.setdefault(tuple(row[key] for key in keys), []).append(float(row[_TARGET]))
-    names = [_NAMED.get(key, key.lower()) for key in keys]
-    configurations = [dict(zip(names, values, strict=True)) for values in runs]
-    figures = [
-        _per_core({n: float(v) for n, v in row.items() if n != _MACHINE})
-        for row in configurations
-    ]
-    # A share may be zero, which has no logarithm: it enters as 1 + itself, for all peers.
-    offset = {name: float(any(row[name] == 0 for row in figures)) for name in figures[0]}
-    return Job(
-        name=path.stem,
-        features=[{name: value + offset[name] for name, value in row.items()} for row in figures],
-        machines=np.array([row[_MACHINE] for row in configurations]),
-        runtimes_s=np.array([median(found) for found in runs.values()]),
-    )
-
-
-def _per_core(figures: dict[str, float]) -> dict[str, float]:
-    return {
-        name: value / figures["cores"] if name == _PER_CORE else value
-        for name, value in figures.items()
-    }
-
-
-def splits(job: Job, *, seed: int) -> Iterator[Split]:
-    """The splits of a job, the same for all peers."""
-    generator = np.random.default_rng(seed)
-    count = len(job.runtimes_s)
-    for _ in range(_REPETITIONS):
-        order = generator.permutation(count)
-        for name, known in (("80/20", int(_KNOWN_SHARE * count)), ("20 runs", _FEW)):
-            yield Split(name, order[:known], order[known:])
-    for machine in np.unique(job.machines):
-        unseen = job.machines == machine
-        yield Split("unseen machine", np.flatnonzero(~unseen), np.flatnonzero(unseen))
+    errors: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    covered: dict[tuple[str, str], list[bool]] = field(default_factory=dict)
+    fit_ms: list[float] = field(default_factory=list)
 
 
 def _measure(options: Options) -> Report:
-    jobs = read_jobs(options.data / "c3o")
-    if not jobs:
+    jobs, tasks = read_jobs(options.data), read_node_tasks(options.data / "lotaru")
+    if not jobs and not tasks:
         raise SystemExit(
-            f"{options.data} holds no table c3o/*.tsv: name the folder above c3o with --data"
+            f"{options.data} holds neither c3o/*.tsv nor scout/*.csv.gz nor lotaru: name the folder "
+            "above them with --data"
         )
-    errors: dict[tuple[str, str, str], list[float]] = {}
-    covered: dict[tuple[str, str], list[bool]] = {}
-    fit_ms: list[float] = []
+    found = _Found()
     for job in jobs:
         for split in splits(job, seed=options.seed):
             known = [job.features[i] for i in split.known]
             asked = [job.features[i] for i in split.asked]
             true, seen = job.runtimes_s[split.asked], job.runtimes_s[split.known]
-            started = time.perf_counter()
-            surface = RuntimeSurface(known, list(seen))
-            fit_ms.append((time.perf_counter() - started) * 1000)
-            predicted = [surface.predict(row) for row in asked]
-            inside = [
-                p.quantile_s(0.1) <= t <= p.quantile_s(0.9)
-                for p, t in zip(predicted, true, strict=True)
-            ]
-            covered.setdefault((job.name, split.name), []).extend(inside)
-            answers = {_OURS: np.array([p.p50_s for p in predicted])}
-            answers |= {name: _fitted(peer(known, seen), asked) for name, peer in PEERS.items()}
-            for name, answer in answers.items():
-                errors.setdefault((split.name, job.name, name), []).extend(
-                    np.abs(answer / true - 1)
-                )
-    return _report(options, jobs, errors, covered, fit_ms)
+            _compare(found, (split.name, job.group), PEERS, known, seen, asked, true)
+    for task in tasks:
+        _compare_nodes(found, task)
+    return _report(options, jobs, found)
 
 
-def _fitted(predict: Predict, asked: Rows) -> NDArray[np.float64]:
-    return np.asarray(predict(asked), dtype=np.float64)
+def _compare(
+    found: _Found,
+    cell: tuple[str, str],
+    peers: Mapping[str, Peer],
+    known: Rows,
+    seen: NDArray[np.float64],
+    asked: Rows,
+    true: NDArray[np.float64],
+) -> None:
+    started = time.perf_counter()
+    surface = RuntimeSurface(known, list(seen))
+    found.fit_ms.append((time.perf_counter() - started) * 1000)
+    predicted = [surface.predict(row) for row in asked]
+    found.covered.setdefault(cell, []).extend(
+        p.quantile_s(0.1) <= t <= p.quantile_s(0.9) for p, t in zip(predicted, true, strict=True)
+    )
+    answers = {_OURS: np.array([p.p50_s for p in predicted])}
+    answers |= {name: np.asarray(peer(known, seen)(asked)) for name, peer in peers.items()}
+    for name, answer in answers.items():
+        found.errors.setdefault((*cell, name), []).extend(np.abs(answer / true - 1))
 
 
-def _report(
-    options: Options,
-    jobs: list[Job],
-    errors: dict[tuple[str, str, str], list[float]],
-    covered: dict[tuple[str, str], list[bool]],
-    fit_ms: list[float],
-) -> Report:
+def _compare_nodes(found: _Found, task: NodeTask) -> None:
+    """Everybody predicts the time on the local node, which the node's factor carries over."""
+    known = [{"input_gib": float(value)} for value in task.known_gib]
+    asked = [{"input_gib": float(value)} for value in task.asked_gib]
+    cell = ("other node", f"lotaru {task.workflow}")
+    _compare(found, cell, NODE_PEERS, known, task.known_s, asked, task.true_s / task.factor)
+
+
+def _report(options: Options, jobs: Sequence[Job], found: _Found) -> Report:
+    errors = found.errors
     rows: list[dict[str, Any]] = [
         {
             "split": split,
-            "job": job,
+            "job": group,
             "peer": name,
-            "n": len(found),
-            "MAPE %": 100 * float(np.mean(found)),
-            "median error %": 100 * float(np.median(found)),
-            "80 % interval covers %": 100 * float(np.mean(covered[job, split]))
+            "n": len(values),
+            "MAPE %": 100 * float(np.mean(values)),
+            "median error %": 100 * float(np.median(values)),
+            "80 % interval covers %": 100 * float(np.mean(found.covered[split, group]))
             if name == _OURS
             else None,
         }
-        for (split, job, name), found in sorted(errors.items())
+        for (split, group, name), values in sorted(errors.items())
     ]
-    means = {key: float(np.mean(found)) for key, found in errors.items()}
-    cells = sorted({(split, job) for split, job, _ in errors})
-    overall = {
-        name: _geometric([means[(*cell, name)] for cell in cells]) for name in (_OURS, *PEERS)
-    }
-    best = min(overall[name] for name in PEERS)
+    means = {key: float(np.mean(values)) for key, values in errors.items()}
+    cells = sorted({(split, group) for split, group, _ in errors})
     generator = np.random.default_rng(options.seed)
-    musts: list[Must] = [
-        at_most("MAPE / best peer's, geometric mean of all splits", overall[_OURS] / best, 1.0)
-    ]
-    for split, job in cells:
-        peer = min(PEERS, key=lambda name: means[split, job, name])
-        lower = _lower_end(errors[split, job, _OURS], errors[split, job, peer], generator)
-        # Worse by more than the paired interval: its lower end lies above zero.
+    musts: list[Must] = []
+    notes: list[str] = []
+    for label, peers in (("configurations", PEERS), ("nodes", NODE_PEERS)):
+        here = [cell for cell in cells if (*cell, next(iter(peers))) in means]
+        if not here:
+            continue
+        overall = {
+            name: _geometric([means[(*cell, name)] for cell in here]) for name in (_OURS, *peers)
+        }
+        best = min(overall[name] for name in peers)
         musts.append(
-            at_most(f"{split}, {job}: MAPE beyond {peer}, lower end of 95 % interval", lower, 0.0)
+            at_most(f"{label}: MAPE / best peer's, geometric mean", overall[_OURS] / best, 1.0)
         )
+        notes.append(
+            f"Geometric means of MAPE over {label}, %: "
+            + ", ".join(f"{name} {100 * value:.1f}" for name, value in overall.items())
+            + "."
+        )
+        for split, group in here:
+            peer = min(peers, key=lambda name: means[split, group, name])
+            lower = _lower_end(errors[split, group, _OURS], errors[split, group, peer], generator)
+            # Worse by more than the paired interval: its lower end lies above zero.
+            musts.append(
+                at_most(
+                    f"{split}, {group}: MAPE beyond {peer}, lower end of 95 % interval", lower, 0
+                )
+            )
     aims = {"80/20": 3, "20 runs": 8, "unseen machine": 12}
-    measured = [
-        f"{split}: {100 * np.mean([means[s, j, _OURS] for s, j in cells if s == split]):.1f} % (aim {aim} %)"
-        for split, aim in aims.items()
-    ]
-    notes = [
-        "Mean MAPE of ours over jobs: " + "; ".join(measured) + ".",
-        "Geometric means of MAPE, %: "
-        + ", ".join(f"{name} {100 * value:.1f}" for name, value in overall.items())
+    c3o = {
+        split: [means[s, g, _OURS] for s, g in cells if s == split and g.startswith("c3o")]
+        for split in aims
+    }
+    notes += [
+        "Mean MAPE of ours over the jobs of C3O: "
+        + "; ".join(
+            f"{split} {100 * np.mean(values):.1f} % (aim {aims[split]} %)"
+            for split, values in c3o.items()
+            if values
+        )
         + ".",
-        f"A fit of ours took {np.median(fit_ms):.0f} ms (median), {max(fit_ms):.0f} ms at most.",
-        f"80/20 and 20 runs: {_REPETITIONS} random splits each; unseen machine: every type in turn. The "
-        "interval resamples predictions, which repeat between splits: it is narrower than one over new jobs.",
-        "80 % intervals of ours cover, over all jobs: "
-        + ", ".join(f"{split} {100 * _covered(covered, split):.0f} %" for split in aims)
+        f"A fit of ours took {np.median(found.fit_ms):.0f} ms (median), {max(found.fit_ms):.0f} ms at most.",
+        "80/20 and 20 runs: 10 random splits each; unseen machine: every type in turn. The interval resamples "
+        "predictions, which repeat between splits: it is narrower than one over new jobs. Groups of Scout "
+        "are all workloads of a table, those of Lotaru all tasks of a workflow.",
+        "80 % intervals of ours cover: "
+        + ", ".join(
+            f"{split} {100 * _covered(found.covered, split):.0f} %"
+            for split in sorted({split for split, _ in found.covered})
+        )
         + ". They are not calibrated.",
-        f"Machine types per job: {', '.join(f'{job.name} {len(np.unique(job.machines))}' for job in jobs)}.",
-        "lotaru and scout are not part of this benchmark.",
+        f"Jobs: {len(jobs)}; machine types per job: "
+        + ", ".join(f"{job.name} {len(np.unique(job.machines))}" for job in jobs[:3])
+        + " …",
     ]
     return Report(
         bench="profiling.runtime",
-        data="c3o",
+        data="c3o, scout, lotaru",
         seed=options.seed,
         rows=rows,
         musts=musts,
@@ -207,10 +174,10 @@ def _report(
     )
 
 
-def _covered(covered: dict[tuple[str, str], list[bool]], split: str) -> float:
+def _covered(covered: Mapping[tuple[str, str], Sequence[bool]], split: str) -> float:
     return float(
         np.mean(
-            [inside for (_, name), found in covered.items() if name == split for inside in found]
+            [inside for (name, _), found in covered.items() if name == split for inside in found]
         )
     )
 

@@ -23,7 +23,7 @@ def ernest(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
     """Venkataraman et al., NSDI 2016: non-negative least squares on 1, size/n, log n, n (n: workers)."""
 
     def terms(rows: Rows) -> NDArray[np.float64]:
-        size = np.array([row["data_size_mb"] for row in rows])
+        size = np.array([row.get("data_size_mb", 1.0) for row in rows])
         workers = np.array([row["workers"] for row in rows])
         return np.column_stack([np.ones_like(size), size / workers, np.log(workers), workers])
 
@@ -61,4 +61,43 @@ PEERS: Mapping[str, Peer] = {
     "kNN-3": neighbours,
     "boosted trees": boosted_trees,
     "boosted trees, 500 slow": boosted_trees_tuned,
+}
+
+
+def lotaru(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
+    """
+    Bader et al., FGCS 2024: Bayesian linear regression on the input size where both go together.
+
+    Where they correlate by less than 0.8 the median, as the paper has it.
+    """
+    from sklearn.linear_model import BayesianRidge
+
+    size = np.array([[row["input_gib"]] for row in rows])
+    together = np.ptp(size) > 0 and np.ptp(runtimes_s) > 0
+    if not together or np.corrcoef(size[:, 0], runtimes_s)[0, 1] < 0.8:
+        return middle(rows, runtimes_s)
+    model = BayesianRidge().fit(size, runtimes_s)
+    return lambda wanted: np.maximum(
+        model.predict(np.array([[row["input_gib"]] for row in wanted])), 1e-3
+    )
+
+
+def middle(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
+    """The median of the runs."""
+    del rows
+    return lambda wanted: np.full(len(wanted), float(np.median(runtimes_s)))
+
+
+def proportional(rows: Rows, runtimes_s: NDArray[np.float64]) -> Predict:
+    """The median of seconds per GiB, times the input."""
+    rate = float(np.median(runtimes_s / np.array([row["input_gib"] for row in rows])))
+    return lambda wanted: rate * np.array([row["input_gib"] for row in wanted])
+
+
+NODE_PEERS: Mapping[str, Peer] = {
+    "Lotaru-like": lotaru,
+    "median": middle,
+    "in proportion to the input": proportional,
+    "kNN-3": neighbours,
+    "boosted trees": boosted_trees,
 }
