@@ -55,7 +55,7 @@ def _measure(options: Options) -> Report:
             known = [job.features[i] for i in split.known]
             asked = [job.features[i] for i in split.asked]
             true, seen = job.runtimes_s[split.asked], job.runtimes_s[split.known]
-            _compare(found, (split.name, job.group), PEERS, known, seen, asked, true)
+            _compare(found, (split.name, job.group), PEERS, known, seen, asked=asked, true=true)
     for task in tasks:
         _compare_nodes(found, task)
     return _report(options, jobs, found)
@@ -67,6 +67,7 @@ def _compare(
     peers: Mapping[str, Peer],
     known: Rows,
     seen: NDArray[np.float64],
+    *,
     asked: Rows,
     true: NDArray[np.float64],
 ) -> None:
@@ -88,7 +89,9 @@ def _compare_nodes(found: _Found, task: NodeTask) -> None:
     known = [{"input_gib": float(value)} for value in task.known_gib]
     asked = [{"input_gib": float(value)} for value in task.asked_gib]
     cell = ("other node", f"lotaru {task.workflow}")
-    _compare(found, cell, NODE_PEERS, known, task.known_s, asked, task.true_s / task.factor)
+    _compare(
+        found, cell, NODE_PEERS, known, task.known_s, asked=asked, true=task.true_s / task.factor
+    )
 
 
 def _report(options: Options, jobs: Sequence[Job], found: _Found) -> Report:
