@@ -53,9 +53,9 @@ class Mapped:
         return answer.returncode, answer.stdout + answer.stderr
 
     def placed(self, dag: str, task: str):
-        """The only placement of a task."""
-        (placement,) = self.installation.store.placements(task=TaskKey(dag, task))
-        return placement
+        """The newest placement of a task; one that waits for room is placed anew meanwhile."""
+        placements = self.installation.store.placements(task=TaskKey(dag, task))
+        return max(placements, key=lambda each: each.epoch)
 
 
 @pytest.fixture(scope="module")

@@ -86,9 +86,11 @@ def test_nothing_usable(config: Any) -> None:
 
 
 def test_it_stands_beside_what_the_author_described() -> None:
-    """A description keeps its own word; one without gets the request, and none becomes generic."""
+    """A description keeps its own word; one without gets the request, and a pod's is the task's own."""
     asked = {"pod_override": pod(limits={"memory": "6Gi"})}
-    assert Generic(requested_memory_gib=6) == description_of(instance(asked))
+    assert Generic(memory_gib=6, requested_memory_gib=6) == description_of(instance(asked))
+    batch = {"containerOverrides": {"memory": 6144}}
+    assert Generic(requested_memory_gib=6) == description_of(instance(batch))
     described = describe(Training(epochs=2), **asked)
     assert Training(epochs=2, requested_memory_gib=6) == description_of(instance(described))
     own = describe(Training(requested_memory_gib=9), **asked)
