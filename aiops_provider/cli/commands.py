@@ -37,6 +37,7 @@ COMMANDS = {
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
     "diagnose": _Command("diagnose", "Say where in a multi-dimensional KPI it deviates."),
     "score": _Command("score", "Score detections against labels."),
+    "rules": _Command("rules", "Check and test expert rules."),
     "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),
     "server": _Command("server", "Serve the API and the page."),
     "doctor": _Command("doctor", "Check this installation and say what to do."),

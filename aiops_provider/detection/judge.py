@@ -65,7 +65,14 @@ class Judge:
         Where two tests look at a sample, the smaller p-value is doubled (Bonferroni).
         """
         choice = self._rules.choice(sample)
-        found = self._of_detector(sample, history, choice)
+        return self._crossing(sample, self._of_detector(sample, history, choice), choice)
+
+    def with_threshold(self, sample: KpiSample, found: Verdict | None) -> Verdict | None:
+        """A verdict as it stands, or the threshold that the rules set if the sample crosses it."""
+        return self._crossing(sample, found, self._rules.choice(sample))
+
+    @staticmethod
+    def _crossing(sample: KpiSample, found: Verdict | None, choice: Effect) -> Verdict | None:
         crossed = _crossed(sample.value, choice)
         if crossed is None:
             return found

@@ -134,6 +134,8 @@ def _rule_nodes(text: str, file: str) -> list[yaml.Node]:
         if key.value == "rules" and isinstance(value, yaml.SequenceNode):
             found = value.value
             continue
+        if key.value == "tests":  # read by rule_cases
+            continue
         raise _wrong(key, file, str(key.value), "Write `version: 1` and a list of `rules`.")
     if len(found) > MAXIMUM_RULES:
         raise _wrong(root, file, "rules", f"Keep at most {MAXIMUM_RULES} of them.")
