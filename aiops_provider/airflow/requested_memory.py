@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiops_provider.domain.memory_text import gib_from_quantity
+from aiops_provider.domain.quantity_text import gib_from_quantity
 
 # The container in which KubernetesExecutor runs a task (its pod template must call it so).
 _MAIN_CONTAINER = "base"

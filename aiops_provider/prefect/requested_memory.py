@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiops_provider.domain.memory_text import gib_from_docker_size, gib_from_quantity
+from aiops_provider.domain.quantity_text import gib_from_docker_size, gib_from_quantity
 
 # Work pools of Kubernetes have no variable for memory of their own; these are what people add to the
 # job template, the limit first, for it is what a run may use.

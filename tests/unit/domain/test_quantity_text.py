@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiops_provider.domain.memory_text import gib_from_docker_size, gib_from_quantity
+from aiops_provider.domain.quantity_text import gib_from_docker_size, gib_from_quantity
 
 
 @pytest.mark.parametrize(

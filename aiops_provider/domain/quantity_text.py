@@ -1,4 +1,4 @@
-"""Amounts of memory as hosts write them: Kubernetes' quantities and Docker's sizes."""
+"""Amounts as hosts write them: Kubernetes' quantities and Docker's sizes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,24 @@ _QUANTITY = _DECIMAL | _BINARY
 _DOCKER = {"": 1.0, "b": 1.0, "k": 2.0**10, "m": 2.0**20, "g": 2.0**30, "t": 2.0**40}
 
 
+def number_from_quantity(said: object) -> float | None:
+    """
+    A quantity of Kubernetes as a plain number: cores of ``500m``, bytes of ``2Gi``.
+
+    Source: Kubernetes, "Quantity" (``M`` is 10^6, ``Mi`` is 2^20, ``m`` a thousandth).
+
+    Returns:
+        ``None`` for what is no amount above zero.
+
+    >>> number_from_quantity("500m"), number_from_quantity(1), number_from_quantity("lots")
+    (0.5, 1.0, None)
+    """
+    return _number(said, _QUANTITY, fold=False)
+
+
 def gib_from_quantity(said: object) -> float | None:
     """
     GiB of a quantity of Kubernetes; plain numbers are bytes.
-
-    Source: Kubernetes, "Quantity" (``M`` is 10^6, ``Mi`` is 2^20, ``m`` a thousandth).
 
     Returns:
         ``None`` for what is no amount above zero.
@@ -26,7 +39,7 @@ def gib_from_quantity(said: object) -> float | None:
     >>> gib_from_quantity("512Mi"), gib_from_quantity("2Gi"), gib_from_quantity("lots")
     (0.5, 2.0, None)
     """
-    return _gib(said, _QUANTITY, fold=False)
+    return _gib(_number(said, _QUANTITY, fold=False))
 
 
 def gib_from_docker_size(said: object) -> float | None:
@@ -39,10 +52,14 @@ def gib_from_docker_size(said: object) -> float | None:
     >>> gib_from_docker_size("512m"), gib_from_docker_size("2GB")
     (0.5, 2.0)
     """
-    return _gib(said, _DOCKER, fold=True)
+    return _gib(_number(said, _DOCKER, fold=True))
 
 
-def _gib(said: object, units: dict[str, float], *, fold: bool) -> float | None:
+def _gib(number: float | None) -> float | None:
+    return None if number is None else gib_from_bytes(number)
+
+
+def _number(said: object, units: dict[str, float], *, fold: bool) -> float | None:
     if isinstance(said, bool):
         return None
     found = _NUMBER.match(str(said))
@@ -60,5 +77,5 @@ def _gib(said: object, units: dict[str, float], *, fold: bool) -> float | None:
     factor = units.get(unit)
     if factor is None:
         return None
-    gib = gib_from_bytes(float(found[1]) * factor)
-    return gib if 0 < gib < math.inf else None
+    number = float(found[1]) * factor
+    return number if 0 < number < math.inf else None
