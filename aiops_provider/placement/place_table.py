@@ -35,6 +35,10 @@ _LONGER = 256
 _MOST_OFFERS = 1024
 
 
+# How many places there are for a kind of task, and the rows of the first of them.
+First = tuple[int, tuple[int, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What is known about one pool whoever asks."""
@@ -112,17 +116,27 @@ class PlaceTable:
         self._pace_of: dict[tuple[tuple[str, float], ...], NDArray[np.float64]] = {}
         self._allowances: dict[tuple[object, ...], Allowance] = {}
 
-    def candidates(self, profile: WorkloadProfile) -> Candidates:
+    def first(self, profile: WorkloadProfile) -> First:
         """
-        The places for a task.
+        The first places for a task.
 
         Args:
             profile: Of which only the request and the limits matter.
         """
         fitting, score = self._fitting(profile)
         tier = self.allowance(profile).tier
-        head = _best_first(tier, fitting, score, _HEAD)
-        return Candidates(self, profile, len(fitting), head)
+        return len(fitting), tuple(_best_first(tier, fitting, score, _HEAD))
+
+    def candidates(self, profile: WorkloadProfile, first: First | None = None) -> Candidates:
+        """
+        The places for a task.
+
+        Args:
+            profile: Of which only the request and the limits matter.
+            first: If known, what :meth:`first` said for that kind of task.
+        """
+        count, head = first or self.first(profile)
+        return Candidates(self, profile, count, head)
 
     def ranked(self, profile: WorkloadProfile, *, count: int | None = None) -> list[int]:
         """
@@ -235,16 +249,17 @@ class Candidates:
         self._table, self._profile, self._head = table, profile, head
         self.count = count
         self._far = table.allowance(profile).far
-        self._places: tuple[Place, ...] = ()
+        self._places: list[Place | None] = [None] * len(head)
         self._rows: list[int] = []
 
     def __iter__(self) -> Iterator[Place]:
         """Mostly the first few are enough; only they are kept for the next task of this kind."""
-        head = self._places
-        if not head:
-            head = self._places = tuple(self._place(row) for row in self._head)
-        yield from head
-        done = len(head)
+        for number, row in enumerate(self._head):
+            place = self._places[number]
+            if place is None:  # two threads that make it make the same
+                place = self._places[number] = self._place(row)
+            yield place
+        done = len(self._head)
         for count in (_LONGER, self.count):
             if done < self.count:
                 if len(self._rows) <= done:

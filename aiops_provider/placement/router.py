@@ -22,7 +22,7 @@ from aiops_provider.domain.workload import TaskKey
 from aiops_provider.placement.asked import Asked, Picked, by_obstacle, mildest_first
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, is_full
-from aiops_provider.placement.place_table import Candidates, PlaceTable
+from aiops_provider.placement.place_table import Candidates, First, PlaceTable
 from aiops_provider.placement.places import OBSTACLES, Obstacle, Place, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
 from aiops_provider.placement.reason import Choice, explain_choice
@@ -30,8 +30,11 @@ from aiops_provider.placement.reason import Choice, explain_choice
 __all__ = ["InUse", "LiveLoad", "Router", "RouterSnapshot"]
 
 _ALTERNATIVES = 5
-# Requests of one size with the same limits share their candidates; more kinds than this are rare.
+# Requests of one size with the same limits share their candidates.
 _KINDS_REMEMBERED = 4096
+# Of many more kinds only the rows of the first places are kept, a few hundred bytes each: a task that runs
+# every hour mostly asks for what it asked for before.
+_FIRSTS_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,7 @@ class Router:
             scarcity_usd=scarcity,
         )
         self._known: dict[tuple[object, ...], Candidates] = {}
+        self._firsts: dict[tuple[object, ...], First] = {}
 
     def route(
         self,
@@ -242,7 +246,12 @@ class Router:
         )
         known = self._known.get(kind)
         if known is None:
-            known = self._places.candidates(profile)
+            first = self._firsts.get(kind)
+            if first is None:
+                if len(self._firsts) >= _FIRSTS_REMEMBERED:
+                    self._firsts = {}
+                first = self._firsts[kind] = self._places.first(profile)
+            known = self._places.candidates(profile, first)
             if len(self._known) >= _KINDS_REMEMBERED:
                 self._known = {}
             self._known[kind] = known
