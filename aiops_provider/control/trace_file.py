@@ -45,6 +45,7 @@ from aiops_provider.placement.replay_task import Outage, ReplayTask
 from aiops_provider.settings.explain import did_you_mean
 
 _SECOND = timedelta(seconds=1)
+_LONGEST_S = 10 * 366 * 86_400.0
 TRACE_COLUMNS = (
     "arrived_at",
     "task",
@@ -160,10 +161,13 @@ def _task(row: Row, arrival_s: float) -> ReplayTask:
     if accelerators != int(accelerators):
         raise row.wrong("accelerators", "is no whole number", "Leave it empty when there is none.")
     model = row.values.get("accelerator")
+    duration_s = _positive(row, "duration_s")
+    if duration_s > _LONGEST_S:
+        raise row.wrong("duration_s", "is more than ten years", "Give seconds, not milliseconds.")
     return ReplayTask(
         run=TaskRun(TaskKey.parse(name), row.text("run_id", f"line-{row.line}")),
         arrival_s=arrival_s,
-        duration_s=_positive(row, "duration_s"),
+        duration_s=duration_s,
         request=ResourceRequest(
             cores=_positive(row, "cores"),
             memory_gib=_positive(row, "memory_gib"),

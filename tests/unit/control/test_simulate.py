@@ -144,6 +144,7 @@ def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
         (",a/b,60,1,1,,", "arrived_at: is missing"),
         ("2026-03-02T00:00:00Z,,60,1,1,,", "task: is missing"),
         ("2026-03-02T00:00:00Z,a/b,0,1,1,,", "duration_s: is no number > 0"),
+        ("2026-03-02T00:00:00Z,a/b,1e12,1,1,,", "duration_s: is more than ten years"),
         ("2026-03-02T00:00:00Z,a/b,60,nan,1,,", "cores: is no number >= 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,,,", "memory_gib: is no number > 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,1.5,", "accelerators: is no whole number"),
