@@ -29,6 +29,7 @@ COMMANDS = {
     "profile": _Command("profile", "Predict what a task will need."),
     "schedule": _Command("schedule", "Plan instances ahead of demand, over a week."),
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
+    "simulate": _Command("simulate", "Say what a trace of tasks would have cost."),
     "machines": _Command("machines", "Choose the configuration of machines for a task."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
     "clusters": _Command("clusters", "Show the clusters, check one, list what was fenced."),

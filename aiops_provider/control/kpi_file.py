@@ -8,11 +8,12 @@ that say what was really wrong, which must not reach a detector.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.kpi import KpiSample, split_dimensions
 from aiops_provider.errors import DataError
@@ -32,34 +33,13 @@ def read_kpi_file(file: Path) -> list[KpiSample]:
     Raises:
         DataError: The file cannot be read, or a row cannot be used; with row, column, value, mend.
     """
-    rows = _parquet_rows(file) if file.suffix.lower() == ".parquet" else read_rows(file)
+    rows = parquet_rows(file) if file.suffix.lower() == ".parquet" else read_rows(file)
     samples = [_sample(row) for row in rows]
     if not samples:
         raise DataError(
             "holds no samples", file=str(file), mend=f"Give it rows of {', '.join(REQUIRED)}."
         )
     return samples
-
-
-def _parquet_rows(file: Path) -> Iterator[Row]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ModuleNotFoundError as error:
-        raise DataError(
-            "is Parquet, which needs pyarrow",
-            file=str(file),
-            mend="pip install 'aiops-provider[parquet]'",
-        ) from error
-    try:
-        table = parquet.read_table(file)
-    except (OSError, ArrowException) as error:
-        raise DataError(
-            f"cannot be read as Parquet: {str(error).splitlines()[0][:200]}",
-            file=str(file),
-            mend="Check path and file.",
-        ) from error
-    for number, values in enumerate(table.to_pylist(), start=1):
-        yield Row(str(file), number, values)
 
 
 def _sample(row: Row) -> KpiSample:

@@ -1,0 +1,107 @@
+"""What goes into a replay and comes out of it: tasks, outages, nominations and attempts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.workload import TaskRun
+from aiops_provider.placement.replay_pool import PlaceKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayTask:
+    """
+    One run that arrived.
+
+    Attributes:
+        run: Which; unique in a replay.
+        arrival_s: Seconds since the begin of the replay.
+        duration_s: That it works, wherever that is.
+        request: What it holds meanwhile.
+        deadline_s: After its arrival; ``None``: it is never late.
+        checkpoint_s: Work between two checkpoints, in seconds; what was done up to the last one
+            survives the loss of a cluster. ``None``: it starts anew.
+    """
+
+    run: TaskRun
+    arrival_s: float
+    duration_s: float
+    request: ResourceRequest
+    deadline_s: float | None = None
+    checkpoint_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """
+    A pool that is gone for a while: what runs there is lost with it.
+
+    Attributes:
+        place: Name of the cluster and name of the pool.
+        begin_s: Seconds since the begin of the replay.
+        end_s: Infinite: for good.
+    """
+
+    place: PlaceKey
+    begin_s: float
+    end_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nomination:
+    """
+    Where a task is to wait; the first place with room gets it.
+
+    Attributes:
+        places: At least one, all of which can hold the task.
+        again_after_s: If it has not started by then it is nominated anew; ``None``: it stays.
+        expected_s: How long the policy thinks it will run, for the backlog that others see; seconds.
+    """
+
+    places: tuple[PlaceKey, ...]
+    again_after_s: float | None = None
+    expected_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """
+    A task that ran somewhere.
+
+    Attributes:
+        task: Which.
+        place: Where.
+        ready_s: Since when it could have run; seconds since the begin of the replay.
+        started_s: Since when it held its request.
+        ended_s: Until when.
+        finished: Whether it came to its end; otherwise the place was lost.
+    """
+
+    task: ReplayTask
+    place: PlaceKey
+    ready_s: float
+    started_s: float
+    ended_s: float
+    finished: bool
+
+
+def merged_outages(outages: Iterable[Outage]) -> list[Outage]:
+    """
+    The same outages without overlaps and seams, in order of place and begin.
+
+    Raises:
+        ValueError: One ends before it begins.
+    """
+    merged: list[Outage] = []
+    for outage in sorted(outages, key=lambda o: (o.place, o.begin_s, o.end_s)):
+        if not outage.begin_s < outage.end_s:
+            raise ValueError(f"an outage lasts from {outage.begin_s} to {outage.end_s}")
+        last = merged[-1] if merged else None
+        if last is not None and last.place == outage.place and outage.begin_s <= last.end_s:
+            merged[-1] = replace(last, end_s=max(last.end_s, outage.end_s))
+        else:
+            merged.append(outage)
+    return merged

@@ -1,0 +1,218 @@
+"""A trace replayed under each policy: files are checked, and the layer itself keeps its promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiops_provider.control.simulate import PolicyName, simulate
+from aiops_provider.control.simulated_routing import RoutedPolicy
+from aiops_provider.control.trace_file import read_outages, read_trace
+from aiops_provider.errors import DataError
+from aiops_provider.placement.replay import Replay
+from aiops_provider.settings.schema import Settings
+
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+HEADER = "arrived_at,task,duration_s,cores,memory_gib,accelerators,deadline_s\n"
+
+
+def _cluster(name: str, price: float, *, purchase: str = "on_demand") -> dict[str, object]:
+    machine = {"cores": 8, "memory_gib": 32}
+    pool = {
+        "name": "p",
+        "machine": machine,
+        "max_instances": 1,
+        "price_usd_per_hour": price,
+        "purchase": purchase,
+    }
+    return {"name": name, "kind": "local", "provider": name, "region": "r", "pools": [pool]}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings.model_validate(
+        {
+            "clusters": [
+                _cluster("steady", 2.0),
+                _cluster("spotty", 0.5, purchase="spot"),
+                _cluster("third", 1.0),
+            ]
+        }
+    )
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Two weeks: an hourly task of two cores, a daily one of six."""
+    rows = [HEADER]
+    for hour in range(14 * 24):
+        at = (BEGIN + timedelta(hours=hour)).isoformat()
+        rows.append(f"{at},etl/hourly,{1200 + hour % 5},2,4,,3600\n")
+        if hour % 24 == 3:
+            rows.append(f"{at},ml/daily,9000,6,20,,\n")
+    file = tmp_path / "trace.csv"
+    file.write_text("".join(rows))
+    return file
+
+
+@pytest.fixture
+def outages(tmp_path):
+    """The cheapest one goes twice, once as a spot interruption."""
+    file = tmp_path / "outages.csv"
+    file.write_text(
+        "cluster,begin_at,end_at,kind\n"
+        "spotty,2026-03-03T00:10:00Z,2026-03-03T06:00:00Z,spot_interruption\n"
+        "spotty,2026-03-10T00:10:00Z,2026-03-10T06:00:00Z,\n"
+        "steady,2026-03-10T00:10:00Z,2026-03-10T06:00:00Z,spot_interruption\n"
+    )
+    return file
+
+
+def test_every_policy_finishes_every_task_once(settings, trace, outages):
+    """Through the real profiler, planner and router; the layer does not cost more than one cluster."""
+    found = {each.policy: each for each in simulate(trace, settings, outages=outages)}
+    assert list(PolicyName) == list(found)
+    for each in found.values():
+        figures = each.figures
+        assert (350, 350, 0, 0, 0) == (
+            figures.tasks,
+            figures.finished,
+            figures.lost,
+            figures.doubled,
+            figures.refused,
+        )
+        assert 336 == figures.with_deadline
+    ours, single = found[PolicyName.AIOPS], found[PolicyName.SINGLE_CLUSTER]
+    assert ours.plans >= 1
+    assert 0 == ours.failed_plans
+    assert ours.figures.cost_usd < single.figures.cost_usd
+    assert ours.figures.sla_attainment >= single.figures.sla_attainment
+    assert ours.figures.interruptions >= 1
+
+
+def test_the_same_inputs_give_the_same_answer(settings, trace, outages):
+    """To the last digit."""
+    first = simulate(trace, settings, outages=outages)
+    assert first == simulate(trace, settings, outages=outages)
+
+
+def test_the_layer_sends_nothing_where_a_cluster_is_out(settings, trace, outages):
+    """Every attempt ends before the spell or starts after it, and ends once."""
+    read = read_trace(trace)
+    spells = read_outages(outages, settings.cluster_specs, read.begin)
+    assert {("spotty", "p")} == {spell.place for spell in spells}
+    policy = RoutedPolicy(
+        settings,
+        settings.cluster_specs,
+        begin=read.begin,
+        period_s=86_400,
+        again_after_s=300,
+        notices_after_s=0,
+    )
+    attempts = Replay(read.tasks, settings.cluster_specs, policy, outages=spells).run()
+    for attempt in attempts:
+        for spell in spells:
+            if attempt.place == spell.place:
+                assert attempt.ended_s <= spell.begin_s or attempt.started_s >= spell.end_s
+    ends = Counter(attempt.task.run for attempt in attempts if attempt.finished)
+    assert {1} == set(ends.values())
+    assert len(read.tasks) == len(ends)
+
+
+def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
+    """In the order asked for, and the progress ends with everything."""
+    told: dict[str, tuple[int, int]] = {}
+    found = simulate(
+        trace,
+        settings,
+        policies=[PolicyName.ROUND_ROBIN, PolicyName.SINGLE_CLUSTER],
+        single="third",
+        watch=lambda name, done, total: told.update({name: (done, total)}),
+    )
+    assert ["round_robin", "single_cluster"] == [each.policy for each in found]
+    assert {"round_robin": (350, 350), "single_cluster": (350, 350)} == told
+    used = {one.cluster for one in found[1].figures.clusters if one.attempts}
+    assert {"third"} == used
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("2026-03-02T00:00:00,a/b,60,1,1,,", "arrived_at: has no time zone"),
+        (",a/b,60,1,1,,", "arrived_at: is missing"),
+        ("2026-03-02T00:00:00Z,,60,1,1,,", "task: is missing"),
+        ("2026-03-02T00:00:00Z,a/b,0,1,1,,", "duration_s: is no number > 0"),
+        ("2026-03-02T00:00:00Z,a/b,1e12,1,1,,", "duration_s: is more than ten years"),
+        ("2026-03-02T00:00:00Z,a/b,60,nan,1,,", "cores: is no number >= 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,,,", "memory_gib: is no number > 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,1.5,", "accelerators: is no whole number"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,-1", "deadline_s: is no number >= 0"),
+    ],
+)
+def test_a_bad_cell_is_named(tmp_path, row, words):
+    """With file, line, column, value and mend."""
+    file = tmp_path / "trace.csv"
+    file.write_text(HEADER + row + "\n")
+    with pytest.raises(DataError, match=r"trace\.csv:2: ") as caught:
+        read_trace(file)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("nowhere,,2026-03-02T00:00:00Z,,", "cluster: is not configured"),
+        ("spotty,q,2026-03-02T00:00:00Z,,", "pool: is no pool of spotty"),
+        ("spotty,p,,,", "begin_at: is missing"),
+        ("spotty,p,2026-03-02T01:00:00Z,2026-03-02T00:00:00Z,", "end_at: is not after"),
+        ("spotty,p,2026-03-02T00:00:00Z,,fire", "kind: is no kind"),
+    ],
+)
+def test_a_bad_outage_is_named(tmp_path, settings, row, words):
+    """As above."""
+    file = tmp_path / "outages.csv"
+    file.write_text("cluster,pool,begin_at,end_at,kind\n" + row + "\n")
+    with pytest.raises(DataError, match=r"outages\.csv:2: ") as caught:
+        read_outages(file, settings.cluster_specs, BEGIN)
+    assert words in str(caught.value)
+
+
+def test_unknown_columns_doubles_and_emptiness_are_refused(tmp_path, settings, trace):
+    """None of them is silently left out."""
+    file = tmp_path / "trace.csv"
+    file.write_text("arrived_at,tasks\n2026-03-02T00:00:00Z,a/b\n")
+    with pytest.raises(DataError, match="tasks: unknown column"):
+        read_trace(file)
+    file.write_text(HEADER)
+    with pytest.raises(DataError, match="holds no task"):
+        read_trace(file)
+    file.write_text(
+        "arrived_at,task,duration_s,cores,memory_gib,run_id\n"
+        + "2026-03-02T00:00:00Z,a/b,60,1,1,r1\n" * 2
+    )
+    with pytest.raises(DataError, match="run_id: is there twice"):
+        read_trace(file)
+    with pytest.raises(DataError, match="single: is not configured"):
+        simulate(file, settings, single="nowhere")
+
+
+def test_parquet_says_the_same_as_csv(tmp_path, trace):
+    """Moments may be real moments there."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {
+        "arrived_at": [BEGIN, BEGIN + timedelta(minutes=1)],
+        "task": ["a/b", "a/b"],
+        "duration_s": [60.0, 30.0],
+        "cores": [1.0, 2.0],
+        "memory_gib": [1.0, 2.0],
+        "accelerators": [None, 1],
+    }
+    file = tmp_path / "trace.parquet"
+    parquet.write_table(pyarrow.table(columns), file)
+    read = read_trace(file)
+    assert BEGIN == read.begin
+    assert [(0.0, 0), (60.0, 1)] == [(t.arrival_s, t.request.accelerators) for t in read.tasks]

@@ -1,0 +1,248 @@
+"""Replays in virtual time: nothing lost, nothing doubled, nothing above capacity, always the same."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.placement.replay import Replay
+from aiops_provider.placement.replay_figures import replay_figures
+from aiops_provider.placement.replay_policies import (
+    RankingPolicy,
+    cheapest_first,
+    round_robin,
+    single_cluster,
+)
+from aiops_provider.placement.replay_task import (
+    Attempt,
+    Nomination,
+    Outage,
+    ReplayTask,
+    merged_outages,
+)
+
+
+def cluster(name: str, price: float | None, *, cores: float = 4, machines: int = 1) -> ClusterSpec:
+    machine = Capacity(cores=cores, memory_gib=4 * cores)
+    pool = Pool(name="p", machine=machine, max_instances=machines, price_usd_per_hour=price)
+    return ClusterSpec(name=name, kind="local", provider=name, region=f"r-{name}", pools=(pool,))
+
+
+CHEAP, DEAR = CLUSTERS = (cluster("cheap", 1.0), cluster("dear", 3.0, machines=2))
+
+
+def task(number: int, arrival_s: float, duration_s: float, **given: object) -> ReplayTask:
+    cores = float(given.pop("cores", 1.0))  # type: ignore[arg-type]
+    return ReplayTask(
+        run=TaskRun(TaskKey("d", f"t{number % 3}"), f"r{number}"),
+        arrival_s=arrival_s,
+        duration_s=duration_s,
+        request=ResourceRequest(cores=cores, memory_gib=cores),
+        **given,  # type: ignore[arg-type]
+    )
+
+
+def everywhere(clusters: tuple[ClusterSpec, ...]) -> RankingPolicy:
+    """A copy waits at every place; the first with room gets the task."""
+    return RankingPolicy(clusters, lambda _task, places, _replay: tuple(places), again_after_s=50)
+
+
+POLICIES = {
+    "single": lambda: single_cluster(CLUSTERS, "cheap"),
+    "cheapest": lambda: cheapest_first(CLUSTERS),
+    "turns": lambda: round_robin(CLUSTERS),
+    "everywhere": lambda: everywhere(CLUSTERS),
+}
+
+
+def used_at(attempts: list[Attempt], place: str, moment: float) -> float:
+    return math.fsum(
+        a.task.request.cores
+        for a in attempts
+        if a.place[0] == place and a.started_s <= moment < a.ended_s
+    )
+
+
+seconds = st.integers(0, 2000).map(float)
+drawn_tasks = st.lists(
+    st.tuples(
+        seconds,
+        st.integers(1, 900).map(float),
+        st.sampled_from([0.5, 1.0, 2.5, 4.0]),
+        st.sampled_from([None, 60.0]),
+    ),
+    max_size=25,
+)
+drawn_outages = st.lists(
+    st.tuples(st.sampled_from(["cheap", "dear"]), seconds, st.integers(1, 800).map(float)),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(max_examples=40, deadline=None)
+@given(drawn=drawn_tasks, spells=drawn_outages)
+def test_every_task_ends_once_within_capacity_and_not_where_it_is_out(name, drawn, spells):
+    """Whatever arrives and fails: ended once, all its work done, no pool above what it has."""
+    tasks = [
+        task(n, arrival, duration, cores=cores, checkpoint_s=step)
+        for n, (arrival, duration, cores, step) in enumerate(drawn)
+    ]
+    outages = [Outage(place=(c, "p"), begin_s=b, end_s=b + length) for c, b, length in spells]
+    attempts = list(Replay(tasks, CLUSTERS, POLICIES[name](), outages=outages).run())
+    assert Counter(a.task.run for a in attempts if a.finished) == Counter(t.run for t in tasks)
+    for attempt in attempts:
+        assert attempt.task.arrival_s <= attempt.ready_s <= attempt.started_s <= attempt.ended_s
+        for spell in outages:
+            if spell.place == attempt.place:
+                assert attempt.ended_s <= spell.begin_s or attempt.started_s >= spell.end_s
+    for spec in CLUSTERS:
+        for moment in {a.started_s for a in attempts}:
+            assert used_at(attempts, spec.name, moment) <= spec.pools[0].capacity.cores + 1e-6
+    figures = replay_figures(tasks, attempts, CLUSTERS, outages=outages)
+    assert (figures.finished, figures.lost, figures.doubled) == (len(tasks), 0, 0)
+    for each in tasks:
+        own = [a for a in attempts if a.task.run == each.run]
+        kept = math.fsum(
+            (a.ended_s - a.started_s) // each.checkpoint_s * each.checkpoint_s
+            for a in own
+            if not a.finished and each.checkpoint_s
+        )
+        last = next(a for a in own if a.finished)
+        assert last.ended_s - last.started_s == pytest.approx(max(0.0, each.duration_s - kept))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_same_again(name):
+    """Same tasks in another order, same outages: the same attempts."""
+    tasks = [task(n, 7.0 * (n % 9), 30.0 + n, cores=1 + n % 4) for n in range(40)]
+    outages = [Outage(place=("cheap", "p"), begin_s=40, end_s=90)]
+    first = Replay(tasks, CLUSTERS, POLICIES[name](), outages=outages).run()
+    again = Replay(tasks[::-1], CLUSTERS, POLICIES[name](), outages=outages[::-1]).run()
+    assert first == again
+
+
+def test_what_waits_starts_in_order_and_what_fits_passes():
+    """A large one does not keep small ones from the room that is left."""
+    tasks = [task(0, 0, 100, cores=3), task(1, 1, 10, cores=4), task(2, 2, 10, cores=1)]
+    attempts = Replay(tasks, [CHEAP], cheapest_first([CHEAP])).run()
+    assert {"r0": 0.0, "r2": 2.0, "r1": 100.0} == {a.task.run.run_id: a.started_s for a in attempts}
+
+
+def test_a_lost_task_runs_elsewhere_after_the_notice_and_waste_is_paid():
+    """At 300 s the cheap cluster is lost; ten seconds later the task starts anew on the other."""
+    policy = cheapest_first(CLUSTERS)
+    policy.notices_after_s = 10
+    outages = [Outage(place=("cheap", "p"), begin_s=300)]
+    tasks = [task(0, 0, 3600, deadline_s=3950.0)]
+    attempts = Replay(tasks, CLUSTERS, policy, outages=outages).run()
+    assert [("cheap", 0, 300, False), ("dear", 310, 3910, True)] == [
+        (a.place[0], a.started_s, a.ended_s, a.finished) for a in attempts
+    ]
+    figures = replay_figures(tasks, attempts, CLUSTERS, outages=outages)
+    quarter = 0.25  # of a machine: one core of four
+    assert pytest.approx(quarter * 1.0 * 300 / 3600) == figures.wasted_usd
+    assert pytest.approx(quarter * 3.0 + figures.wasted_usd) == figures.cost_usd
+    assert (1.0, 1, 10.0) == (
+        figures.sla_attainment,
+        figures.interruptions,
+        figures.queueing_max_s,
+    )
+
+
+def test_a_checkpoint_keeps_the_work_before_it():
+    """Of 300 s the first 200 count."""
+    outages = [Outage(place=("cheap", "p"), begin_s=300)]
+    tasks = [task(0, 0, 3600, checkpoint_s=200.0)]
+    attempts = Replay(tasks, CLUSTERS, cheapest_first(CLUSTERS), outages=outages).run()
+    assert 3400 == attempts[1].ended_s - attempts[1].started_s
+
+
+def test_one_cluster_waits_for_its_return_or_loses_its_tasks():
+    """With a single cluster a task waits; if that never returns it is lost, and told so."""
+    back = [Outage(place=("cheap", "p"), begin_s=5, end_s=100)]
+    tasks = [task(0, 0, 50)]
+    attempts = Replay(tasks, CLUSTERS, single_cluster(CLUSTERS, "cheap"), outages=back).run()
+    assert [(0, 5), (100, 150)] == [(a.started_s, a.ended_s) for a in attempts]
+    gone = [Outage(place=("cheap", "p"), begin_s=5)]
+    attempts = Replay(tasks, CLUSTERS, everywhere((CHEAP,)), outages=gone).run()
+    figures = replay_figures(tasks, attempts, CLUSTERS, outages=gone)
+    assert (0, 1) == (figures.finished, figures.lost)
+
+
+def test_what_fits_nowhere_is_refused():
+    """It counts as refused, not as lost, and misses its deadline."""
+    tasks = [task(0, 0, 50, cores=64, deadline_s=100.0), task(1, 0, 50, deadline_s=50.0)]
+    replay = Replay(tasks, CLUSTERS, cheapest_first(CLUSTERS))
+    figures = replay_figures(tasks, replay.run(), CLUSTERS, refused=replay.refused)
+    assert (1, 1, 0, 0.5) == (
+        figures.finished,
+        figures.refused,
+        figures.lost,
+        figures.sla_attainment,
+    )
+    assert "fits on no machine" in replay.refused[tasks[0].run]
+
+
+def test_figures_see_doubled_and_lost_tasks():
+    """A count that cannot rise proves nothing: ended twice, at two places at once, never ended."""
+    tasks = [task(n, 0, 10) for n in range(3)]
+
+    def ran(number: int, place: str, begin: float, end: float, *, finished: bool) -> Attempt:
+        return Attempt(
+            task=tasks[number],
+            place=(place, "p"),
+            ready_s=0,
+            started_s=begin,
+            ended_s=end,
+            finished=finished,
+        )
+
+    attempts = [
+        ran(0, "cheap", 0, 10, finished=True),
+        ran(0, "dear", 10, 20, finished=True),
+        ran(1, "cheap", 0, 10, finished=True),
+        ran(1, "dear", 5, 8, finished=False),
+    ]
+    figures = replay_figures(tasks, attempts, CLUSTERS)
+    assert (2, 2, 1) == (figures.finished, figures.doubled, figures.lost)
+
+
+def test_a_backlog_is_what_runs_and_waits():
+    """In seconds of the whole pool, falling while time passes."""
+    seen = []
+
+    class Watching(RankingPolicy):
+        def choose(self, task, lost_on, replay):
+            in_use = replay.load().get(("cheap", "p"))
+            seen.append(in_use.backlog_s if in_use else 0.0)
+            chosen = super().choose(task, lost_on, replay)
+            return Nomination(places=chosen.places, expected_s=100)
+
+    tasks = [task(n, 10.0 * n, 100, cores=4) for n in range(3)]
+    Replay(tasks, [CHEAP], Watching([CHEAP], lambda _t, places, _r: tuple(places))).run()
+    assert [0.0, 90.0, 180.0] == pytest.approx(seen)
+
+
+def test_unpriced_pools_are_counted_not_made_up():
+    """They are in no sum of money."""
+    free = cluster("free", None)
+    tasks = [task(0, 0, 10)]
+    figures = replay_figures(tasks, Replay(tasks, [free], cheapest_first([free])).run(), [free])
+    assert (1, 0.0) == (figures.unpriced, figures.cost_usd)
+
+
+def test_touching_spells_are_one():
+    """So that nothing starts in the seam of two of them."""
+    place = ("cheap", "p")
+    spells = [Outage(place=place, begin_s=b, end_s=e) for b, e in ((5, 9), (0, 5), (7, 8))]
+    assert [Outage(place=place, begin_s=0, end_s=9)] == merged_outages(spells)
+    with pytest.raises(ValueError, match="lasts from"):
+        merged_outages([Outage(place=place, begin_s=5, end_s=5)])
