@@ -25,6 +25,7 @@ def made_for(night: float = 10.0, **changes) -> CapacitySchedule:
     terms = {
         "capacity_per_instance": 10.0,
         "cold_start_s": 300.0,
+        "quantile": 0.8,
         "timezone": "Europe/Berlin",
         **changes,
     }
@@ -45,5 +46,7 @@ def make():
 def restless() -> CapacitySchedule:
     """A level of its own for nearly every hour."""
     values = [10.0 + 7.0 * ((31 * (n % 168)) % 97) for n in range(len(HOURS))]
-    policy = CapacityPolicy(capacity_per_instance=1.0, change_cost_hours=0.0, hold_s=0.0)
+    policy = CapacityPolicy(
+        capacity_per_instance=1.0, change_cost_hours=0.0, hold_s=0.0, quantile=0.8
+    )
     return capacity_schedule(values, HOURS, policy)
