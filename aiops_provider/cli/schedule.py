@@ -48,6 +48,9 @@ def schedule(
     shortage_cost: Annotated[
         float, typer.Option(help="How much worse unmet demand is than as much idle capacity.")
     ] = 100.0,
+    patience: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Demand may wait this long for capacity.")
+    ] = 0.0,
     quantile: Annotated[
         float | None,
         typer.Option(help="Of the forecast that the plan holds; default: from the last days."),
@@ -100,6 +103,7 @@ def schedule(
         capacity_per_instance=1.0,
         quantile=quantile,
         shortage_cost=shortage_cost,
+        patience_s=patience,
         cold_start_s=cold_start,
         minimum=minimum,
         maximum=maximum,

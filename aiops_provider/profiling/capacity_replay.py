@@ -17,6 +17,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops_provider.profiling.capacity_outcome import Outcome, outcomes_of, seen_level
 from aiops_provider.profiling.capacity_reaction import Reaction
 from aiops_provider.profiling.forecast.regular import regular_series
 
@@ -33,26 +34,13 @@ _AVERAGED = (1, 3, 6)
 _HELD = (1, 3, 6)
 _ROOMS = tuple(1.1**n for n in range(14))
 _HELD_MOST_S = 3600.0
+# Instances that stay all week: none, or those for a quantile of all past demand times a factor. What
+# comes at no hour in particular is met by no forecast, and too fast for a reaction.
+_STANDING = ((0.0, 0.0), (0.5, 1.0), (0.9, 1.0), (0.99, 1.0), (1.0, 1.0), (1.0, 1.5))
+# Numbers held at once while terms are tried, 32 MiB.
+_BLOCK = 4_000_000
 # Fewer steps would choose terms by chance.
 _FEWEST_STEPS = 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """
-    How capacity met demand.
-
-    Attributes:
-        over: Idle capacity in multiples of the mean demand, starting instances included.
-        unmet: Share of the demand that met no capacity.
-        short: Share of the steps that were short.
-        changes: Changes of the number of instances.
-    """
-
-    over: float
-    unmet: float
-    short: float
-    changes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,62 +50,37 @@ class Terms:
 
     Attributes:
         quantile: Of the forecast, for the schedule.
+        standing: Demand for which instances stay all week, >= 0.
         reaction: Beside it.
         outcome: What they did in the replayed days.
     """
 
     quantile: float
+    standing: float
     reaction: Reaction
     outcome: Outcome
 
 
-def outcome_of(
-    instances: Values, demand: Values, *, per_instance: float, step_s: float, cold_start_s: float
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Tried:
     """
-    Measure serving instances against demand.
+    Terms and what they did.
 
-    An instance is paid from its order, so each one that is added has idled for the cold start.
-
-    Args:
-        instances: That serve in each step, whole, shape (steps,).
-        demand: Of each step, same shape.
-        per_instance: Demand that one serves.
-        step_s: Seconds per step.
-        cold_start_s: Seconds from order to service.
+    Attributes:
+        quantile: Of the forecast.
+        standing: Position in :func:`standing_levels`.
+        averaged: Steps.
+        held: Steps.
+        room: Capacity by the demand that is seen.
+        outcome: In the steps tried.
     """
-    capacity = instances * per_instance
-    total = max(float(demand.sum()), 1e-12)
-    changes = np.diff(instances)
-    starting = float(changes[changes > 0].sum()) * per_instance * cold_start_s / step_s
-    short = demand > capacity * (1 + 1e-9)
-    return Outcome(
-        over=(float(np.maximum(capacity - demand, 0.0).sum()) + starting) / total,
-        unmet=float(np.maximum(demand - capacity, 0.0).sum()) / total,
-        short=float(short.mean()),
-        changes=int((changes != 0).sum()),
-    )
 
-
-def seen_level(demand: Values, *, lead: int, averaged: int, held: int) -> Values:
-    """
-    The demand that a reaction goes by in each step: means of what was known, the largest held.
-
-    Args:
-        demand: Per step, shape (steps,).
-        lead: Steps from the demand that is seen to the first one that its instances serve, >= 1.
-        averaged: Steps of a mean, >= 1.
-        held: Steps over which the largest mean counts, >= 1.
-
-    Returns:
-        Shape (steps,); the first ones know only the first value.
-    """
-    padded = np.concatenate((np.full(averaged + held - 2 + lead, demand[0]), demand))
-    sums = np.concatenate(([0.0], np.cumsum(padded)))
-    means = (sums[averaged:] - sums[:-averaged]) / averaged
-    windows = np.lib.stride_tricks.sliding_window_view(means, held)
-    level: Values = windows.max(axis=1)[: len(demand)]
-    return level
+    quantile: float
+    standing: int
+    averaged: int
+    held: int
+    room: float
+    outcome: Outcome
 
 
 def choose_terms(
@@ -128,7 +91,9 @@ def choose_terms(
     per_instance: float,
     cold_start_s: float,
     shortage_cost: float,
+    patience_s: float = 0.0,
     minimum: int = 1,
+    maximum: int | None = None,
 ) -> Terms | None:
     """
     Replay the last days of the past and take the terms of least cost.
@@ -143,7 +108,9 @@ def choose_terms(
         per_instance: Demand that one instance serves.
         cold_start_s: From order to service.
         shortage_cost: How much worse unmet demand is than as much idle capacity, > 0.
+        patience_s: How long demand waits, see ``outcome_of``.
         minimum: Instances that always run.
+        maximum: Instances that are never exceeded.
 
     Returns:
         ``None`` where the past is too short to replay.
@@ -165,35 +132,93 @@ def choose_terms(
         steps = np.arange(first - len(demand) + 1, first - len(demand) + 1 + length)
         spots = [last + int(step) * timedelta(seconds=step_s) for step in steps]
         parts.append(floors_at(spots[0], spots))
-    floors = {q: np.concatenate([part[q] for part in parts]) for q in QUANTILES}
-    lead = 1 + math.ceil(cold_start_s / step_s - 1e-9)
-    best: tuple[float, float, int, int, float, Outcome] | None = None
-    actual = demand[begin:]
-    for averaged, held, level in _levels(demand, begin, lead, step_s):
-        for quantile, room in product(QUANTILES, _ROOMS):
-            reacting = np.ceil(level * room / per_instance - 1e-9)
-            serving = np.maximum(np.maximum(floors[quantile], reacting), minimum)
-            found = outcome_of(
-                serving, actual, per_instance=per_instance, step_s=step_s, cold_start_s=cold_start_s
-            )
-            cost = found.over + shortage_cost * found.unmet
-            if best is None or cost < best[0]:
-                best = (cost, quantile, averaged, held, room, found)
-    if best is None:
-        return None
-    _, quantile, averaged, held, room, found = best
+    tried = terms_tried(
+        demand,
+        begin,
+        {q: np.concatenate([part[q] for part in parts]) for q in QUANTILES},
+        per_instance=per_instance,
+        step_s=step_s,
+        cold_start_s=cold_start_s,
+        patience_s=patience_s,
+        minimum=minimum,
+        maximum=maximum,
+    )
+    best = min(tried, key=lambda one: one.outcome.over + shortage_cost * one.outcome.unmet)
+    found = best.outcome
     return Terms(
-        quantile=quantile,
+        quantile=best.quantile,
+        standing=standing_levels(demand)[best.standing],
         outcome=found,
         reaction=Reaction(
-            target_utilisation=round(1.0 / room, 3),
-            averaged_s=averaged * step_s,
-            scale_in_after_s=held * step_s,
-            sample_count=len(actual),
+            target_utilisation=round(1.0 / best.room, 3),
+            averaged_s=best.averaged * step_s,
+            scale_in_after_s=best.held * step_s,
+            sample_count=len(demand) - begin,
             reason=f"cost least in {days} replayed spans of {length * step_s / 3600:.3g} h: "
             f"{100 * found.unmet:.2g} % of the demand unmet, {100 * found.over:.3g} % idle",
         ),
     )
+
+
+def standing_levels(past: Values) -> tuple[float, ...]:
+    """Levels of demand for which instances may stay all week, the first none."""
+    return tuple(factor * float(np.quantile(past, level)) for level, factor in _STANDING)
+
+
+def terms_tried(
+    demand: Values,
+    begin: int,
+    floors: dict[float, Values],
+    *,
+    per_instance: float,
+    step_s: float,
+    cold_start_s: float,
+    patience_s: float = 0.0,
+    minimum: int = 1,
+    maximum: int | None = None,
+) -> Iterator[Tried]:
+    """
+    All combinations of terms in the steps from *begin* on; what stands is known from those before.
+
+    Args:
+        demand: Per step, with what lies before *begin*.
+        begin: First step tried.
+        floors: Instances of the schedule by quantile, shape (steps from begin,).
+        per_instance: Demand that one instance serves.
+        step_s: Seconds per step.
+        cold_start_s: From order to service.
+        patience_s: How long demand waits, see ``outcome_of``.
+        minimum: Instances that always run.
+        maximum: Instances that are never exceeded.
+    """
+    actual = demand[begin:]
+    lead = 1 + math.ceil(cold_start_s / step_s - 1e-9)
+    standing = [
+        max(_whole(level, per_instance), minimum) for level in standing_levels(demand[:begin])
+    ]
+    plans = list(product(floors, range(len(standing)), _ROOMS))
+    size = max(1, _BLOCK // max(1, len(actual)))
+    for averaged, held, level in _levels(demand, begin, lead, step_s):
+        reacting = {room: np.ceil(level * room / per_instance - 1e-9) for room in _ROOMS}
+        for start in range(0, len(plans), size):
+            block = plans[start : start + size]
+            serving = np.stack(
+                [np.maximum(np.maximum(floors[q], reacting[r]), standing[n]) for q, n, r in block]
+            )
+            outcomes = outcomes_of(
+                serving if maximum is None else np.minimum(serving, maximum),
+                actual,
+                per_instance=per_instance,
+                step_s=step_s,
+                cold_start_s=cold_start_s,
+                patience_s=patience_s,
+            )
+            for (quantile, spot, room), outcome in zip(block, outcomes, strict=True):
+                yield Tried(quantile, spot, averaged, held, room, outcome)
+
+
+def _whole(demand: float, per_instance: float) -> int:
+    return math.ceil(demand / per_instance - 1e-9)
 
 
 def _replayed(steps: int, step_s: float) -> tuple[int, int] | None:

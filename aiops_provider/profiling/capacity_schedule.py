@@ -53,6 +53,8 @@ class CapacityPolicy:
             reaction, would have cost least in the last days.
         shortage_cost: How much worse unmet demand is than as much idle capacity, > 0. 100: capacity
             for one request in a hundred may idle before a request is lost.
+        patience_s: How long demand may wait for capacity before it counts as unmet, >= 0. Queued work
+            waits, a person does not.
         cold_start_s: From the order of an instance until it serves, >= 0.
         minimum: Instances that always run, >= 0.
         maximum: Instances that are never exceeded; ``None``: no limit.
@@ -67,6 +69,7 @@ class CapacityPolicy:
     capacity_per_instance: float
     quantile: float | None = None
     shortage_cost: float = 100.0
+    patience_s: float = 0.0
     cold_start_s: float = 60.0
     minimum: int = 1
     maximum: int | None = None
@@ -76,8 +79,8 @@ class CapacityPolicy:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        for name, low in (("cold_start_s", 0), ("hold_s", 0), ("change_cost_hours", 0)):
-            _require(name, getattr(self, name), at_least=low)
+        for name in ("cold_start_s", "patience_s", "hold_s", "change_cost_hours"):
+            _require(name, getattr(self, name), at_least=0)
         _require("minimum", self.minimum, at_least=0)
         if not 0 < self.capacity_per_instance < math.inf:
             raise DataError(
@@ -191,7 +194,7 @@ def capacity_schedule(
     if terms is None:
         reaction = reaction_for(values, times, policy.cold_start_s)
         return schedule_for(week, policy, reaction, policy.quantile or _USUAL_QUANTILE)
-    return schedule_for(week, policy, terms.reaction, terms.quantile)
+    return schedule_for(week, policy, terms.reaction, terms.quantile, terms.standing)
 
 
 def terms_of_past(
@@ -238,12 +241,18 @@ def terms_of_past(
         per_instance=policy.capacity_per_instance,
         cold_start_s=policy.cold_start_s,
         shortage_cost=policy.shortage_cost,
+        patience_s=policy.patience_s,
         minimum=policy.minimum,
+        maximum=policy.maximum,
     )
 
 
 def schedule_for(
-    week: WeekOfDemand, policy: CapacityPolicy, reaction: Reaction, quantile: float
+    week: WeekOfDemand,
+    policy: CapacityPolicy,
+    reaction: Reaction,
+    quantile: float,
+    standing: float = 0.0,
 ) -> CapacitySchedule:
     """
     Plan the instances of a week whose demand is known as far as it can be.
@@ -253,9 +262,12 @@ def schedule_for(
         policy: What is asked for.
         reaction: Goes with the schedule.
         quantile: Of the forecast that the plan must hold.
+        standing: Demand for which instances stay all week.
     """
     asked = week.at(quantile)
-    planned = planned_for(week, policy, quantile)
+    always = int(instances_for(np.array([standing]), policy)[0])
+    planned = np.maximum(planned_for(week, policy, quantile), always)
+    stays = f", and {always} all week for what comes at any hour" if standing > 0 else ""
     short = 0 if policy.maximum is None else int((_uncapped(asked, policy) > policy.maximum).sum())
     ordered = _ordered_ahead(planned, policy)
     return CapacitySchedule(
@@ -270,7 +282,7 @@ def schedule_for(
         sample_count=week.forecast.sample_count,
         short_slots=short,
         reason=f"p{100 * quantile:g} of the demand by {week.forecast.method} "
-        f"({week.forecast.reason}), {policy.capacity_per_instance:g} per instance",
+        f"({week.forecast.reason}), {policy.capacity_per_instance:g} per instance{stays}",
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops_provider.profiling.capacity_replay import seen_level
+from aiops_provider.profiling.capacity_outcome import seen_level
 from benchmarks.profiling.capacity_series import Series
 
 Values = NDArray[np.float64]
@@ -27,16 +27,18 @@ _HOUR_S = 3600.0
 @dataclass(frozen=True, slots=True)
 class Case:
     """
-    A series, a cold start, and where the test part begins.
+    A series, a cold start, how long demand waits, and where the test part begins.
 
     Attributes:
         series: With the test part.
         cold_start_s: From order to service.
+        patience_s: Demand that has waited longer for capacity is unmet.
         begin: First step of the test part.
     """
 
     series: Series
     cold_start_s: float
+    patience_s: float
     begin: int
 
     @property

@@ -6,60 +6,54 @@ days before the test part. A step's demand is known at its end, an instance serv
 order and is paid from the order on. Over-provision is idle capacity by mean demand. All peers are
 compared at equal over-provision: for each series and cold start their headroom is swept and the
 unmet demand read at the over-provision that ours had.
+
+Everything is measured twice: unmet is what finds no capacity in its own step (patience 0 s), or what
+is not served within five minutes (300 s), as for requests in a queue.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops_provider.profiling.capacity_demand import WeekOfDemand, minute_of_week, week_of_demand
+from aiops_provider.profiling.capacity_outcome import Outcome, outcome_of, outcomes_of, seen_level
 from aiops_provider.profiling.capacity_reaction import reaction_for
-from aiops_provider.profiling.capacity_replay import Outcome, outcome_of, seen_level
+from aiops_provider.profiling.capacity_replay import QUANTILES, terms_tried
 from aiops_provider.profiling.capacity_schedule import (
     CapacityPolicy,
+    planned_for,
     schedule_for,
     terms_of_past,
     zone_of,
 )
 from benchmarks.command import Options, run
 from benchmarks.profiling.capacity_peers import Case, peers
+from benchmarks.profiling.capacity_report import (
+    SPIKE,
+    Found,
+    by_series,
+    is_spike,
+    musts_of,
+    notes_of,
+    rows_of,
+)
 from benchmarks.profiling.capacity_series import Series, series_of
-from benchmarks.report import Report, at_most
+from benchmarks.report import Must, Report
 
 Values = NDArray[np.float64]
 
 COLD_STARTS_S = (0.0, 60.0, 300.0)
+PATIENCES_S = (0.0, 300.0)
 # So many instances serve the mean of the past.
 _INSTANCES_AT_MEAN = 10.0
 _HEADROOMS = np.geomspace(0.1, 20.0, 60)
-# A spike series: its test part rises beyond this many times the p99 of its past. Named by this rule,
-# not by hand, so that it holds for other files.
-_SPIKE = 3.0
 _UTC = zone_of("UTC")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """
-    At one series and cold start.
-
-    Attributes:
-        case: Which.
-        ours: What the schedule with its reaction did.
-        theirs: Unmet demand of each peer at our over-provision.
-        usual: Each peer at a headroom of 1.2.
-    """
-
-    case: Case
-    ours: Outcome
-    theirs: dict[str, float]
-    usual: dict[str, Outcome]
 
 
 class Weeks:
@@ -92,6 +86,7 @@ def ours(case: Case, weeks: Weeks, *, per_instance: float, shortage_cost: float)
         cold_start_s=case.cold_start_s,
         slot_s=series.slot_s,
         shortage_cost=shortage_cost,
+        patience_s=case.patience_s,
     )
     found = []
     past, times = series.values[: case.begin].tolist(), series.times(0, case.begin)
@@ -99,11 +94,10 @@ def ours(case: Case, weeks: Weeks, *, per_instance: float, shortage_cost: float)
     reaction = terms.reaction if terms else reaction_for(past, times, case.cold_start_s)
     for origin in range(case.begin, len(series.values), day):
         end = min(origin + day, len(series.values))
-        plan = schedule_for(weeks.at(origin), policy, reaction, terms.quantile if terms else 0.8)
-        slots = [
-            minute_of_week(moment, _UTC) // round(series.slot_s / 60.0)
-            for moment in series.times(origin, end)
-        ]
+        week = weeks.at(origin)
+        quantile, standing = (terms.quantile, terms.standing) if terms else (0.8, 0.0)
+        plan = schedule_for(week, policy, reaction, quantile, standing)
+        slots = _slots(series, origin, end)
         level = seen_level(
             series.values[:end],
             lead=case.lead,
@@ -115,6 +109,33 @@ def ours(case: Case, weeks: Weeks, *, per_instance: float, shortage_cost: float)
     return np.concatenate(found)
 
 
+def _slots(series: Series, begin: int, end: int) -> list[int]:
+    minutes = round(series.slot_s / 60.0)
+    return [minute_of_week(moment, _UTC) // minutes for moment in series.times(begin, end)]
+
+
+def in_hindsight(case: Case, weeks: Weeks, *, per_instance: float) -> float:
+    """The least over-provision with at most 1 % unmet, had the best fixed terms been known."""
+    series, day = case.series, case.steps(86400.0)
+    policy = CapacityPolicy(capacity_per_instance=per_instance, slot_s=series.slot_s)
+    parts: dict[float, list[Values]] = {quantile: [] for quantile in QUANTILES}
+    for origin in range(case.begin, len(series.values), day):
+        slots = _slots(series, origin, min(origin + day, len(series.values)))
+        for quantile in QUANTILES:
+            planned = planned_for(weeks.at(origin), policy, quantile)
+            parts[quantile].append(planned[slots].astype(float))
+    tried = terms_tried(
+        series.values,
+        case.begin,
+        {quantile: np.concatenate(part) for quantile, part in parts.items()},
+        per_instance=per_instance,
+        step_s=series.step_s,
+        cold_start_s=case.cold_start_s,
+        patience_s=case.patience_s,
+    )
+    return min((one.outcome.over for one in tried if one.outcome.unmet <= 0.01), default=np.inf)
+
+
 def _measured(case: Case, instances: Values, per_instance: float) -> Outcome:
     return outcome_of(
         instances,
@@ -122,15 +143,21 @@ def _measured(case: Case, instances: Values, per_instance: float) -> Outcome:
         per_instance=per_instance,
         step_s=case.series.step_s,
         cold_start_s=case.cold_start_s,
+        patience_s=case.patience_s,
     )
 
 
 def _at_equal(case: Case, capacity: Values, per_instance: float, over: float) -> float:
     """Unmet demand at that over-provision, on the line between the two nearest headrooms."""
-    swept = [
-        _measured(case, np.maximum(np.ceil(capacity * h / per_instance - 1e-9), 1.0), per_instance)
-        for h in _HEADROOMS
-    ]
+    plans = np.ceil(np.outer(_HEADROOMS, capacity) / per_instance - 1e-9)
+    swept = outcomes_of(
+        np.maximum(plans, 1.0),
+        case.series.values[case.begin :],
+        per_instance=per_instance,
+        step_s=case.series.step_s,
+        cold_start_s=case.cold_start_s,
+        patience_s=case.patience_s,
+    )
     overs = np.maximum.accumulate([o.over for o in swept])
     return float(np.interp(over, overs, [o.unmet for o in swept]))
 
@@ -145,49 +172,8 @@ def _find(case: Case, weeks: Weeks, named: dict, shortage_cost: float) -> Found:
         theirs[name] = _at_equal(case, capacity, per_instance, outcome.over)
         instances = np.maximum(np.ceil(1.2 * capacity / per_instance - 1e-9), 1.0)
         usual[name] = _measured(case, instances, per_instance)
-    return Found(case, outcome, theirs, usual)
-
-
-def _is_spike(case: Case) -> bool:
-    past, future = case.series.values[: case.begin], case.series.values[case.begin :]
-    return float(future.max()) > _SPIKE * float(np.quantile(past, 0.99))
-
-
-def _rows(found: Sequence[Found], label: str) -> list[dict[str, object]]:
-    def row(peer: str, outcomes: list[Outcome], equal: list[float]) -> dict[str, object]:
-        unmet = np.array(equal)
-        calm = np.array([not _is_spike(f.case) for f in found])
-        return {
-            "policy": peer,
-            "cold start": label,
-            "cases": len(found),
-            "unmet % at equal over, median": 100 * float(np.median(unmet)),
-            "mean": 100 * float(unmet.mean()),
-            "mean without spikes": 100 * float(unmet[calm].mean()) if calm.any() else None,
-            "as it comes: over, median": float(np.median([o.over for o in outcomes])),
-            "unmet %": 100 * float(np.median([o.unmet for o in outcomes])),
-            "short steps %": 100 * float(np.mean([o.short for o in outcomes])),
-            "changes, median": float(np.median([o.changes for o in outcomes])),
-        }
-
-    made = [row("aiops", [f.ours for f in found], [f.ours.unmet for f in found])]
-    made += [
-        row(name, [f.usual[name] for f in found], [f.theirs[name] for f in found])
-        for name in found[0].theirs
-    ]
-    return made
-
-
-def _interval(found: Sequence[Found], peer: str, seed: int) -> tuple[float, float]:
-    """95 % paired-bootstrap interval of ours minus theirs, drawn by series."""
-    names = sorted({f.case.series.name for f in found})
-    means = [
-        np.mean([f.ours.unmet - f.theirs[peer] for f in found if f.case.series.name == name])
-        for name in names
-    ]
-    draws = np.random.default_rng(seed).integers(len(means), size=(2000, len(means)))
-    low, high = np.quantile(np.array(means)[draws].mean(axis=1), (0.025, 0.975))
-    return 100 * float(low), 100 * float(high)
+    hindsight = in_hindsight(case, weeks, per_instance=per_instance)
+    return Found(case, outcome, theirs, usual, hindsight)
 
 
 def measure(options: Options) -> Report:
@@ -202,40 +188,31 @@ def measure(options: Options) -> Report:
     for series in all_series:
         weeks = Weeks(series)
         cached: dict[str, Values] = {}
-        for cold_start_s in COLD_STARTS_S:
-            case = Case(series, cold_start_s, len(series.values) - series.tested)
+        for patience_s, cold_start_s in product(PATIENCES_S, COLD_STARTS_S):
+            begin = len(series.values) - series.tested
+            case = Case(series, cold_start_s, patience_s, begin)
             fixed = {
                 name: _once(name, peer, cached) if name.startswith("MSTL") else peer
                 for name, peer in named.items()
             }
             found.append(_find(case, weeks, fixed, options.extra.shortage_cost))
     rows: list[dict[str, object]] = []
-    for cold in COLD_STARTS_S:
-        rows += _rows([f for f in found if f.case.cold_start_s == cold], f"{cold:g} s")
-    rows += _rows(found, "all")
-    unmet, over = (np.array([getattr(f.ours, n) for f in found]) for n in ("unmet", "over"))
-    musts = [
-        at_most("median unmet demand %", 100 * float(np.median(unmet)), 1.0),
-        at_most("median over-provision", float(np.median(over)), 0.5),
-    ]
-    for peer in named:
-        theirs = 100 * float(np.mean([f.theirs[peer] for f in found]))
-        low, high = _interval(found, peer, options.seed)
-        name = f"mean unmet % at equal over-provision, against {peer}"
-        musts.append(at_most(name, 100 * float(unmet.mean()), theirs))
-        notes.append(f"aiops minus {peer}: 95 % interval {low:.2f} to {high:.2f} points.")
-    spikes = sorted({f.case.series.name for f in found if _is_spike(f.case)})
+    musts: list[Must] = []
+    for patience_s in PATIENCES_S:
+        part = [f for f in found if f.case.patience_s == patience_s]
+        for cold in COLD_STARTS_S:
+            rows += rows_of(
+                [f for f in part if f.case.cold_start_s == cold], patience_s, f"{cold:g} s"
+            )
+        rows += rows_of(part, patience_s, "all")
+        musts += musts_of(part, f"patience {patience_s:g} s: ")
+        notes += notes_of(part, f"Patience {patience_s:g} s: ", options.seed)
+    spikes = sorted({f.case.series.name for f in found if is_spike(f.case)})
     notes.append(
-        f"Spike series (test part beyond {_SPIKE:g} times the p99 of the past): "
+        f"Spike series (test part beyond {SPIKE:g} times the p99 of the past): "
         f"{', '.join(spikes) or 'none'}."
     )
-    for f in sorted(found, key=lambda f: (f.case.cold_start_s, -f.ours.unmet)):
-        if f.case.cold_start_s == COLD_STARTS_S[-1]:
-            best = min(f.theirs, key=lambda n: f.theirs[n])
-            notes.append(
-                f"{f.case.series.name}, {f.case.cold_start_s:g} s: unmet {100 * f.ours.unmet:.2f} % "
-                f"at {f.ours.over:.2f}; {best} {100 * f.theirs[best]:.2f} %."
-            )
+    notes += by_series(found)
     notes.append(f"Price of unmet demand: {options.extra.shortage_cost:g} times idle capacity.")
     if options.extra.shift:
         notes.append(f"Development run: it ends {options.extra.shift} test parts earlier.")
