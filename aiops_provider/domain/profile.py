@@ -166,7 +166,8 @@ class WorkloadProfile:
     Figures that do not apply to the task, or that nothing is known about, are ``None`` – never made
     up. ``starts_by_hour_of_week`` has 168 entries (Monday 00 UTC first), the expected number of runs
     started in each hour; empty when the cadence is unknown. ``use_by_hour_of_week`` is a forecast with
-    its interval, where the past is long enough for one; the starts are then its p50.
+    its interval, or what was seen where no forecast is better, once the past is long enough; the starts
+    are then its p50.
 
     Data rates: ``network_gbps`` to and from other machines, ``io_mib_per_s`` to and from disks,
     ``memory_gb_per_s`` between memory and processor (the accelerator's own if there is one),

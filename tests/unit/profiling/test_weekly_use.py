@@ -35,8 +35,10 @@ def starting(run):
     """``starting(moments)``: runs that started then."""
 
     def make(moments):
+        # A run is told by its end, a second after its start.
         return [
-            run((NOW - moment).total_seconds() / 3600.0, duration=1.0) for moment in sorted(moments)
+            run((NOW - moment).total_seconds() / 3600.0 - 1 / 3600.0, duration=1.0)
+            for moment in sorted(moments)
         ]
 
     return make
@@ -151,6 +153,17 @@ def test_regular_starts_are_the_same_every_week(task, starting):
     )
     assert set(use.p50) == set(use.p95) == {1.0}
     assert use.reason.startswith("constant")
+
+
+def test_what_a_forecast_does_not_beat_stays(task, starting):
+    """Ten starts on working days, exactly: the mean by hour of the week cannot be improved."""
+    hours = [NOW - timedelta(hours=n) for n in range(1, 24 * 28)]
+    runs = starting([m for m in hours if m.weekday() < 5 and 8 <= m.hour < 18])
+    use = weekly_use(task, Generic(), runs, now=NOW)
+    assert (use.unit, use.source) == ("starts", Source.OWN_HISTORY)
+    assert "no forecast was better" in use.reason
+    assert [use.p50[n] for n in (7, 8, 17, 18, 24 + 8, 5 * 24 + 8)] == [0, 1, 1, 0, 1, 0]
+    assert all(a <= b <= c for a, b, c in zip(use.p50, use.p80, use.p95, strict=True))
 
 
 def test_chance_is_no_pattern(task, starting):
