@@ -15,12 +15,8 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.domain.workload import Serving, TaskKey
 from aiops_provider.errors import DataError
-from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
-    CapacitySchedule,
-    capacity_schedule,
-    clock,
-)
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
+from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock
 from aiops_provider.profiling.profiler import Profiler
 
 __all__ = [

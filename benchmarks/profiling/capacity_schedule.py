@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from aiops_provider.profiling.capacity_demand import WeekOfDemand, minute_of_week, week_of_demand
 from aiops_provider.profiling.capacity_outcome import Outcome, outcome_of, outcomes_of, seen_level
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_reaction import reaction_for
 from aiops_provider.profiling.capacity_replay import QUANTILES, terms_tried
 from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
     planned_for,
     schedule_for,
     terms_of_past,

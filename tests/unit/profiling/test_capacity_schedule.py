@@ -11,12 +11,9 @@ import pytest
 
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.capacity_demand import week_of_demand
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_reaction import reaction_for
-from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
-    capacity_schedule,
-    schedule_for,
-)
+from aiops_provider.profiling.capacity_schedule import capacity_schedule, schedule_for
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS = [START + timedelta(hours=n) for n in range(24 * 28)]

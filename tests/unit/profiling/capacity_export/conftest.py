@@ -7,11 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
-    CapacitySchedule,
-    capacity_schedule,
-)
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
+from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = [datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=n) for n in range(24 * 28)]
