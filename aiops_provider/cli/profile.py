@@ -138,6 +138,18 @@ def _request(needed: WorkloadProfile) -> list[list[object]]:
     return rows
 
 
+def _busiest(needed: WorkloadProfile) -> str | None:
+    use = needed.use_by_hour_of_week
+    if use is None:
+        return None
+    hour = max(range(len(use.p50)), key=lambda slot: use.p50[slot])
+    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[hour // 24]
+    return (
+        f"{day} {hour % 24:02d} UTC: {use.p50[hour]:g} {use.unit}, p95 {use.p95[hour]:g}; "
+        f"{use.source.value} from {use.sample_count} hours ({use.reason})"
+    )
+
+
 def _choices(needed: WorkloadProfile) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, words in _CHOICES:
@@ -155,6 +167,7 @@ def _terms(needed: WorkloadProfile) -> list[list[object]]:
     starts = sum(needed.starts_by_hour_of_week)
     known: list[tuple[str, object]] = [
         ("starts per week", f"{starts:.4g}" if starts else None),
+        ("busiest hour", _busiest(needed)),
         ("deadline", f"{needed.deadline_s:g} s" if needed.deadline_s else None),
         ("SLA", f"{100 * needed.sla_attainment:g} % of the runs, weight {needed.sla_weight:g}"),
         ("allowed regions", ", ".join(needed.allowed_regions)),

@@ -45,10 +45,16 @@ def schedule(
         float | None,
         typer.Option(help="Demand that one instance serves; default: from the task's profile."),
     ] = None,
+    shortage_cost: Annotated[
+        float, typer.Option(help="How much worse unmet demand is than as much idle capacity.")
+    ] = 100.0,
+    patience: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Demand may wait this long for capacity.")
+    ] = 0.0,
     quantile: Annotated[
-        float,
-        typer.Option(help="Of the forecast that the plan holds; above it the reaction helps."),
-    ] = 0.8,
+        float | None,
+        typer.Option(help="Of the forecast that the plan holds; default: from the last days."),
+    ] = None,
     cold_start: Annotated[
         float, typer.Option(metavar="SECONDS", help="From an instance's order until it serves.")
     ] = 60.0,
@@ -96,6 +102,8 @@ def schedule(
     policy = CapacityPolicy(
         capacity_per_instance=1.0,
         quantile=quantile,
+        shortage_cost=shortage_cost,
+        patience_s=patience,
         cold_start_s=cold_start,
         minimum=minimum,
         maximum=maximum,

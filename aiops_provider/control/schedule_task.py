@@ -15,12 +15,8 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.domain.workload import Serving, TaskKey
 from aiops_provider.errors import DataError
-from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
-    CapacitySchedule,
-    capacity_schedule,
-    clock,
-)
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
+from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock
 from aiops_provider.profiling.profiler import Profiler
 
 __all__ = [
@@ -110,14 +106,15 @@ def demand_of_task(path: Path, *, history_file: Path | None, now: datetime) -> P
         DataError: Neither of both is given.
     """
     task, description = read_task_file(path)
-    if isinstance(description, Serving) and description.past_demand_per_s:
+    if isinstance(description, Serving) and description.seen_demand_per_s:
         rates = description.past_demand_per_s
         ends = now.replace(minute=0, second=0, microsecond=0)
         hours = [timedelta(hours=n) for n in range(len(rates), 0, -1)]
         # Asked without another figure, so that the instances are those for the past demand.
         alone = description.model_copy(update={"requests_per_s": None, "concurrent_requests": None})
         instances = Profiler().predict(task, alone, now=now).instances
-        carried = sorted(rates)[min(len(rates) - 1, int(0.8 * len(rates)))]
+        seen = sorted(description.seen_demand_per_s)
+        carried = seen[min(len(seen) - 1, int(0.8 * len(seen)))]
         return PastDemand(
             values=tuple(rates),
             times=tuple(ends - back for back in hours),

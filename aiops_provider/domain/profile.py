@@ -119,6 +119,30 @@ class StorageNeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyUse:
+    """
+    Use of a task in each hour of the week to come, 168 entries each, Monday 00 UTC first.
+
+    Attributes:
+        unit: ``starts`` of runs within the hour, or ``requests/s`` to an endpoint.
+        p50: As likely exceeded as not.
+        p80: Exceeded in one week of five.
+        p95: Exceeded in one week of twenty.
+        source: Where it comes from.
+        sample_count: Hours of the past behind it.
+        reason: One sentence for people.
+    """
+
+    unit: str
+    p50: tuple[float, ...]
+    p80: tuple[float, ...]
+    p95: tuple[float, ...]
+    source: Source = Source.FORECAST
+    sample_count: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterLimit:
     """
     The only clusters that a task may use, by a rule that is not its author's.
@@ -141,7 +165,9 @@ class WorkloadProfile:
 
     Figures that do not apply to the task, or that nothing is known about, are ``None`` – never made
     up. ``starts_by_hour_of_week`` has 168 entries (Monday 00 UTC first), the expected number of runs
-    started in each hour; empty when the cadence is unknown.
+    started in each hour; empty when the cadence is unknown. ``use_by_hour_of_week`` is a forecast with
+    its interval, or what was seen where no forecast is better, once the past is long enough; the starts
+    are then its p50.
 
     Data rates: ``network_gbps`` to and from other machines, ``io_mib_per_s`` to and from disks,
     ``memory_gb_per_s`` between memory and processor (the accelerator's own if there is one),
@@ -171,6 +197,7 @@ class WorkloadProfile:
     input_gib: float | None = None
     preferred_regions: tuple[str, ...] = ()
     starts_by_hour_of_week: tuple[float, ...] = ()
+    use_by_hour_of_week: WeeklyUse | None = None
     sla_attainment: float = 0.99
     sla_weight: float = 1.0
     deadline_s: float | None = None

@@ -7,6 +7,7 @@ Figures carry their unit in the field name; a description that contradicts itsel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -285,7 +286,7 @@ class Serving(_TaskDescription):
     prompt_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
     output_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
     past_demand_per_s: tuple[float, ...] = Field(
-        (), description="Requests per second in past hours, oldest first."
+        (), description="Requests per second in past hours, oldest first; NaN where missing."
     )
     user_regions: tuple[str, ...] = ()
 
@@ -293,7 +294,14 @@ class Serving(_TaskDescription):
     def _demand_is_not_negative(self) -> Self:
         if any(rate < 0 for rate in self.past_demand_per_s):
             raise ValueError("past_demand_per_s has a negative rate; a request rate is >= 0")
+        if any(math.isinf(rate) for rate in self.past_demand_per_s):
+            raise ValueError("past_demand_per_s has an infinite rate; leave it out or make it NaN")
         return self
+
+    @property
+    def seen_demand_per_s(self) -> tuple[float, ...]:
+        """The past demand without the hours that are missing."""
+        return tuple(rate for rate in self.past_demand_per_s if not math.isnan(rate))
 
 
 class Generic(_TaskDescription):

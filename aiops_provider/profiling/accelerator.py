@@ -232,6 +232,6 @@ def _serving_work(serving: Serving, instances: int) -> _Work:
         if objective and serving.output_tokens:
             token_s = min(_TOKEN_S, objective / serving.output_tokens)
         return _Work(2 * weights, held, token_s, ends=False, unit="a token")
-    rate = serving.requests_per_s or max(serving.past_demand_per_s, default=1.0)
+    rate = serving.requests_per_s or max(serving.seen_demand_per_s, default=1.0)
     flops = 2 * weights * shape.reuse * rate / instances
     return _Work(flops, 0.0, _UTILISATION, ends=False, unit="its requests of a second")

@@ -24,6 +24,7 @@ from aiops_provider.profiling.estimate import Estimate, Predictor
 from aiops_provider.profiling.priors.generic import generic_prior
 from aiops_provider.profiling.request import request_for
 from aiops_provider.profiling.starts import starts_by_hour_of_week
+from aiops_provider.profiling.weekly_use import weekly_use
 
 _Value = TypeVar("_Value")
 
@@ -81,6 +82,8 @@ def assemble(
         killed_at = max((e.killed_at_gib for e in estimates), default=0.0)
         memory = replace(memory, p95=max(memory.p95, killed_at))
     gib, _ = input_size(description)
+    use = weekly_use(task, pins, history, now=now)
+    starts = starts_by_hour_of_week(pins.cadence, history)
     profile = WorkloadProfile(
         task=task,
         compute_type=compute_type,
@@ -100,7 +103,8 @@ def assemble(
         io_mib_per_s=_first(e.io_mib_per_s for e in estimates),
         latency_ms=_first(e.latency_ms for e in estimates),
         input_gib=gib if gib is not None else _first(r.input_gib for r in reversed(history)),
-        starts_by_hour_of_week=starts_by_hour_of_week(pins.cadence, history),
+        starts_by_hour_of_week=use.p50 if use and use.unit == "starts" else starts,
+        use_by_hour_of_week=use,
         neighbours=_first(e.neighbours for e in estimates) or (),
     )
     return completed(profile, description)

@@ -158,10 +158,12 @@ def _per_slot(
     known = ~np.isnan(raw)
     if not known.any():
         raise DataError("has no value that is a number", field="values")
-    order = np.argsort(slots[known], kind="stable")
+    # Sorted by slot and within it by value, so that all quantiles are found at once.
+    order = np.lexsort((raw[known], slots[known]))
     slots, raw = slots[known][order], raw[known][order]
     starts = np.flatnonzero(np.diff(slots, prepend=slots[0] - 1))
-    levels = np.array([np.quantile(part, _WITHIN_SLOT) for part in np.split(raw, starts[1:])])
+    spots = starts + _WITHIN_SLOT * (np.diff(starts, append=len(raw)) - 1)
+    levels = np.interp(spots, np.arange(len(raw)), raw)
     return _held(slots[starts].astype(np.int64), levels)
 
 

@@ -42,6 +42,7 @@ class Reaction:
     Attributes:
         target_utilisation: Share of the instances' capacity to hold, in (0, 1].
         scale_in_after_s: Demand must have been lower for this long, seconds.
+        averaged_s: The demand that is seen is the mean over this long, seconds.
         sample_count: Rises behind the share; 0 if it is the usual one.
         reason: One sentence.
     """
@@ -50,11 +51,13 @@ class Reaction:
     scale_in_after_s: float
     sample_count: int
     reason: str
+    averaged_s: float = 0.0
 
     def wanted(
         self,
         recent: Sequence[float],
         *,
+        step_s: float = math.inf,
         scheduled: int,
         capacity_per_instance: float,
         maximum: int | None = None,
@@ -63,7 +66,9 @@ class Reaction:
         Instances to run now.
 
         Args:
-            recent: Demand of the last ``scale_in_after_s``, oldest first; empty: nothing is known.
+            recent: Demand of the last ``scale_in_after_s`` and ``averaged_s`` together, oldest first;
+                empty: nothing is known.
+            step_s: Seconds between two of them; default: longer than they are averaged over.
             scheduled: What the schedule says; never undercut.
             capacity_per_instance: Demand that one instance serves, > 0.
             maximum: Never exceeded.
@@ -79,8 +84,12 @@ class Reaction:
             if not 0 <= value < math.inf:
                 raise DataError("must be >= 0 and finite", field="recent", value=value)
         room = capacity_per_instance * self.target_utilisation
+        averaged = min(max(1, round(self.averaged_s / step_s)), max(1, len(recent)))
+        means = [
+            sum(recent[end - averaged : end]) / averaged for end in range(averaged, len(recent) + 1)
+        ]
         # The largest of the window: a scale-in has to wait until the peak has left it.
-        needed = math.ceil(max(recent, default=0.0) / room - 1e-9)
+        needed = math.ceil(max(means, default=0.0) / room - 1e-9)
         wanted = max(scheduled, needed)
         return wanted if maximum is None else min(wanted, maximum)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops_provider.errors import DataError
 from aiops_provider.profiling.capacity_changes import (
     bridge_dips,
     fewest_changes,
@@ -29,61 +28,18 @@ from aiops_provider.profiling.capacity_demand import (
     week_of_demand,
     zone_of,
 )
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_reaction import Reaction, reaction_for
+from aiops_provider.profiling.capacity_replay import QUANTILES, Terms, choose_terms
 
 Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# Where the past is too short to replay: one slot of five leans on the reaction.
+_USUAL_QUANTILE = 0.8
 # Instances are whole, and 2.0000001 of them are two.
 _TINY = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapacityPolicy:
-    """
-    What a schedule is asked for.
-
-    Attributes:
-        capacity_per_instance: Demand that one instance serves, in the unit of the demand, > 0.
-        quantile: Of the forecast that the plan must hold, in (0, 1). 0.8: one slot of five leans on
-            the reaction, which is cheaper than instances that wait for it all week.
-        cold_start_s: From the order of an instance until it serves, >= 0.
-        minimum: Instances that always run, >= 0.
-        maximum: Instances that are never exceeded; ``None``: no limit.
-        slot_s: Seconds per slot: whole minutes that divide a day.
-        hold_s: An instance that would be needed again this soon stays (hysteresis), >= 0. 15 minutes:
-            three times the scale-in window of Kubernetes' autoscaler.
-        change_cost_hours: What one change must save, in hours of an instance, >= 0. Two hours: one
-            instance more or less for a single hour is not worth a line in anybody's configuration.
-        timezone: IANA name of the wall clock that the demand follows.
-    """
-
-    capacity_per_instance: float
-    quantile: float = 0.8
-    cold_start_s: float = 60.0
-    minimum: int = 1
-    maximum: int | None = None
-    slot_s: float = 3600.0
-    hold_s: float = 900.0
-    change_cost_hours: float = 2.0
-    timezone: str = "UTC"
-
-    def __post_init__(self) -> None:
-        for name, low in (("cold_start_s", 0), ("hold_s", 0), ("change_cost_hours", 0)):
-            _require(name, getattr(self, name), at_least=low)
-        _require("minimum", self.minimum, at_least=0)
-        if not 0 < self.capacity_per_instance < math.inf:
-            raise DataError(
-                "must be > 0", field="capacity_per_instance", value=self.capacity_per_instance
-            )
-        if not 0.0 < self.quantile < 1.0:
-            raise DataError("must be in (0, 1)", field="quantile", value=self.quantile)
-        if self.maximum is not None and self.maximum < max(1, self.minimum):
-            raise DataError(
-                f"must be at least the minimum of {max(1, self.minimum)}",
-                field="maximum",
-                value=self.maximum,
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +73,7 @@ class CapacitySchedule:
         events: Orders that make it so, in the order of the week; empty if nothing changes.
         reaction: What to do when the demand exceeds what is planned.
         policy: What was asked for.
+        quantile: Of the forecast that the plan holds.
         sample_count: Slots of past demand behind it.
         short_slots: Slots whose need exceeds the maximum.
         reason: One sentence.
@@ -129,6 +86,7 @@ class CapacitySchedule:
     events: tuple[ScaleEvent, ...]
     reaction: Reaction
     policy: CapacityPolicy
+    quantile: float
     sample_count: int
     short_slots: int
     reason: str
@@ -176,11 +134,69 @@ def capacity_schedule(
         DataError: The demand cannot be used; see :func:`week_of_demand`.
     """
     week = week_of_demand(values, times, slot_s=policy.slot_s, timezone=policy.timezone)
-    return schedule_for(week, policy, reaction_for(values, times, policy.cold_start_s))
+    terms = terms_of_past(values, times, policy) if policy.quantile is None else None
+    if terms is None:
+        reaction = reaction_for(values, times, policy.cold_start_s)
+        return schedule_for(week, policy, reaction, policy.quantile or _USUAL_QUANTILE)
+    return schedule_for(week, policy, terms.reaction, terms.quantile, terms.standing)
+
+
+def terms_of_past(
+    values: Sequence[float],
+    times: Sequence[datetime],
+    policy: CapacityPolicy,
+    *,
+    week_at: Callable[[datetime], WeekOfDemand] | None = None,
+) -> Terms | None:
+    """
+    The terms that would have cost least in the last days; ``None`` if the past is too short.
+
+    Args:
+        values: Past demand.
+        times: Their moments.
+        policy: What is asked for.
+        week_at: The week as forecast from what lies before a moment; default: it is forecast.
+    """
+
+    def forecast(origin: datetime) -> WeekOfDemand:
+        before = [(v, t) for v, t in zip(values, times, strict=True) if t < origin]
+        return week_of_demand(
+            [v for v, _ in before],
+            [t for _, t in before],
+            slot_s=policy.slot_s,
+            timezone=policy.timezone,
+        )
+
+    zone = zone_of(policy.timezone)
+    slot_minutes = round(policy.slot_s / 60.0)
+
+    def floors_at(origin: datetime, moments: Sequence[datetime]) -> dict[float, Values]:
+        week = (week_at or forecast)(origin)
+        slots = [minute_of_week(moment, zone) // slot_minutes for moment in moments]
+        return {
+            quantile: planned_for(week, policy, quantile)[slots].astype(float)
+            for quantile in QUANTILES
+        }
+
+    return choose_terms(
+        values,
+        times,
+        floors_at,
+        per_instance=policy.capacity_per_instance,
+        cold_start_s=policy.cold_start_s,
+        shortage_cost=policy.shortage_cost,
+        patience_s=policy.patience_s,
+        minimum=policy.minimum,
+        maximum=policy.maximum,
+    )
 
 
 def schedule_for(
-    week: WeekOfDemand, policy: CapacityPolicy, reaction: Reaction
+    week: WeekOfDemand,
+    policy: CapacityPolicy,
+    reaction: Reaction,
+    quantile: float,
+    standing: float = 0.0,
 ) -> CapacitySchedule:
     """
     Plan the instances of a week whose demand is known as far as it can be.
@@ -189,13 +205,14 @@ def schedule_for(
         week: Demand per slot.
         policy: What is asked for.
         reaction: Goes with the schedule.
+        quantile: Of the forecast that the plan must hold.
+        standing: Demand for which instances stay all week.
     """
-    asked = week.at(policy.quantile)
-    needs = instances_for(asked, policy)
+    asked = week.at(quantile)
+    always = int(instances_for(np.array([standing]), policy)[0])
+    planned = np.maximum(planned_for(week, policy, quantile), always)
+    stays = f", and {always} all week for what comes at any hour" if standing > 0 else ""
     short = 0 if policy.maximum is None else int((_uncapped(asked, policy) > policy.maximum).sum())
-    slots_per_hour = 3600.0 / policy.slot_s
-    held = bridge_dips(needs, math.ceil(policy.hold_s / policy.slot_s))
-    planned = fewest_changes(held, policy.change_cost_hours * slots_per_hour)
     ordered = _ordered_ahead(planned, policy)
     return CapacitySchedule(
         instances=tuple(planned.tolist()),
@@ -205,11 +222,19 @@ def schedule_for(
         events=_events(ordered, planned, asked, policy),
         reaction=reaction,
         policy=policy,
+        quantile=quantile,
         sample_count=week.forecast.sample_count,
         short_slots=short,
-        reason=f"p{100 * policy.quantile:g} of the demand by {week.forecast.method} "
-        f"({week.forecast.reason}), {policy.capacity_per_instance:g} per instance",
+        reason=f"p{100 * quantile:g} of the demand by {week.forecast.method} "
+        f"({week.forecast.reason}), {policy.capacity_per_instance:g} per instance{stays}",
     )
+
+
+def planned_for(week: WeekOfDemand, policy: CapacityPolicy, quantile: float) -> Counts:
+    """Instances that serve in each slot: enough, held over dips, with few changes."""
+    needs = instances_for(week.at(quantile), policy)
+    held = bridge_dips(needs, math.ceil(policy.hold_s / policy.slot_s))
+    return fewest_changes(held, policy.change_cost_hours * 3600.0 / policy.slot_s)
 
 
 def instances_for(demand: NDArray[np.float64], policy: CapacityPolicy) -> Counts:
@@ -258,8 +283,3 @@ def clock(minute_of_the_week: int) -> str:
     """
     day, minute = divmod(minute_of_the_week, 24 * 60)
     return f"{_DAYS[day % 7]} {minute // 60:02d}:{minute % 60:02d}"
-
-
-def _require(name: str, value: float, *, at_least: float) -> None:
-    if not at_least <= value < math.inf:
-        raise DataError(f"must be >= {at_least}", field=name, value=value)

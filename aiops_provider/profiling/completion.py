@@ -196,7 +196,7 @@ def _request_rate(serving: Serving) -> float:
     if serving.requests_per_s is not None:
         return serving.requests_per_s
     # Whoever waits for answers sends about one request a second at most.
-    return serving.concurrent_requests or max(serving.past_demand_per_s, default=1.0)
+    return serving.concurrent_requests or max(serving.seen_demand_per_s, default=1.0)
 
 
 def _request_bytes(serving: Serving) -> float:

@@ -209,6 +209,10 @@ def with_learned(fresh: WorkloadProfile, known: WorkloadProfile) -> WorkloadProf
         else fresh.duration_s,
         io_mib_per_s=known.io_mib_per_s or fresh.io_mib_per_s,
         starts_by_hour_of_week=known.starts_by_hour_of_week or fresh.starts_by_hour_of_week,
+        # A past demand is part of the description, starts are learned.
+        use_by_hour_of_week=use
+        if (use := fresh.use_by_hour_of_week) is not None and use.unit != "starts"
+        else known.use_by_hour_of_week or use,
         input_gib=known.input_gib,
         request=replace(
             fresh.request,

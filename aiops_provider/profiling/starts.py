@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR, hour_of_week
@@ -39,8 +39,7 @@ def starts_by_hour_of_week(
     Returns:
         168 entries, Monday 00 UTC first; empty when nothing is known.
     """
-    first_tries = [r for r in history if r.run.try_number <= 1 and not r.run.is_backfill]
-    starts = sorted(r.started_at for r in first_tries)
+    starts = ordinary_starts(history)
     span = starts[-1] - starts[0] if starts else timedelta(0)
     pattern = len(starts) >= _RUNS_FOR_PATTERN
     if pattern and span >= _WEEKLY_SPAN:
@@ -62,6 +61,12 @@ def starts_by_hour_of_week(
         rate = (len(starts) - 1) / max(span / _HOUR, 1.0)
         return (rate,) * HOURS_PER_WEEK
     return ()
+
+
+def ordinary_starts(history: Sequence[ExecutionRecord]) -> list[datetime]:
+    """Moments of the first tries, rising; runs of a backfill were asked for by nobody's schedule."""
+    first_tries = [r for r in history if r.run.try_number <= 1 and not r.run.is_backfill]
+    return sorted(r.started_at for r in first_tries)
 
 
 def _said(cadence: Cadence) -> tuple[float, ...]:

@@ -187,7 +187,7 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
 
 
 def _demand(serving: Serving) -> _Demand:
-    past = sorted(serving.past_demand_per_s)
+    past = sorted(serving.seen_demand_per_s)
     if serving.requests_per_s is not None:
         rate = exactly(serving.requests_per_s)
         what = f"{serving.requests_per_s:g} requests/s"

@@ -8,7 +8,7 @@ import pytest
 
 from aiops_provider.control.schedule_task import demand_of_file, demand_of_task, schedule_demand
 from aiops_provider.errors import DataError
-from aiops_provider.profiling.capacity_schedule import CapacityPolicy
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
 
 NOW = datetime(2026, 2, 2, 10, 20, tzinfo=UTC)
 POLICY = CapacityPolicy(capacity_per_instance=1.0)

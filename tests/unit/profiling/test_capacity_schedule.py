@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from aiops_provider.errors import DataError
-from aiops_provider.profiling.capacity_schedule import CapacityPolicy, capacity_schedule
+from aiops_provider.profiling.capacity_demand import week_of_demand
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
+from aiops_provider.profiling.capacity_reaction import reaction_for
+from aiops_provider.profiling.capacity_schedule import capacity_schedule, schedule_for
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS = [START + timedelta(hours=n) for n in range(24 * 28)]
-POLICY = CapacityPolicy(capacity_per_instance=10.0, cold_start_s=300.0)
+POLICY = CapacityPolicy(capacity_per_instance=10.0, cold_start_s=300.0, quantile=0.8)
 
 
 def office(moment: datetime) -> float:
@@ -33,6 +36,25 @@ def test_instances_are_ordered_before_they_are_needed():
     assert len(made.events) == 10
     assert "ready at Mon 09:00" in made.events[0].reason
     assert made.sample_count == len(HOURS)
+
+
+def test_terms_come_from_the_last_days():
+    """Without a quantile the one is taken that would have cost least; the working hours are met."""
+    made = capacity_schedule(DEMAND, HOURS, replace(POLICY, quantile=None))
+    assert "replayed" in made.reaction.reason
+    assert made.largest == 10
+    short = capacity_schedule(DEMAND[:20], HOURS[:20], replace(POLICY, quantile=None))
+    assert (short.quantile, short.reaction.sample_count) == (0.8, 0)
+
+
+def test_what_stands_is_never_undercut_and_never_above_the_maximum():
+    week = week_of_demand(DEMAND, HOURS)
+    reaction = reaction_for(DEMAND, HOURS, 60.0)
+    always = schedule_for(week, POLICY, reaction, 0.8, 35.0)
+    assert min(always.instances) == always.smallest == 4
+    assert "4 all week" in always.reason
+    limited = schedule_for(week, replace(POLICY, maximum=3), reaction, 0.8, 35.0)
+    assert set(limited.instances) == {3}
 
 
 @pytest.mark.parametrize("cold_start_s", [0.0, 60.0, 300.0, 5400.0])
@@ -100,6 +122,8 @@ def test_the_clock_change_keeps_the_hours_of_the_people():
         ({"capacity_per_instance": 0.0}, "capacity_per_instance"),
         ({"capacity_per_instance": float("nan")}, "capacity_per_instance"),
         ({"quantile": 1.0}, "quantile"),
+        ({"shortage_cost": 0.0}, "shortage_cost"),
+        ({"patience_s": -1.0}, "patience_s"),
         ({"cold_start_s": -1.0}, "cold_start_s"),
         ({"hold_s": float("inf")}, "hold_s"),
         ({"change_cost_hours": -0.1}, "change_cost_hours"),

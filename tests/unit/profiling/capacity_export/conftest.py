@@ -7,11 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aiops_provider.profiling.capacity_schedule import (
-    CapacityPolicy,
-    CapacitySchedule,
-    capacity_schedule,
-)
+from aiops_provider.profiling.capacity_policy import CapacityPolicy
+from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = [datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=n) for n in range(24 * 28)]
@@ -25,6 +22,7 @@ def made_for(night: float = 10.0, **changes) -> CapacitySchedule:
     terms = {
         "capacity_per_instance": 10.0,
         "cold_start_s": 300.0,
+        "quantile": 0.8,
         "timezone": "Europe/Berlin",
         **changes,
     }
@@ -45,5 +43,7 @@ def make():
 def restless() -> CapacitySchedule:
     """A level of its own for nearly every hour."""
     values = [10.0 + 7.0 * ((31 * (n % 168)) % 97) for n in range(len(HOURS))]
-    policy = CapacityPolicy(capacity_per_instance=1.0, change_cost_hours=0.0, hold_s=0.0)
+    policy = CapacityPolicy(
+        capacity_per_instance=1.0, change_cost_hours=0.0, hold_s=0.0, quantile=0.8
+    )
     return capacity_schedule(values, HOURS, policy)
