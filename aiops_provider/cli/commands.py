@@ -37,6 +37,7 @@ COMMANDS = {
     "catalog": _Command("catalog", "Show and renew machine types and prices."),
     "detect": _Command("detect", "Find anomalies in KPIs and say what caused them."),
     "diagnose": _Command("diagnose", "Say where in a multi-dimensional KPI it deviates."),
+    "drift": _Command("drift", "Say which columns of a file moved against a reference."),
     "score": _Command("score", "Score detections against labels."),
     "rules": _Command("rules", "Check and test expert rules."),
     "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),

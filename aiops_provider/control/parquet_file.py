@@ -1,20 +1,21 @@
-"""Rows of a Parquet file, checked cell by cell like those of a CSV file."""
+"""Reads Parquet, where pyarrow is installed: as a table, or row by row like a CSV file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from aiops_provider.control.row_file import Row
 from aiops_provider.errors import DataError
 
 
-def parquet_rows(file: Path) -> Iterator[Row]:
+def read_parquet(file: Path) -> Any:
     """
-    Read a file; its rows count from 1.
+    Read a file as a table of pyarrow.
 
     Raises:
-        DataError: It cannot be read, or pyarrow is not installed.
+        DataError: pyarrow is absent, or the file cannot be read.
     """
     try:
         from pyarrow import ArrowException, parquet
@@ -25,12 +26,21 @@ def parquet_rows(file: Path) -> Iterator[Row]:
             mend="pip install 'aiops-provider[parquet]'",
         ) from error
     try:
-        table = parquet.read_table(file)
+        return parquet.read_table(file)
     except (OSError, ArrowException) as error:
         raise DataError(
             f"cannot be read as Parquet: {str(error).splitlines()[0][:200]}",
             file=str(file),
             mend="Check path and file.",
         ) from error
-    for number, values in enumerate(table.to_pylist(), start=1):
+
+
+def parquet_rows(file: Path) -> Iterator[Row]:
+    """
+    Read a file row by row; rows count from 1.
+
+    Raises:
+        DataError: As :func:`read_parquet`.
+    """
+    for number, values in enumerate(read_parquet(file).to_pylist(), start=1):
         yield Row(str(file), number, values)
