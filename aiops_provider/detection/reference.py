@@ -1,5 +1,5 @@
 """
-What a series was like in comparable moments: same time of day, of week, of year, or lately.
+What a series was like in comparable moments: same time of day, week, month or year, or lately.
 
 Location and scale are robust: an outlier among the past values moves neither. The scale has a
 floor, so that a series which never changed does not alarm on rounding.
@@ -21,6 +21,7 @@ HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
 WEEK_S = 7 * DAY_S
 YEAR_S = 365.2425 * DAY_S
+_SHORTEST_MONTH_S = 28 * DAY_S
 
 # "The same time" is up to half an hour earlier or later, "the same season" up to three days.
 TOLERANCE_S = HOUR_S / 2
@@ -101,16 +102,19 @@ def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Ite
         return
     yield summarise("lately", values[-RECENT:], len(values[-RECENT:]))
     for name, period_s in (("at this time of day", DAY_S), ("at this time of the week", WEEK_S)):
-        near = _near(times, at, period_s, TOLERANCE_S)
+        near = _near(times, _periods_back(times, at, period_s, TOLERANCE_S), TOLERANCE_S)
         back = at - times[near]
         seasons = np.round(back / period_s)
         close = (np.abs(back - seasons * period_s) <= TOLERANCE_S) & (seasons >= 1)
         found = _season(name, values[near], seasons, close, minimum=minimum, least=MINIMUM_SEASONS)
         if found is not None:
             yield found
+    found = _same_day_of_month(times, values, at, minimum=minimum)
+    if found is not None:
+        yield found
     if at - times[0] < YEAR_S - SEASON_S:
         return
-    near = _near(times, at, YEAR_S, SEASON_S)
+    near = _near(times, _periods_back(times, at, YEAR_S, SEASON_S), SEASON_S)
     back = at - times[near]
     years, days = np.round(back / YEAR_S), np.round(back / DAY_S)
     close = (np.abs(back - years * YEAR_S) <= SEASON_S) & (years >= 1)
@@ -120,15 +124,69 @@ def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Ite
         yield found
 
 
-def _near(times: Floats, at: float, period_s: float, reach_s: float) -> NDArray[np.intp]:
+def _same_day_of_month(
+    times: Floats, values: Floats, at: float, *, minimum: int
+) -> Reference | None:
+    if at - times[0] < MINIMUM_SEASONS * _SHORTEST_MONTH_S - TOLERANCE_S:
+        return None
+    middle = _months_back(at, times[0] - TOLERANCE_S)
+    near = _near(times, middle, TOLERANCE_S)
+    if len(near) < minimum:
+        return None
+    # The nearest month; months are weeks apart, so that a moment is near one of them only.
+    months = np.clip(np.searchsorted(middle, times[near] - DAY_S), 0, len(middle) - 1)
+    close = np.abs(times[near] - middle[months]) <= TOLERANCE_S
+    return _season(
+        "on this day of the month",
+        values[near],
+        months.astype(np.float64),
+        close,
+        minimum=minimum,
+        least=MINIMUM_SEASONS,
+    )
+
+
+def _months_back(at: float, since: float) -> Floats:
+    """The same day of earlier months at the same time of day (UTC), oldest first."""
+    day = math.floor(at / DAY_S)
+    days = _days_of_months(day, math.ceil((at - since) / _SHORTEST_MONTH_S))
+    middle = days * DAY_S + at % DAY_S
+    return np.asarray(middle[middle >= since], dtype=np.float64)
+
+
+@lru_cache(maxsize=256)  # all series that are observed on a day ask for the same few
+def _days_of_months(number: int, count: int) -> Floats:
     """
-    Places of all moments that may be whole periods back, oldest first, and few others.
+    The same day of the month in so many earlier months, as days since 1970, oldest first.
+
+    The last day of a month is compared with last days, since that is when books are closed; a day that
+    an earlier month lacks (the 30th of February) with that month's last.
+    """
+    day = np.datetime64(number, "D")
+    month = day.astype("datetime64[M]")
+    is_last = (day + 1).astype("datetime64[M]") != month
+    months = month - np.arange(count, 0, -1)
+    first = months.astype("datetime64[D]")
+    last = (months + 1).astype("datetime64[D]") - 1
+    wanted = last if is_last else np.minimum(first + (day - month.astype("datetime64[D]")), last)
+    found: Floats = wanted.astype(np.int64).astype(np.float64)
+    found.flags.writeable = False
+    return found
+
+
+def _periods_back(times: Floats, at: float, period_s: float, reach_s: float) -> Floats:
+    """Moments whole periods back, oldest first, as far as the series goes."""
+    seasons = np.arange(math.ceil((at - times[0] + reach_s) / period_s), 0, -1)
+    return np.asarray(at - seasons * period_s, dtype=np.float64)
+
+
+def _near(times: Floats, middle: Floats, reach_s: float) -> NDArray[np.intp]:
+    """
+    Places of all moments that may be near one of *middle*, oldest first, and few others.
 
     Found by bisection, so that the cost grows with the number of seasons rather than of values. A
     second is added on either side: what is close is for the exact comparison to say.
     """
-    seasons = np.arange(math.ceil((at - times[0] + reach_s) / period_s), 0, -1)
-    middle = at - seasons * period_s
     first = np.searchsorted(times, middle - reach_s - 1.0, side="left")
     lengths = np.searchsorted(times, middle + reach_s + 1.0, side="right") - first
     # Runs of consecutive places, laid end to end.

@@ -18,13 +18,13 @@ _REGULAR_REACH = 0.9
 
 class SeasonalDetector:
     """
-    Compares a value with the median of the same time of day, week or year, or of lately.
+    Compares a value with the median of the same time of day, week, month or year, or of lately.
 
     ``z = (x - median) / (scale * sqrt(1 + π/(2n)))``; the p-value is two-sided, by Student's t
     sized by the number of comparable values (see :class:`Reference`). Of the references that have
     enough values, the one with the narrowest interval is used, chosen without looking at the
     sample: a series that swings with the day has its narrowest around the same time of day. A
-    value that is usual for the time of day, week or year (p > 0.05) is normal in any case, and so
+    value that is usual for the time of day, week, month or year (p > 0.05) is normal in any case, and so
     is an excursion that the series has made at least five times before.
 
     False alarms per sample, as multiples of the p-value: 0.4 to 0.9 on normal noise with 8 to 14

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 from scipy import special
@@ -130,3 +132,38 @@ def test_looking_only_near_whole_periods_finds_what_a_full_search_does(seed):
     count = min(int(close.sum()), 2 * len(np.unique(days[close])))
 
     assert summarise(name, values[close], count) == by_name[name]
+
+
+@pytest.mark.parametrize(
+    ("at", "is_peak"),
+    [
+        (datetime(2025, 3, 1, 6, tzinfo=UTC), lambda day: day.day == 1),
+        (datetime(2025, 3, 15, 6, tzinfo=UTC), lambda day: day.day == 15),
+        # Last days of 28, 30 and 31 days are the same day.
+        (datetime(2025, 2, 28, 6, tzinfo=UTC), lambda day: (day + timedelta(days=1)).day == 1),
+        (datetime(2025, 4, 30, 6, tzinfo=UTC), lambda day: (day + timedelta(days=1)).day == 1),
+        (datetime(2024, 2, 29, 6, tzinfo=UTC), lambda day: (day + timedelta(days=1)).day == 1),
+    ],
+)
+def test_the_same_day_of_the_month(at, is_peak):
+    """Months have 28 to 31 days; what comes on every such day is found all the same."""
+    past = [at - timedelta(days=n) for n in range(300, 0, -1)]
+    values = [100.0 if is_peak(day) else 5.0 for day in past]
+    by_name = found([day.timestamp() for day in past], values, at.timestamp())
+
+    month = by_name["on this day of the month"]
+    assert (100.0, 9, 5.0) == (month.location, month.count, by_name["lately"].location)
+
+
+def test_the_day_of_the_month_needs_three_months():
+    """Sixteen values of two months could be chance."""
+    at = datetime(2025, 3, 1, 6, tzinfo=UTC)
+    firsts = [datetime(2025, month, 1, 6, tzinfo=UTC).timestamp() for month in (1, 2)]
+    near = [first + 120.0 * n for first in firsts for n in range(-4, 4)]
+    old = [at.timestamp() - 95 * DAY_S + HOUR_S]
+    name = "on this day of the month"
+    assert name not in found([*old, *near], [1.0] * 17, at.timestamp())
+
+    december = datetime(2024, 12, 1, 6, tzinfo=UTC).timestamp()
+    month = found([*old, december, *near], [1.0] * 18, at.timestamp())[name]
+    assert 6 == month.count  # two for each month, however many values it has
