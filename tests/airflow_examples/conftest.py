@@ -30,7 +30,7 @@ VARIABLES = {
 OUR_RUN = "examples"
 # What a person would type into the form of a DAG that cannot start without.
 CONF = {"example_params_ui_tutorial": {"required_field": "typed by a person"}}
-# These read events of assets that other DAGs write, and fail where there is none yet.
+# These read events of assets that other DAGs write: they start when the events are there.
 AFTERWARDS = ("read_asset_event", "read_asset_event_from_classic")
 # The date that the runs are as of: a Wednesday, for one DAG sleeps in at weekends.
 _LOGICAL_DATE = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
