@@ -128,10 +128,10 @@ def _measure(layer: Layer, rounds: int, *, kind: str) -> dict[str, list[float]]:
     name = layer.clusters[0].name
     remote = kind.startswith("outlives")
     executor._use(layer, {name: WillingCluster(name, outlives_scheduler=remote)})  # noqa: SLF001 - as its start does
-    found: dict[str, list[float]] = {"queue": [], "heartbeat": [], "end": []}
+    found: dict[str, list[float]] = {"queue": [], "heartbeat": [], "end": [], "cpu": []}
     for round_ in range(rounds + 1):
         tasks = workloads(round_ + (10_000 if remote else 0))
-        at = [time.perf_counter()]
+        at, cpu_s = [time.perf_counter()], time.thread_time()
         with create_session() as session:
             for task in tasks:
                 executor.queue_workload(task, session)
@@ -141,10 +141,12 @@ def _measure(layer: Layer, rounds: int, *, kind: str) -> dict[str, list[float]]:
         assert len(executor.running) == _TASKS, "not all were sent"
         executor.sync()
         at.append(time.perf_counter())
+        cpu_s = time.thread_time() - cpu_s
         assert not executor.running, "not all have ended"
         executor.get_event_buffer()
         if round_:
-            for part, began, ended in zip(found, at, at[1:], strict=False):
+            found["cpu"].append(1000 * cpu_s)
+            for part, began, ended in zip(("queue", "heartbeat", "end"), at, at[1:], strict=False):
                 found[part].append(1000 * (ended - began))
         time.sleep(0.2)  # the thread beside it writes
     return found

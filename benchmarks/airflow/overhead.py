@@ -190,7 +190,8 @@ def _heartbeat_rows(
     rows: list[dict[str, object]] = []
     musts = []
     for kind, parts in heartbeats.items():
-        totals = [sum(each) for each in zip(*parts.values(), strict=True)]
+        wall = (parts["queue"], parts["heartbeat"], parts["end"])
+        totals = [sum(each) for each in zip(*wall, strict=True)]
         picks = np.random.default_rng(seed).integers(0, len(totals), (2000, len(totals)))
         low, high = np.quantile(np.median(np.asarray(totals)[picks], axis=1), (0.025, 0.975))
         rows.append(
@@ -203,6 +204,7 @@ def _heartbeat_rows(
                 "together ms": median(totals),
                 "from": float(low),
                 "to": float(high),
+                "of it CPU ms": median(parts["cpu"]),
             }
         )
         musts.append(
