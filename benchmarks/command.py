@@ -38,7 +38,7 @@ def data_folder(area: str) -> Path:
 
 
 def run(
-    area: str,
+    area: str | None,
     measure: Callable[[Options], Report],
     *,
     add_options: Callable[[argparse.ArgumentParser], None] | None = None,
@@ -47,18 +47,18 @@ def run(
     Read the command line, measure, print; the exit status is 1 if a limit was not met.
 
     Args:
-        area: profiling, placement, detection …
+        area: profiling, placement, detection …; ``None`` for a benchmark that reads no data.
         measure: Does the work.
         add_options: Adds options of this benchmark alone.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--data", type=Path, default=data_folder(area), metavar="FOLDER")
+    parser.add_argument("--data", type=Path, default=data_folder(area or "."), metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", choices=("table", "json"), default="table")
     if add_options is not None:
         add_options(parser)
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
+    if area is not None and not arguments.data.is_dir():
         parser.error(
             f"--data {arguments.data} is no folder: name one in the format of the project's shared "
             f"data, or set {_DATA_FROM_ENVIRONMENT} to the folder above it"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.cluster_check import checked_cluster
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.airflow.host import queued_timeout_s
+from aiops_provider.airflow.host_transaction import BeforeCommit
 from aiops_provider.airflow.task_request import (
     description_of,
     named_executor,
@@ -54,6 +55,7 @@ class Placer:
         self._layer = layer
         self._decisions: dict[Any, Decision] = {}
         self._named: dict[Any, str] = {}
+        self._unwritten = BeforeCommit(self._write)
         self._teams = Teams(layer.settings)
         self.waiting = WaitingTimes(
             queued_timeout_s=queued_timeout_s(),
@@ -65,7 +67,7 @@ class Placer:
         self, workload: Any, session: Session | None, *, executor: str | None = None
     ) -> None:
         """
-        Choose, and write the choice in the scheduler's own transaction.
+        Choose; the choice is written in the scheduler's own transaction, with all others made in it.
 
         Args:
             workload: A task.
@@ -76,9 +78,12 @@ class Placer:
         if executor is not None:
             self._named[key] = executor
         self.waiting.begin(key)
-        self._decisions[key] = self._layer.decide(
-            self._request(workload, session), write_now=self._writer(session)
-        )
+        request = self._request(workload, session)
+        if session is None or not self._shares_transactions:
+            self._decisions[key] = self._layer.decide(request)
+            return
+        self._decisions[key] = self._layer.decide(request, host_writes=True)
+        self._unwritten.add(session, (key, request))
 
     def good_choice(self, workload: Any) -> Decision:
         """The choice that was made, or a new one if its cluster is no longer to be used."""
@@ -140,21 +145,28 @@ class Placer:
             ),
         )
 
-    def _writer(self, session: Session | None) -> Callable[[Placement], None] | None:
-        """Writes placements in the scheduler's own transaction, if that is in the store."""
+    @property
+    def _shares_transactions(self) -> bool:
         installation = self._layer.installation
-        store = installation.store
-        if session is None or store is None or not installation.shares_host_database:
-            return None
+        return installation.store is not None and installation.shares_host_database
 
-        def write(placement: Placement) -> None:
-            # A savepoint of the connection: the scheduler forbids commits of its session, and the
-            # session's own savepoints count as such.
-            connection = session.connection()
-            with connection.begin_nested():
-                store.record_placements([placement], connection=connection)
+    def _write(self, session: Session, chosen: Sequence[tuple[Any, TaskRequest]]) -> None:
+        store = self._layer.installation.require_store()
+        # What has been forgotten or chosen anew meanwhile is not written, or was.
+        current = [
+            (key, request, decision)
+            for key, request in dict(chosen).items()
+            if (decision := self._decisions.get(key)) is not None and not decision.recorded
+        ]
 
-        return write
+        def write(placements: Sequence[Placement]) -> None:
+            # On the connection: the scheduler forbids commits of its session, and the session's own
+            # savepoints count as such.
+            store.record_placements(placements, connection=session.connection())
+
+        written = self._layer.write_chosen([(r, d) for _, r, d in current], write)
+        for (key, *_), decision in zip(current, written, strict=True):
+            self._decisions[key] = decision
 
 
 def _check_on(cluster: str) -> Generic:

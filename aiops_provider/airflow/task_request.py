@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 from aiops_provider.airflow.description import read_description
@@ -29,9 +30,7 @@ def task_run(ti: Any) -> TaskRun:
 
 def named_queue(queue: str | None) -> str | None:
     """The queue that the author named; every task has Airflow's default one."""
-    from airflow.configuration import conf
-
-    return None if queue == conf.get("operators", "default_queue") else queue
+    return None if queue == _default_queue() else queue
 
 
 def named_executor(ti: Any) -> str | None:
@@ -56,3 +55,11 @@ def description_of(ti: Any) -> TaskDescription | None:
     except DescriptionError as error:
         log.warning("%s is placed without its description: %s", task_run(ti), error)
     return with_requested_memory(description, requested_memory_gib(ti.executor_config))
+
+
+@cache
+def _default_queue() -> str:
+    # Asked for every task that is placed; Airflow looks in environment, files and defaults each time.
+    from airflow.configuration import conf
+
+    return str(conf.get("operators", "default_queue"))

@@ -115,26 +115,54 @@ class Layer:
             self._cycle = None
         self.installation.close()
 
-    def decide(
-        self, request: TaskRequest, *, write_now: Callable[[Placement], None] | None = None
-    ) -> Decision:
+    def decide(self, request: TaskRequest, *, host_writes: bool = False) -> Decision:
         """
         Choose where a try runs, from memory; the choice is written soon.
 
         Args:
             request: The task.
-            write_now: Writes the choice in the host's own transaction, where it has one in the
-                store; should that fail, the choice is written later.
+            host_writes: The host has a transaction in the store, before whose end it calls
+                :meth:`write_chosen`.
         """
         decision = self.decider.decide(request)
         if not self._remembers:
             return decision
         if request.description is not None:
             self.refresher.described(request.run.task, request.description)
-        if write_now is None:
+        if not host_writes:
             self.refresher.placed(decision.placement)
-            return decision
-        return self._written(request, decision, write_now)
+        return decision
+
+    def write_chosen(
+        self,
+        chosen: Sequence[tuple[TaskRequest, Decision]],
+        write: Callable[[Sequence[Placement]], None],
+    ) -> list[Decision]:
+        """
+        Write choices in the host's own transaction, in one go; never raises.
+
+        Args:
+            chosen: Choices with what was asked for.
+            write: Writes placements in that transaction, all or none.
+
+        Returns:
+            The decisions as written, in the same order. Where another process has placed the try,
+            that is a new one; what cannot be written now is written later.
+        """
+        if not self._remembers:
+            return [decision for _, decision in chosen]
+        try:
+            write([decision.placement for _, decision in chosen])
+        except StoreError as error:
+            log.info("Placements are written one by one: %s", error)
+            return [self._written(request, decision, write) for request, decision in chosen]
+        except Exception:
+            # Rows of ours that cannot be written must not undo the host's own transaction.
+            log.exception("%d placements are written later", len(chosen))
+            for _, decision in chosen:
+                self.refresher.placed(decision.placement)
+            return [decision for _, decision in chosen]
+        return [replace(decision, recorded=True) for _, decision in chosen]
 
     def decide_again(self, request: TaskRequest, earlier: Decision) -> Decision:
         """
@@ -229,20 +257,23 @@ class Layer:
         return self.settings.enabled and self.installation.store is not None
 
     def _written(
-        self, request: TaskRequest, decision: Decision, write_now: Callable[[Placement], None]
+        self,
+        request: TaskRequest,
+        decision: Decision,
+        write: Callable[[Sequence[Placement]], None],
     ) -> Decision:
         """The decision as written; another scheduler may have placed the try, then the next one."""
         try:
             try:
-                write_now(decision.placement)
+                write([decision.placement])
             except StoreError:
                 newest = self.newest_placements([request.run]).get(request.run)
                 if newest is None or newest.epoch < decision.placement.epoch:
                     raise
                 decision = self.decider.decide(request)
-                write_now(decision.placement)
+                write([decision.placement])
         except Exception:
-            # A row of ours that cannot be written must not undo the host's own transaction.
+            # As above: the host's transaction goes on.
             log.exception("The placement of %s is written later", decision.placement.run)
             self.refresher.placed(decision.placement)
             return decision

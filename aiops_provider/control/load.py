@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
@@ -25,8 +26,57 @@ class _Booking:
     grant: ResourceRequest
     limited: bool
     expected_s: float
+    share: float
     running: bool = False
     started_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Sum:
+    """
+    Of some bookings of one pool, kept up to date.
+
+    Adding all of them up for every task that is placed would take as long as the tasks squared.
+    """
+
+    bookings: int = 0
+    cores: float = 0.0
+    memory_gib: float = 0.0
+    accelerators: int = 0
+
+    def add(self, grant: ResourceRequest) -> None:
+        self.bookings += 1
+        self.cores += grant.cores
+        self.memory_gib += grant.memory_gib
+        self.accelerators += grant.accelerators
+
+    def subtract(self, grant: ResourceRequest) -> None:
+        self.bookings -= 1
+        self.cores -= grant.cores
+        self.memory_gib -= grant.memory_gib
+        self.accelerators -= grant.accelerators
+        if not self.bookings:  # differences of floats are not exactly zero
+            self.cores = self.memory_gib = 0.0
+
+
+@dataclass(slots=True)
+class _PoolLoad:
+    """
+    What is booked on one pool.
+
+    Attributes:
+        limited: Of bookings that wait for room or run in room they waited for.
+        running: Of all that run.
+        waiting: Number of limited bookings that have not started.
+        waiting_s: Seconds of the pool that these need.
+        started: Limited bookings that run.
+    """
+
+    limited: _Sum = field(default_factory=_Sum)
+    running: _Sum = field(default_factory=_Sum)
+    waiting: int = 0
+    waiting_s: float = 0.0
+    started: dict[TaskRun, _Booking] = field(default_factory=dict)
 
 
 class LoadLedger:
@@ -42,8 +92,11 @@ class LoadLedger:
         self, clusters: tuple[ClusterSpec, ...], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._pools = {(c.name, pool.name): pool for c in clusters for pool in c.pools}
+        self._capacities = {
+            (c.name, pool.name): pool.capacity for c in clusters for pool in c.pools
+        }
         self._bookings: dict[TaskRun, _Booking] = {}
+        self._loads: defaultdict[tuple[str, str], _PoolLoad] = defaultdict(_PoolLoad)
         self._lock = threading.Lock()
 
     def book(
@@ -67,8 +120,17 @@ class LoadLedger:
             limited: Whether the pool's capacity decides when it may start.
             expected_s: How long it will run; 0 where nobody knows.
         """
+        capacity = self._capacities.get((cluster, pool))
+        share = fill(grant, capacity, IDLE) if capacity is not None else 0.0
         with self._lock:
-            self._bookings[run] = _Booking(cluster, pool, grant, limited, expected_s)
+            self._forget(run)
+            booking = _Booking(cluster, pool, grant, limited, expected_s, share)
+            self._bookings[run] = booking
+            if limited:
+                load = self._loads[cluster, pool]
+                load.limited.add(grant)
+                load.waiting += 1
+                load.waiting_s += expected_s * share
 
     def admit(self, run: TaskRun) -> bool:
         """Whether the try may start now; it counts as running from then on."""
@@ -79,13 +141,13 @@ class LoadLedger:
             if booking.limited and not self._has_room(booking):
                 return False
             if not booking.running:
-                booking.running, booking.started_at = True, self._clock()
+                self._start(run, booking)
             return True
 
     def release(self, run: TaskRun) -> None:
         """Forget a try that ended or was given elsewhere."""
         with self._lock:
-            self._bookings.pop(run, None)
+            self._forget(run)
 
     def load(self) -> Mapping[tuple[str, str], InUse]:
         """
@@ -96,32 +158,50 @@ class LoadLedger:
         """
         now = self._clock()
         with self._lock:
-            bookings = [booking for booking in self._bookings.values() if booking.limited]
-        totals: dict[tuple[str, str], InUse] = {}
-        for booking in bookings:
-            key = (booking.cluster, booking.pool)
-            total = _plus(totals.get(key, InUse()), booking)
-            ahead_s = self._ahead_s(booking, now)
-            totals[key] = replace(total, backlog_s=total.backlog_s + ahead_s) if ahead_s else total
-        return totals
+            return {
+                key: InUse(
+                    cores=load.limited.cores,
+                    memory_gib=load.limited.memory_gib,
+                    accelerators=load.limited.accelerators,
+                    waiting=load.waiting,
+                    backlog_s=load.waiting_s + _left_s(load.started.values(), now),
+                )
+                for key, load in self._loads.items()
+                if load.limited.bookings
+            }
 
-    def _ahead_s(self, booking: _Booking, now: float) -> float:
-        pool = self._pools.get((booking.cluster, booking.pool))
-        left_s = booking.expected_s - (now - booking.started_at if booking.running else 0.0)
-        if pool is None or left_s <= 0:
-            return 0.0
-        return left_s * fill(booking.grant, pool.capacity, IDLE)
+    def _start(self, run: TaskRun, booking: _Booking) -> None:
+        booking.running, booking.started_at = True, self._clock()
+        load = self._loads[booking.cluster, booking.pool]
+        load.running.add(booking.grant)
+        if booking.limited:
+            self._wait_no_more(load, booking)
+            load.started[run] = booking
+
+    def _forget(self, run: TaskRun) -> None:
+        booking = self._bookings.pop(run, None)
+        if booking is None:
+            return
+        load = self._loads[booking.cluster, booking.pool]
+        if booking.running:
+            load.running.subtract(booking.grant)
+            load.started.pop(run, None)
+        elif booking.limited:
+            self._wait_no_more(load, booking)
+        if booking.limited:
+            load.limited.subtract(booking.grant)
+
+    def _wait_no_more(self, load: _PoolLoad, booking: _Booking) -> None:
+        load.waiting -= 1
+        load.waiting_s -= booking.expected_s * booking.share
+        if not load.waiting:
+            load.waiting_s = 0.0
 
     def _has_room(self, wanted: _Booking) -> bool:
-        pool = self._pools.get((wanted.cluster, wanted.pool))
-        if pool is None:
+        capacity = self._capacities.get((wanted.cluster, wanted.pool))
+        if capacity is None:
             return True
-        capacity = pool.capacity
-        running = InUse()
-        for booking in self._bookings.values():
-            if booking.running and (booking.cluster, booking.pool) == (wanted.cluster, wanted.pool):
-                running = _plus(running, booking)
-        grant = wanted.grant
+        running, grant = self._loads[wanted.cluster, wanted.pool].running, wanted.grant
         slack = 1e-9
         return (
             running.cores + grant.cores <= capacity.cores + slack
@@ -130,11 +210,6 @@ class LoadLedger:
         )
 
 
-def _plus(total: InUse, booking: _Booking) -> InUse:
-    return InUse(
-        cores=total.cores + booking.grant.cores,
-        memory_gib=total.memory_gib + booking.grant.memory_gib,
-        accelerators=total.accelerators + booking.grant.accelerators,
-        waiting=total.waiting + (0 if booking.running else 1),
-        backlog_s=total.backlog_s,
-    )
+def _left_s(started: Iterable[_Booking], now: float) -> float:
+    """Seconds of the pool that what runs still needs."""
+    return sum(max(0.0, b.expected_s - (now - b.started_at)) * b.share for b in started)

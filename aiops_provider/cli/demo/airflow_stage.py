@@ -109,10 +109,15 @@ class AirflowStage:
         with self.timed("scheduler is healthy"):
             self._until("scheduler and DAG processor report", self.api.healthy)
 
-    def restart_scheduler(self) -> None:
-        """End the scheduler and start it again, with the same environment."""
+    def restart_scheduler(self, variables: Mapping[str, str] | None = None) -> None:
+        """
+        End the scheduler and start it again.
+
+        Args:
+            variables: Environment of this scheduler alone, over the common one.
+        """
         self._running.stop("scheduler")
-        self._running.start("scheduler", self.command("scheduler"))
+        self._running.start("scheduler", self.command("scheduler"), variables=variables)
 
     def start_beside(
         self, name: str, command: Sequence[str], variables: Mapping[str, str] | None = None

@@ -31,38 +31,65 @@ def opened(store_url):
         layer.stop()
 
 
-def writer(layer):
-    def write(placement):
-        layer.installation.store.record_placements([placement])
-
-    return write
+def decide(layer, *runs):
+    """As a host does in one transaction; the decisions as written."""
+    requests = [TaskRequest(run=run) for run in runs or (RUN,)]
+    chosen = [(request, layer.decide(request, host_writes=True)) for request in requests]
+    written = layer.write_chosen(chosen, layer.installation.store.record_placements)
+    return written if runs else written[0]
 
 
 def test_a_restarted_scheduler_counts_on(opened):
     """A try that is placed anew after a restart gets a higher epoch than before it."""
     first = opened()
-    decided = [first.decide(TaskRequest(run=RUN), write_now=writer(first)) for _ in range(3)]
+    decided = [decide(first) for _ in range(3)]
     assert [1, 2, 3] == [each.placement.epoch for each in decided]
     second = opened()
     second.start()
-    again = second.decide(TaskRequest(run=RUN), write_now=writer(second))
+    again = decide(second)
     assert (4, True) == (again.placement.epoch, again.recorded)
 
 
 def test_two_schedulers_never_give_one_epoch_twice(opened):
     """Whoever comes second counts on from what the other one wrote, whatever it chose."""
     first, second = opened(), opened(cluster="elsewhere")
-    one = first.decide(TaskRequest(run=RUN), write_now=writer(first))
-    other = second.decide(TaskRequest(run=RUN), write_now=writer(second))
+    one = decide(first)
+    other = decide(second)
     assert [1, 2] == [one.placement.epoch, other.placement.epoch]
     assert other.recorded
     assert "elsewhere" == first.installation.store.latest_placements([RUN])[RUN].cluster
 
 
+def test_a_taken_epoch_does_not_spoil_what_is_written_with_it(opened):
+    """Only the try that another scheduler placed gets a further epoch; all are on record."""
+    first, second = opened(), opened(cluster="elsewhere")
+    other = replace(RUN, map_index=7)
+    decide(first)
+    both = decide(second, RUN, other)
+    assert [(2, True), (1, True)] == [(each.placement.epoch, each.recorded) for each in both]
+    stored = second.installation.store.latest_placements([RUN, other])
+    assert {RUN: 2, other: 1} == {run: each.epoch for run, each in stored.items()}
+
+
+def test_what_the_host_cannot_write_is_written_later(opened):
+    """Whatever goes wrong, the host's transaction goes on and nothing is forgotten."""
+    layer = opened()
+    request = TaskRequest(run=RUN)
+    chosen = [(request, layer.decide(request, host_writes=True))]
+
+    def fails(placements):
+        raise RuntimeError("the connection is gone")
+
+    (decision,) = layer.write_chosen(chosen, fails)
+    assert not decision.recorded
+    layer.refresher.refresh()
+    assert 1 == layer.installation.store.latest_placements([RUN])[RUN].epoch
+
+
 def test_a_placement_whose_epoch_is_taken_does_not_block_the_others(opened):
     """The rest of a batch is written although one of it never can be."""
     layer = opened()
-    taken = layer.decide(TaskRequest(run=RUN), write_now=writer(layer)).placement
+    taken = decide(layer).placement
     other_run = replace(RUN, map_index=7)
     other = layer.decider.decide(TaskRequest(run=other_run)).placement
     layer.refresher.placed(replace(taken, cluster="elsewhere"))
@@ -75,7 +102,7 @@ def test_a_placement_whose_epoch_is_taken_does_not_block_the_others(opened):
 def test_what_a_cluster_took_is_marked(opened):
     """An heir of the scheduler can tell it from what was only chosen."""
     layer = opened()
-    placement = layer.decide(TaskRequest(run=RUN), write_now=writer(layer)).placement
+    placement = decide(layer).placement
     layer.submitted(RUN, placement.epoch)
     layer.refresher.refresh()
     stored = layer.installation.store.latest_placements([RUN])[RUN]
@@ -94,5 +121,5 @@ def test_an_unwritten_choice_is_written_before_it_is_followed(opened):
 def test_no_other_cluster_means_no_other_choice(opened):
     """A task whose only cluster is away does not get a new row at every heartbeat."""
     layer = opened()
-    decision = layer.decide(TaskRequest(run=RUN), write_now=writer(layer))
+    decision = decide(layer)
     assert decision is layer.decide_again(TaskRequest(run=RUN), decision)

@@ -1,11 +1,14 @@
 """What is booked, and how long it will take."""
 
+import random
+
 import pytest
 
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.placement.live_load import IDLE
 
 
 class Clock:
@@ -68,3 +71,39 @@ def test_what_ended_is_gone(ledger):
     """The next task does not wait for it."""
     ledger.release(book(ledger, 1))
     assert {} == ledger.load()
+
+
+def test_sums_stay_those_of_what_is_booked(ledger, clock):
+    """However tries come, start, are booked anew and go: as if everything were added up afresh."""
+    choice = random.Random(0)  # noqa: S311 - no secret
+    booked: dict[TaskRun, tuple[float, float]] = {}
+    started: dict[TaskRun, float] = {}
+    for _ in range(2000):
+        clock.now += choice.random()
+        number = choice.randrange(12)
+        run = TaskRun(TaskKey("d", "t"), "r", number)
+        match choice.choice(("book", "admit", "release")):
+            case "book":
+                cores, expected_s = choice.choice((0.1, 0.3, 1.7)), choice.choice((0.0, 7.0, 61.3))
+                book(ledger, number, cores=cores, expected_s=expected_s)
+                booked[run] = cores, expected_s
+                started.pop(run, None)
+            case "admit" if run in booked:
+                running = sum(booked[each][0] for each in started)
+                admitted = ledger.admit(run)
+                assert (running + booked[run][0] <= 4 + 1e-9) == admitted
+                if admitted:
+                    started.setdefault(run, clock.now)
+            case "release":
+                ledger.release(run)
+                booked.pop(run, None)
+                started.pop(run, None)
+        left = {
+            run: max(0.0, expected_s - (clock.now - started[run] if run in started else 0.0))
+            for run, (_, expected_s) in booked.items()
+        }
+        load = ledger.load().get(("c", "p"), IDLE)
+        assert pytest.approx(sum(cores for cores, _ in booked.values())) == load.cores
+        assert len(booked) - len(started) == load.waiting
+        shares = {run: max(cores / 4, 1 / 16) for run, (cores, _) in booked.items()}
+        assert pytest.approx(sum(left[run] * shares[run] for run in booked)) == load.backlog_s
