@@ -1,9 +1,10 @@
 """
 DuckDB as a warehouse: a suite of queries, measured at every size on data of several volumes.
 
-A size is a number of threads and a limit of memory. Runtimes are without what other users of the
-machine took (see ``processor_time``). What a query writes while the database is
-read-only is its spill. Data are generated from a seed; nothing is downloaded.
+A size is a number of threads and a limit of memory. A runtime is wall time, the shorter of two rounds
+that lie apart (the least is what the machine can do; others only add: Python's ``timeit``). What a
+query writes while the database is read-only is its spill. Data are generated from a seed; nothing is
+downloaded.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiops_provider.profiling.warehouse_model import WarehouseRun, WarehouseSize
-from benchmarks.profiling.processor_time import ProcessorTime
 
-_MIB, _GIB = 2.0**20, 2.0**30
+_GIB = 2.0**30
+_ROUNDS = 2
 THREADS = (1, 2)
-MEMORY_MIB = (32, 64, 128, 256)
-ROWS = (40_000, 160_000, 640_000)
+MEMORY_MIB = (32, 96, 288)
+# DuckDB gives a thread 122,880 rows at a time: less than two of these would keep one thread idle.
+ROWS = (250_000, 640_000, 1_600_000)
 # AWS Fargate, Linux on x86, us-east-1: USD an hour of a vCPU and of a GiB.
 _USD_PER_CORE_H, _USD_PER_GIB_H = 0.04048, 0.004445
 # Volumes and memory here are a 32nd of a warehouse's (32 MiB stand for 1 GiB), so that spilling takes
@@ -32,22 +35,22 @@ QUERIES: Mapping[str, str] = {
     "filter": "select count(*), sum(amount) from facts where amount < 120 and kind % 3 = 1",
     "few groups": "select kind, count(*), avg(amount), max(day) from facts group by kind",
     "many groups": "select customer, item, sum(amount) a, count(*) from facts group by all order by a desc limit 20",
-    "text groups": "select note, count(*) n from facts group by note order by n desc, note limit 20",
     "distinct": "select count(distinct note), count(distinct customer) from facts",
-    "medians": "select kind, median(amount), quantile_cont(amount, 0.95) from facts group by kind",
-    "small join": "select c.region, sum(f.amount) from facts f join customers c using (customer) group by 1",
     "two joins": "select c.region, i.class, avg(f.amount) from facts f join customers c using (customer) "
     "join items i using (item) group by all",
     "large join": "select count(*), sum(a.amount - b.amount) from facts a join facts b on a.id = b.next",
-    "join and text": "select max(a.note), count(*) from facts a join facts b on a.id = b.next and a.note <> b.note",
     "sort": "select sum(r * amount) from (select amount, row_number() over (order by amount, id) r from facts)",
     "wide sort": "select max(note) from (select *, row_number() over (order by note, day) r from facts) where r % 7 = 0",
     "window": "select sum(d) from (select amount - lag(amount) over (partition by customer order by day, id) d from facts)",
-    "running sum": "select max(s) from (select sum(amount) over (partition by kind order by day, id) s from facts)",
     "top of each": "select count(*), max(note) from (select *, rank() over (partition by customer order by amount desc) r "
     "from facts) where r <= 3",
-    "write out": "copy (select customer, day, sum(amount) from facts group by all order by 3) to '{folder}/out.parquet'",
 }  # fmt: skip
+
+
+def medium() -> WarehouseSize:
+    """The size that a user would begin with: all threads, the middle limit of memory."""
+    memory = MEMORY_MIB[len(MEMORY_MIB) // 2] / 1024
+    return next(s for s in sizes() if s.threads == THREADS[-1] and s.memory_gib == memory)
 
 
 def sizes() -> list[WarehouseSize]:
@@ -68,15 +71,26 @@ def sizes() -> list[WarehouseSize]:
 
 def measure(seed: int) -> list[WarehouseRun]:
     """Run everything; the order is shuffled, so that a busy minute meets no size alone."""
-    runs: list[WarehouseRun] = []
+    runs: dict[tuple[str, float, str], WarehouseRun] = {}
     with tempfile.TemporaryDirectory(prefix="aiops-warehouse-") as name:
         folder = Path(name)
         volumes = {rows: _generate(folder / f"{rows}.db", rows, seed) for rows in ROWS}
         cells = [(size, rows) for size in sizes() for rows in ROWS]
-        random.Random(seed).shuffle(cells)  # noqa: S311 - an order, no secret
-        for size, rows in cells:
-            runs += _suite(folder, size, rows, volumes[rows])
-    return sorted(runs, key=lambda run: (run.query, run.volume_gib, run.size.name))
+        order = random.Random(seed)  # noqa: S311 - an order, no secret
+        for _ in range(_ROUNDS):
+            order.shuffle(cells)
+            for size, rows in cells:
+                for run in _suite(folder, size, rows, volumes[rows]):
+                    cell = run.query, run.volume_gib, run.size.name
+                    runs[cell] = _better(runs.get(cell), run)
+    return [runs[cell] for cell in sorted(runs)]
+
+
+def _better(before: WarehouseRun | None, run: WarehouseRun) -> WarehouseRun:
+    """The shorter of two runs; a query that failed once is one that fails."""
+    if before is None or run.failed:
+        return run
+    return before if before.failed or before.runtime_s <= run.runtime_s else run
 
 
 def read_or_measure(file: Path | None, seed: int) -> list[WarehouseRun]:
@@ -135,18 +149,19 @@ def _suite(folder: Path, size: WarehouseSize, rows: int, volume: float) -> Itera
             warehouse.execute("PRAGMA enable_profiling='json'")
             warehouse.execute(f"SET profiling_output='{told}'")
             failed = False
-            with ProcessorTime() as spent:
-                try:
-                    warehouse.execute(text.format(folder=folder)).fetchall()
-                except duckdb.OutOfMemoryException:
-                    failed = True
+            began = time.perf_counter()
+            try:
+                warehouse.execute(text).fetchall()
+            except duckdb.OutOfMemoryException:
+                failed = True
+            spent_s = time.perf_counter() - began
         written = 0 if failed else json.loads(told.read_text())["io"]["total_bytes_written"]
         yield WarehouseRun(
             query=query,
             size=size,
             volume_gib=volume,
-            runtime_s=max(spent.seconds, 1e-6),
-            spilled_gib=0.0 if query == "write out" else written / _GIB,
+            runtime_s=max(spent_s, 1e-6),
+            spilled_gib=written / _GIB,
             failed=failed,
         )
 

@@ -21,7 +21,7 @@ import numpy as np
 from aiops_provider.profiling.warehouse_model import WarehouseRun, WarehouseSize
 from aiops_provider.profiling.warehouse_units import WarehouseUnits
 from benchmarks.command import Options, run
-from benchmarks.profiling.warehouse_runs import QUERIES, read_or_measure, sizes
+from benchmarks.profiling.warehouse_runs import QUERIES, medium, read_or_measure, sizes
 from benchmarks.report import Report, at_most
 
 _OURS = "aiops warehouse units"
@@ -61,7 +61,7 @@ class Case:
 
     @property
     def deadline_s(self) -> float:
-        """Half as short again as what the fastest size needs, see above."""
+        """A quarter more than what the fastest size needs."""
         return _DEADLINE_SLACK * min(r.runtime_s for r in self.outcomes.values() if not r.failed)
 
     def keeps(self, size: WarehouseSize) -> bool:
@@ -72,13 +72,11 @@ class Case:
 
 def cases(runs: Sequence[WarehouseRun]) -> Iterator[Case]:
     """Every query at every volume under each kind of knowledge."""
-    ladder = sizes()
-    medium = _medium(ladder)
     volumes = sorted({r.volume_gib for r in runs})
     for query in QUERIES:
         mine = [r for r in runs if r.query == query]
         others = [r for r in runs if r.query != query]
-        on_medium = [r for r in mine if r.size == medium]
+        on_medium = [r for r in mine if r.size == medium()]
         for volume in volumes:
             outcomes = {r.size: r for r in mine if r.volume_gib == volume}
             if all(r.failed for r in outcomes.values()):
@@ -97,12 +95,8 @@ def cases(runs: Sequence[WarehouseRun]) -> Iterator[Case]:
                     )
 
 
-def _medium(ladder: Sequence[WarehouseSize]) -> WarehouseSize:
-    return ladder[len(ladder) // 2]
-
-
 def _always_medium(case: Case) -> WarehouseSize:  # noqa: ARG001 - one signature for all
-    return _medium(sizes())
+    return medium()
 
 
 def _rules(case: Case) -> WarehouseSize:
@@ -114,7 +108,7 @@ def _rules(case: Case) -> WarehouseSize:
     """
     ladder = sizes()
     if not case.own:
-        return _medium(ladder)
+        return medium()
     last = case.own[-1]
     at = ladder.index(last.size)
     if last.spilled or last.failed:
@@ -145,12 +139,11 @@ def _ours(case: Case, *, deadline: bool) -> WarehouseSize:
 
 @dataclass(slots=True)
 class _Score:
-    """Ratios to the least cost, by query; the misses of deadlines and what was spilled."""
+    """Ratios to the least cost, by query; how many runs spilled and failed."""
 
     by_query: dict[str, list[float]]
     spills: int = 0
     failures: int = 0
-    covered: int = 0
 
 
 def _measure(options: Options) -> Report:
@@ -220,7 +213,7 @@ def _report(
     notes = [
         f"{len(QUERIES)} queries, {len({r.volume_gib for r in runs})} volumes, {len(sizes())} sizes; "
         f"{sum(r.spilled for r in runs)} of {len(runs)} measurements spilled, {sum(r.failed for r in runs)} failed for "
-        "want of memory. One round; waiting for processors that others held is taken off.",
+        "want of memory. Wall time, the shorter of two rounds.",
         "With a deadline of 1.25 times the fastest size's time (cost to the least that keeps it; share kept): "
         + "; ".join(
             f"{name} {_geometric([c for c, _ in found]):.3f}, {100 * np.mean([k for _, k in found]):.0f} %"
