@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR, hour_of_week
@@ -40,7 +40,20 @@ def starts_by_hour_of_week(
         168 entries, Monday 00 UTC first; empty when nothing is known.
     """
     first_tries = [r for r in history if r.run.try_number <= 1 and not r.run.is_backfill]
-    starts = sorted(r.started_at for r in first_tries)
+    return moments_by_hour_of_week([r.started_at for r in first_tries], cadence=cadence)
+
+
+def moments_by_hour_of_week(
+    moments: Sequence[datetime], *, cadence: Cadence | None = None
+) -> tuple[float, ...]:
+    """
+    The same from bare moments of starts, with time zone, in any order.
+
+    Args:
+        moments: When something started.
+        cadence: What the user said.
+    """
+    starts = sorted(moments)
     span = starts[-1] - starts[0] if starts else timedelta(0)
     pattern = len(starts) >= _RUNS_FOR_PATTERN
     if pattern and span >= _WEEKLY_SPAN:
