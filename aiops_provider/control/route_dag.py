@@ -98,6 +98,7 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
     profiler = Profiler(
         failure_cost_factor=settings.failure_cost_factor,
         half_life_days=settings.history_half_life_days,
+        half_life_runs=settings.history_half_life_runs,
         minimum_runs=settings.minimum_runs,
     )
     advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
