@@ -1,7 +1,7 @@
 """
 DuckDB as a warehouse: a suite of queries, measured at every size on data of several volumes.
 
-A size is a number of threads and a limit of memory. A runtime is wall time, the shorter of two rounds
+A size is a number of threads and a limit of memory. A runtime is wall time, the shortest of three rounds
 that lie apart (the least is what the machine can do; others only add: Python's ``timeit``). What a
 query writes while the database is read-only is its spill. Data are generated from a seed; nothing is
 downloaded.
@@ -20,7 +20,7 @@ from typing import Any
 from aiops_provider.profiling.warehouse_model import WarehouseRun, WarehouseSize
 
 _GIB = 2.0**30
-_ROUNDS = 2
+_ROUNDS = 3
 THREADS = (1, 2)
 MEMORY_MIB = (32, 96, 288)
 # DuckDB gives a thread 122,880 rows at a time: less than two of these would keep one thread idle.

@@ -213,7 +213,7 @@ def _report(
     notes = [
         f"{len(QUERIES)} queries, {len({r.volume_gib for r in runs})} volumes, {len(sizes())} sizes; "
         f"{sum(r.spilled for r in runs)} of {len(runs)} measurements spilled, {sum(r.failed for r in runs)} failed for "
-        "want of memory. Wall time, the shorter of two rounds.",
+        "want of memory. Wall time, the shortest of three rounds.",
         "With a deadline of 1.25 times the fastest size's time (cost to the least that keeps it; share kept): "
         + "; ".join(
             f"{name} {_geometric([c for c, _ in found]):.3f}, {100 * np.mean([k for _, k in found]):.0f} %"
