@@ -31,6 +31,7 @@ COMMANDS = {
     "plan": _Command("plan", "Plan where the workloads should run, or show the plan in force."),
     "simulate": _Command("simulate", "Say what a trace of tasks would have cost."),
     "machines": _Command("machines", "Choose the configuration of machines for a task."),
+    "warehouse": _Command("warehouse", "Choose the size of a data warehouse for a query."),
     "route": _Command("route", "Say where a task would run now, or why it ran where it did."),
     "clusters": _Command("clusters", "Show the clusters, check one, list what was fenced."),
     "costs": _Command("costs", "Show what tries cost, by DAG, task, team, run or cluster."),

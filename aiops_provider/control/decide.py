@@ -81,6 +81,7 @@ class Decider:
         self._profiler = Profiler(
             failure_cost_factor=self._settings.profiling.failure_cost_factor,
             half_life_days=self._settings.profiling.history_half_life_days,
+            half_life_runs=self._settings.profiling.history_half_life_runs,
             minimum_runs=self._settings.profiling.minimum_runs,
         )
         self.ledger = LoadLedger(installation.clusters)

@@ -189,6 +189,7 @@ def _fresh_profile(
     profiler = Profiler(
         failure_cost_factor=settings.failure_cost_factor,
         half_life_days=settings.history_half_life_days,
+        half_life_runs=settings.history_half_life_runs,
         minimum_runs=settings.minimum_runs,
     )
     profiler.restore(_ended(store.executions(task, limit=MOST_RUNS_KEPT), now))

@@ -51,6 +51,7 @@ def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
     profiler = Profiler(
         failure_cost_factor=settings.profiling.failure_cost_factor,
         half_life_days=settings.profiling.history_half_life_days,
+        half_life_runs=settings.profiling.history_half_life_runs,
         minimum_runs=settings.profiling.minimum_runs,
     )
     advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)

@@ -101,6 +101,7 @@ def _profiled(
     profiler = Profiler(
         failure_cost_factor=chosen.failure_cost_factor,
         half_life_days=chosen.history_half_life_days,
+        half_life_runs=chosen.history_half_life_runs,
         minimum_runs=chosen.minimum_runs,
     )
     profiler.restore(history.records)

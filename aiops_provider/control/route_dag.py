@@ -22,7 +22,7 @@ from aiops_provider.control.cluster_limits import cluster_limits, team_of
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey
+from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription, TaskKey
 from aiops_provider.errors import DataError, DescriptionError, InfeasibleError
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -98,6 +98,7 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
     profiler = Profiler(
         failure_cost_factor=settings.failure_cost_factor,
         half_life_days=settings.history_half_life_days,
+        half_life_runs=settings.history_half_life_runs,
         minimum_runs=settings.minimum_runs,
     )
     advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
@@ -149,6 +150,8 @@ def _routed(
     if told["description"] is not None:
         description = TASK_DESCRIPTION.validate_python(told["description"])
     if known is None:
+        # What has never run and is not described is described by what its host knows.
+        description = description or Generic(operator=told["operator"] or None)
         profile = profiler.predict(task, description, now=now)
     else:
         profile = profiler.constrain(known, description) if description else known

@@ -64,6 +64,7 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
         profiler = Profiler(
             failure_cost_factor=settings.failure_cost_factor,
             half_life_days=settings.history_half_life_days,
+            half_life_runs=settings.history_half_life_runs,
             minimum_runs=settings.minimum_runs,
         )
         description = stored_description(installation, task)

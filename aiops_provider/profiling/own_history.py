@@ -23,6 +23,7 @@ from aiops_provider.profiling.evidence import (
     recent_kills,
 )
 from aiops_provider.profiling.input_size import SizeEffect, size_effect
+from aiops_provider.profiling.level_change import runs_since_change
 from aiops_provider.profiling.quantiles import (
     BOUNDED_LOG_SCALE,
     DEFAULT_LOG_SCALE,
@@ -46,25 +47,32 @@ class OwnHistory:
     Conditional quantiles of the task's own finished runs.
 
     A run's weight halves per half-life, counted back from the newest run: a task that has paused
-    for a year is not forgotten. Lower bounds (failed runs, runs killed for memory) are weighed by
+    for a year is not forgotten. There is one half-life in days and one in runs; whichever forgets more
+    counts. Lower bounds (failed runs, runs killed for memory) are weighed by
     Kaplan–Meier. See ``quantiles.few_run_quantiles`` for what few runs mean for the interval, and
     ``input_size.size_effect`` for how the input's size enters.
 
-    It cannot see a change of the task's code; old runs then mislead until their weight is gone.
+    No record tells of a change of the task's code or image. Where a figure goes over to another level
+    (``level_change``), its runs before that count as one run together, which widens its interval.
 
     Args:
         half_life_days: Age at which a run counts half, > 0.
+        half_life_runs: Number of later runs after which a run counts half, > 0.
         minimum_runs: Fewer finished runs than this say nothing, >= 1.
     """
 
     name = "own_history"
 
-    def __init__(self, *, half_life_days: float = 30.0, minimum_runs: int = 1) -> None:
-        if half_life_days <= 0 or minimum_runs < 1:
+    def __init__(
+        self, *, half_life_days: float = 30.0, half_life_runs: float = 30.0, minimum_runs: int = 1
+    ) -> None:
+        if half_life_days <= 0 or half_life_runs <= 0 or minimum_runs < 1:
             raise ValueError(
-                f"half_life_days must be > 0 and minimum_runs >= 1, got {half_life_days}, {minimum_runs}"
+                "half_life_days and half_life_runs must be > 0 and minimum_runs >= 1, got "
+                f"{half_life_days}, {half_life_runs}, {minimum_runs}"
             )
         self._half_life_s = half_life_days * 86400.0
+        self._half_life_runs = half_life_runs
         self._minimum_runs = minimum_runs
 
     def predict(
@@ -100,11 +108,13 @@ class OwnHistory:
 
     def _weights(self, runs: Sequence[ExecutionRecord]) -> dict[TaskRun, float]:
         newest = runs[-1].ended_at.timestamp()
-        # A weight of zero would be no run at all.
-        return {
-            r.run: max(1e-6, math.pow(0.5, (newest - r.ended_at.timestamp()) / self._half_life_s))
-            for r in runs
-        }
+        weights = {}
+        for later, run in enumerate(reversed(runs)):
+            in_time = (newest - run.ended_at.timestamp()) / self._half_life_s
+            in_runs = later / self._half_life_runs
+            # A weight of zero would be no run at all.
+            weights[run.run] = max(1e-6, math.pow(0.5, max(in_time, in_runs)))
+        return weights
 
 
 def run_order(record: ExecutionRecord) -> tuple[datetime, str, int, int]:
@@ -164,9 +174,15 @@ class _Scope:
         if not readings:
             return None
         factors = [self.factor(effect, r.record) for r in readings]
+        weights = [self.weights[r.record.run] for r in readings]
+        since = _changed(readings, factors)
+        if since:
+            # Together one run: not forgotten, in case that the old level comes back.
+            before = max(1.0, math.fsum(weights[:-since]))
+            weights = [w / before for w in weights[:-since]] + weights[-since:]
         observations = [
-            Observation(r.value * f, self.weights[r.record.run], r.censored, r.beyond * f)
-            for r, f in zip(readings, factors, strict=True)
+            Observation(r.value * f, w, r.censored, r.beyond * f)
+            for r, f, w in zip(readings, factors, weights, strict=True)
         ]
         p50, p80, p95 = few_run_quantiles(observations, default_scale=scale)
         bend = effect.bend(self.sizes.wanted) if effect and self.sizes.wanted else 1.0
@@ -176,7 +192,7 @@ class _Scope:
             p95=p95 * bend,
             source=Source.OWN_HISTORY,
             sample_count=len(readings),
-            reason=self._reason(what, readings, factors[-1]),
+            reason=self._reason(what, readings, factors[-1], since),
         )
 
     def with_records(
@@ -200,17 +216,31 @@ class _Scope:
             reason=f"{quantity.reason}; its runs keep needing more than those before",
         )
 
-    def _reason(self, what: str, readings: Sequence[Reading], growth: float) -> str:
+    def _reason(
+        self, what: str, readings: Sequence[Reading], growth: float, since: int | None
+    ) -> str:
         count = len(readings)
         newest = age_in_words(self.now - readings[-1].record.ended_at)
         parts = [f"{what} of {count} own run{'s' if count != 1 else ''}, newest {newest} ago"]
         if abs(growth - 1) >= 0.005:
             word = "growth" if growth > 1 else "shrinkage"
             parts.append(f"{100 * (growth - 1):+.0f} % for input {word}")
+        if since:
+            runs = "run" if since == 1 else f"{since} runs"
+            parts.append(f"its level changed with the last {runs}, those before count as one")
         kills = sum(r.record.outcome is Outcome.OUT_OF_MEMORY for r in readings)
         if kills:
             parts.append(f"{kills} of them killed for memory, which tells only a lower bound")
         return "; ".join(parts)
+
+
+def _changed(readings: Sequence[Reading], factors: Sequence[float]) -> int | None:
+    """
+    How many of the newest readings belong to a new level; ``None`` without a change.
+
+    A lower bound counts as a value: above all that was seen it tells of a change as well.
+    """
+    return runs_since_change([r.value * f for r, f in zip(readings, factors, strict=True)])
 
 
 def _duration(scope: _Scope, runs: Sequence[ExecutionRecord]) -> Quantity | None:

@@ -62,6 +62,7 @@ class Profiler:
     Args:
         failure_cost_factor: Cost of a run killed for memory, in multiples of the run itself, > 0.
         half_life_days: Age at which a run counts half, > 0.
+        half_life_runs: Number of later runs after which a run counts half, > 0; see ``OwnHistory``.
         minimum_runs: Finished runs before own history is used, >= 1.
         predictors: Default: the analytic prior, similar tasks and the task's own history.
     """
@@ -71,13 +72,18 @@ class Profiler:
         *,
         failure_cost_factor: float = 10.0,
         half_life_days: float = 30.0,
+        half_life_runs: float = 30.0,
         minimum_runs: int = 1,
         predictors: Sequence[Predictor] | None = None,
     ) -> None:
         if failure_cost_factor <= 0:
             raise ValueError(f"failure_cost_factor must be > 0, got {failure_cost_factor}")
         self._failure_cost_factor = failure_cost_factor
-        own = OwnHistory(half_life_days=half_life_days, minimum_runs=minimum_runs)
+        own = OwnHistory(
+            half_life_days=half_life_days,
+            half_life_runs=half_life_runs,
+            minimum_runs=minimum_runs,
+        )
         defaults = (AnalyticPrior(), SimilarTasks(), own)
         self._predictors = defaults if predictors is None else tuple(predictors)
         self._runs: dict[TaskKey, dict[TaskRun, ExecutionRecord]] = {}

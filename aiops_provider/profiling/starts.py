@@ -39,7 +39,20 @@ def starts_by_hour_of_week(
     Returns:
         168 entries, Monday 00 UTC first; empty when nothing is known.
     """
-    starts = ordinary_starts(history)
+    return moments_by_hour_of_week(ordinary_starts(history), cadence=cadence)
+
+
+def moments_by_hour_of_week(
+    moments: Sequence[datetime], *, cadence: Cadence | None = None
+) -> tuple[float, ...]:
+    """
+    The same from bare moments of starts, with time zone, in any order.
+
+    Args:
+        moments: When something started.
+        cadence: What the user said.
+    """
+    starts = sorted(moments)
     span = starts[-1] - starts[0] if starts else timedelta(0)
     pattern = len(starts) >= _RUNS_FOR_PATTERN
     if pattern and span >= _WEEKLY_SPAN:

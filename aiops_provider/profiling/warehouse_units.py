@@ -20,8 +20,6 @@ from aiops_provider.profiling.warehouse_model import (
     WarehouseSize,
 )
 
-# A deadline counts as kept by a size if so many of ten runs would keep it.
-_DEADLINE_SHARE = 0.9
 # A run that fails for lack of memory costs ten, as for tasks (settings: profiling.failure_cost_factor).
 _FAILURE_COST_FACTOR = 10.0
 # Sizes whose expected cost differs by less than this are alike; the one that spills least is taken.
@@ -52,6 +50,28 @@ class WarehouseChoice:
     spills: bool
     keeps_deadline: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeForecast:
+    """
+    What is expected of one size.
+
+    Attributes:
+        size: Which.
+        p50_s: Median runtime.
+        cost: Expected of one run, a failure counted as ten, in the currency of the prices.
+        failing: Share of runs that fail for want of memory.
+        spilling: How likely it is that the query writes to disk there.
+        keeps_deadline: Whether nine runs of ten keep the deadline; true without one.
+    """
+
+    size: WarehouseSize
+    p50_s: float
+    cost: float
+    failing: float
+    spilling: float
+    keeps_deadline: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,37 @@ class WarehouseUnits:
         else:
             chosen = min(outlooks, key=lambda o: (o.failing, o.log_s))
         return self._choice(query, chosen, outlooks, deadline_s, kept=bool(in_time))
+
+    def forecast(
+        self,
+        query: str,
+        *,
+        volume_gib: float,
+        sizes: Sequence[WarehouseSize],
+        deadline_s: float | None = None,
+    ) -> tuple[SizeForecast, ...]:
+        """
+        What is expected of every size, the least cost first; empty without any history.
+
+        Args:
+            query: Name or hash; a new one is judged by the others.
+            volume_gib: Of the data that it reads, > 0.
+            sizes: Which.
+            deadline_s: For one run, > 0.
+        """
+        likely = self._model.likely(query)
+        outlooks = [self._outlook(query, likely, volume_gib, s) for s in sizes] if likely else []
+        return tuple(
+            SizeForecast(
+                size=one.size,
+                p50_s=math.exp(one.log_s),
+                cost=math.exp(one.log_cost),
+                failing=one.failing,
+                spilling=one.spilling,
+                keeps_deadline=one.keeps(deadline_s),
+            )
+            for one in sorted(outlooks, key=lambda o: o.log_cost)
+        )
 
     def _outlook(
         self, query: str, likely: Sequence[Behaviour], volume: float, size: WarehouseSize

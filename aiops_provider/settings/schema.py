@@ -107,8 +107,11 @@ class ProfilingSettings(Section):
     failure_cost_factor: float = Field(
         10.0, gt=0, description="Cost of a run killed for memory, in multiples of the run itself."
     )
-    history_half_life_days: float = Field(
-        30.0, gt=0, description="Weight of a run halves per this."
+    history_half_life_days: float = Field(30.0, gt=0, description="Age at which a run counts half.")
+    history_half_life_runs: float = Field(
+        30.0,
+        gt=0,
+        description="Later runs after which a run counts half; it counts the less of the two.",
     )
     minimum_runs: int = Field(1, ge=1, description="Finished runs before own history is used.")
 

@@ -74,6 +74,27 @@ def test_tasks_that_cannot_run_fail_the_check(route):
     assert "" == problems["extract"]
 
 
+def test_an_operator_describes_a_task_that_nobody_described(route):
+    """One that waits for a warehouse is not sized like one that computes."""
+    text = """
+from airflow.sdk import DAG, BaseOperator, task
+
+class RedshiftDataOperator(BaseOperator): ...
+
+with DAG("nightly", schedule=None):
+    RedshiftDataOperator(task_id="ask")
+
+    @task
+    def compute(): ...
+
+    compute()
+"""
+    _, out, _ = route(text=text)
+    told = {each["task"]["name"]: each["profile"] for each in json.loads(out)["tasks"]}
+    assert "RedshiftDataOperator" in told["ask"]["memory_gib"]["reason"]
+    assert told["ask"]["cores"]["p50"] < told["compute"]["cores"]["p50"]
+
+
 def test_a_table_for_people(route):
     """One line a task."""
     status, out, _ = route(options=())

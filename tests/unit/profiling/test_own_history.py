@@ -74,6 +74,41 @@ def test_recent_runs_weigh_more(ask, run):
     assert ask(*old, *new, half_life_days=1000).memory_gib.p95 > 2.0
 
 
+def test_later_runs_outweigh_many_earlier_ones(ask, run):
+    """Runs of one day all have the same age; the half-life in runs tells them apart."""
+    runs = [run(20 - place / 10, peak=1.0 + place / 1000) for place in range(64)]
+    quick, slow = (ask(*runs, half_life_runs=count) for count in (4, 1e9))
+    assert quick.memory_gib.p50 > slow.memory_gib.p50 + 0.02
+    assert 4 * quick.own_runs < slow.own_runs
+
+
+def test_a_change_of_level_widens_and_moves_the_interval(ask, run):
+    """A task that was rewritten needs twice as much: the old runs count as one."""
+    old = [run(40 - place, peak=1.0 + place % 3 / 50) for place in range(24)]
+    new = [run(5 - place, peak=2.0 + place % 3 / 50) for place in range(4)]
+    before, after = ask(*old).memory_gib, ask(*old, *new).memory_gib
+    assert after.p50 >= 2.0 > before.p95
+    assert after.p95 / after.p50 > before.p95 / before.p50
+    assert "its level changed with the last 4 runs, those before count as one" in after.reason
+
+
+def test_after_a_fall_the_old_level_is_not_forgotten_at_once(ask, run):
+    """A request that is too small costs a run: the p95 stays where it was until more is known."""
+    old = [run(40 - place, peak=2.0 + place % 3 / 50) for place in range(24)]
+    new = [run(5 - place, peak=1.0 + place % 3 / 50) for place in range(4)]
+    fallen = ask(*old, *new).memory_gib
+    assert fallen.p50 < 1.1
+    assert fallen.p95 >= 2.0
+
+
+def test_growing_input_is_no_change(ask, run):
+    """What the size of the input explains is the same task."""
+    small = [run(60 - place, peak=1.0, gib=1.0) for place in range(10)]
+    middle = [run(40 - place, peak=2.0, gib=2.0) for place in range(10)]
+    large = [run(20 - place, peak=4.0, gib=4.0) for place in range(10)]
+    assert "level changed" not in ask(*small, *middle, *large, gib=4.0).memory_gib.reason
+
+
 def test_a_pause_forgets_nothing(ask, run):
     """Ages count from the newest run: a task that paused for a year is known as it was."""
     recent = ask(run(1), run(2)).memory_gib
@@ -104,7 +139,7 @@ def test_runs_that_keep_breaking_their_record_widen_the_interval(ask, run):
     rising = ask(*(run(30 - hour, peak=peak) for hour, peak in enumerate(peaks))).memory_gib
     falling = ask(*(run(1 + hour, peak=peak) for hour, peak in enumerate(peaks))).memory_gib
     assert rising.p95 > 1.1 * max(peaks) > falling.p95
-    assert rising.p50 == pytest.approx(falling.p50, rel=0.05)
+    assert rising.p50 > falling.p50
     assert "keep needing more" in rising.reason
     assert "keep needing more" not in falling.reason
 
@@ -141,6 +176,8 @@ def test_nonsense_is_refused():
     """A half-life of zero would forget everything at once."""
     with pytest.raises(ValueError, match="half_life_days"):
         OwnHistory(half_life_days=0)
+    with pytest.raises(ValueError, match="half_life_runs"):
+        OwnHistory(half_life_runs=0)
     with pytest.raises(ValueError, match="minimum_runs"):
         OwnHistory(minimum_runs=0)
 

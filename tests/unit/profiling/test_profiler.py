@@ -209,6 +209,20 @@ def test_after_a_kill_the_next_run_gets_more(task, now, run):
     assert after.memory_gib.p95 >= 0.5
 
 
+def test_a_kill_is_remembered_across_a_restart(task, now, run):
+    """A profiler that reads the same runs anew, in whatever order, asks for as much."""
+    runs = [run(n, peak=0.2) for n in range(10, 20)]
+    kill = run(2, peak=0.5, asked=0.5, outcome=Outcome.OUT_OF_MEMORY)
+    before, after = Profiler(), Profiler()
+    before.restore(runs)
+    calm = before.predict(task, now=now).request.memory_gib
+    before.learn(kill)
+    after.restore([kill, *reversed(runs)])
+    asked = before.predict(task, now=now).request.memory_gib
+    assert asked == after.predict(task, now=now).request.memory_gib
+    assert calm < 0.5 < asked
+
+
 def test_enlarging_a_profile_needs_no_history(task, now):
     """The scheduler enlarges at once; each further kill gets still more, a pin nothing."""
     profiler = Profiler()
