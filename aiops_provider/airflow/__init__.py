@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["AiopsExecutor", "describe", "push_kpis"]
+__all__ = ["AiopsExecutor", "RuntimeQuantileDeadline", "describe", "push_kpis"]
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.callbacks import push_kpis
+    from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
     from aiops_provider.airflow.description import describe
     from aiops_provider.airflow.executor import AiopsExecutor
 
 _HOMES = {
     "AiopsExecutor": "aiops_provider.airflow.executor",
+    "RuntimeQuantileDeadline": "aiops_provider.airflow.deadline",
     "describe": "aiops_provider.airflow.description",
     "push_kpis": "aiops_provider.airflow.callbacks",
 }

@@ -11,6 +11,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.lineage import HookLineageReader
 
 from aiops_provider.airflow import asset_listener, listener
+from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
 from aiops_provider.airflow.host import MOUNT_PATH, base_path, open_installation
 
 _Message = MutableMapping[str, Any]
@@ -61,6 +62,7 @@ class AiopsPlugin(AirflowPlugin):
     listeners: ClassVar[list[Any]] = [listener, asset_listener]
     # With any reader Airflow's SQL hooks note what they did; our listener looks at the notes.
     hook_lineage_readers: ClassVar[list[Any]] = [HookLineageReader]
+    deadline_references: ClassVar[list[Any]] = [RuntimeQuantileDeadline]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
     ]
