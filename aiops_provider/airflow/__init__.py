@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __all__ = [
     "AiopsExecutor",
     "AiopsHook",
+    "AiopsKpiBranchOperator",
     "AiopsKpiSensor",
     "AiopsPlanOperator",
     "RuntimeQuantileDeadline",
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from aiops_provider.airflow.description import describe
     from aiops_provider.airflow.executor import AiopsExecutor
     from aiops_provider.airflow.hook import AiopsHook
+    from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
     from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
     from aiops_provider.airflow.plan_operator import AiopsPlanOperator
 
 _HOMES = {
     "AiopsExecutor": "aiops_provider.airflow.executor",
     "AiopsHook": "aiops_provider.airflow.hook",
+    "AiopsKpiBranchOperator": "aiops_provider.airflow.kpi_branch",
     "AiopsKpiSensor": "aiops_provider.airflow.kpi_sensor",
     "AiopsPlanOperator": "aiops_provider.airflow.plan_operator",
     "RuntimeQuantileDeadline": "aiops_provider.airflow.deadline",

@@ -11,6 +11,7 @@ from airflow.providers_manager import ProvidersManager
 from airflow.sdk import DAG
 
 from aiops_provider.airflow.hook import AiopsHook
+from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
 from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
 from aiops_provider.airflow.maintenance import maintenance_dag
 from aiops_provider.airflow.plan_operator import AiopsPlanOperator
@@ -179,6 +180,53 @@ def test_a_sensor_that_can_never_be_done_is_refused(wrong):
     """When the DAG is parsed."""
     with pytest.raises(DescriptionError, match=next(iter(wrong))):
         AiopsKpiSensor(task_id="wait", kpi="row_count", **wrong)
+
+
+BRANCHES = {1000: "large", 10: "small"}
+
+
+def branch(name, **given):
+    """A branch on the row count of that DAG."""
+    labels = {"dag": name}
+    return AiopsKpiBranchOperator(
+        task_id="choose", kpi="row_count", branches=BRANCHES, labels=labels, **given
+    )
+
+
+def test_the_row_count_decides_the_branch(connect, installation):
+    """The highest bound that the newest value reaches, in whatever order they are given."""
+    connect("read")
+    for value, expected in ((9, "none"), (10, "small"), (999, "small"), (1000, "large")):
+        report(installation, value, dag="branched")
+        assert expected == branch("branched", otherwise="none").choose_branch({})
+
+
+def test_without_a_value_nothing_is_chosen_by_chance(connect, installation):
+    """Either the author has said what then, or the task fails."""
+    connect("read")
+    assert "safe" == branch("never", otherwise="safe").choose_branch({})
+    with pytest.raises(DataError, match="otherwise"):
+        branch("never").choose_branch({})
+    report(installation, 9, dag="too few")
+    with pytest.raises(DataError, match=r"got 9\.0"):
+        branch("too few").choose_branch({})
+
+
+def test_a_branch_is_stored_with_its_dag():
+    """As any operator, and Airflow knows that it skips."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("branches", schedule=None) as dag:
+        branch("branches")
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("choose")
+    assert stored.inherits_from_skipmixin
+
+
+@pytest.mark.parametrize("wrong", [{}, {"many": "large"}, {float("nan"): "large"}])
+def test_branches_that_decide_nothing_are_refused(wrong):
+    """When the DAG is parsed."""
+    with pytest.raises(DescriptionError, match="branches"):
+        AiopsKpiBranchOperator(task_id="choose", kpi="row_count", branches=wrong)
 
 
 def test_airflow_has_a_form_for_the_connection():
