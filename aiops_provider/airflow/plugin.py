@@ -13,6 +13,7 @@ from airflow.sdk.lineage import HookLineageReader
 from aiops_provider.airflow import asset_listener, listener
 from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
 from aiops_provider.airflow.host import MOUNT_PATH, base_path, open_installation
+from aiops_provider.airflow.operator_link import WhyThisClusterLink
 
 _Message = MutableMapping[str, Any]
 _Application = Callable[
@@ -63,6 +64,7 @@ class AiopsPlugin(AirflowPlugin):
     # With any reader Airflow's SQL hooks note what they did; our listener looks at the notes.
     hook_lineage_readers: ClassVar[list[Any]] = [HookLineageReader]
     deadline_references: ClassVar[list[Any]] = [RuntimeQuantileDeadline]
+    global_operator_extra_links: ClassVar[list[Any]] = [WhyThisClusterLink()]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
     ]
