@@ -9,15 +9,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["AiopsExecutor", "describe", "push_kpis"]
+__all__ = [
+    "AiopsExecutor",
+    "AiopsHook",
+    "AiopsKpiBranchOperator",
+    "AiopsKpiSensor",
+    "AiopsPlanOperator",
+    "RuntimeQuantileDeadline",
+    "describe",
+    "push_kpis",
+]
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.callbacks import push_kpis
+    from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
     from aiops_provider.airflow.description import describe
     from aiops_provider.airflow.executor import AiopsExecutor
+    from aiops_provider.airflow.hook import AiopsHook
+    from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
+    from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
+    from aiops_provider.airflow.plan_operator import AiopsPlanOperator
 
 _HOMES = {
     "AiopsExecutor": "aiops_provider.airflow.executor",
+    "AiopsHook": "aiops_provider.airflow.hook",
+    "AiopsKpiBranchOperator": "aiops_provider.airflow.kpi_branch",
+    "AiopsKpiSensor": "aiops_provider.airflow.kpi_sensor",
+    "AiopsPlanOperator": "aiops_provider.airflow.plan_operator",
+    "RuntimeQuantileDeadline": "aiops_provider.airflow.deadline",
     "describe": "aiops_provider.airflow.description",
     "push_kpis": "aiops_provider.airflow.callbacks",
 }

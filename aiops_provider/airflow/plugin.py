@@ -11,7 +11,9 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk.lineage import HookLineageReader
 
 from aiops_provider.airflow import asset_listener, listener
+from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
 from aiops_provider.airflow.host import MOUNT_PATH, base_path, open_installation
+from aiops_provider.airflow.operator_link import WhyThisClusterLink
 
 _Message = MutableMapping[str, Any]
 _Application = Callable[
@@ -61,6 +63,8 @@ class AiopsPlugin(AirflowPlugin):
     listeners: ClassVar[list[Any]] = [listener, asset_listener]
     # With any reader Airflow's SQL hooks note what they did; our listener looks at the notes.
     hook_lineage_readers: ClassVar[list[Any]] = [HookLineageReader]
+    deadline_references: ClassVar[list[Any]] = [RuntimeQuantileDeadline]
+    global_operator_extra_links: ClassVar[list[Any]] = [WhyThisClusterLink()]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"app": LazyApplication(), "url_prefix": MOUNT_PATH, "name": "AIOps"}
     ]

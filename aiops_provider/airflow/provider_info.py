@@ -25,6 +25,33 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "aiops", "class-name": "aiops_provider.airflow.decorator.aiops_task"}
         ],
+        "connection-types": [
+            {
+                "connection-type": "aiops",
+                "hook-class-name": "aiops_provider.airflow.hook.AiopsHook",
+                "hook-name": "AIOps",
+                "conn-fields": {
+                    "timeout_s": {
+                        "label": "Time limit (seconds)",
+                        "schema": {"type": ["number", "null"], "default": 30},
+                        "description": "How long an answer may take.",
+                    },
+                    "verify": {
+                        "label": "Verify TLS certificate",
+                        "schema": {"type": ["boolean", "null"], "default": True},
+                        "description": "Whether the server's certificate is checked.",
+                    },
+                },
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "schema", "port"],
+                    "relabeling": {"host": "Address of the API", "password": "Token"},
+                    "placeholders": {
+                        "host": "https://airflow.example/aiops",
+                        "password": "aiops token create --scope read",
+                    },
+                },
+            }
+        ],
         "cli": ["aiops_provider.airflow.provider_info.get_cli_commands"],
         "config": {
             "aiops": {

@@ -121,8 +121,13 @@ class Cycle:
         self._trouble = trouble
         new = self._new_tasks() if self._is_due("new tasks", now) else frozenset()
         self._tasks_seen |= new
+        from aiops_provider.control.replan import take_request
+
+        asked = take_request(self._store)
         if before is not None and trouble != before:
             return f"clusters changed: {_change(before, trouble)}"
+        if asked:
+            return asked
         if self._is_due("plan", now):
             return "period"
         return f"{len(new)} new tasks" if new else ""

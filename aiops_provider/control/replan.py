@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PROBLEM = "plan:problem"
+_REQUEST = "plan:request"
 _MOST_NAMED = 3
 
 
@@ -75,6 +76,33 @@ def replan(installation: Installation, now: datetime, reason: str) -> PlacementP
     version = store.save_plan(new, activate=True)
     log.info("Plan %d is in force (%s): %s", version, reason, why)
     return store.plan_in_force()
+
+
+def request_plan(store: Store, now: datetime, *, reason: str, by: str) -> None:
+    """
+    Ask whichever process holds the cycle to plan in its next round.
+
+    Requests that nobody has answered yet are answered by one plan.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    store.set_state(_REQUEST, {"at": now.isoformat(), "reason": reason, "by": by})
+
+
+def take_request(store: Store) -> str:
+    """
+    Why somebody asks for a plan; empty when nobody does. What is taken is not asked for any more.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    asked = store.get_state(_REQUEST)
+    if asked is None:
+        return ""
+    # One that arrives just now is answered as well: the plan is made of what is read after this.
+    store.set_state(_REQUEST, None)
+    return f"asked for by {asked['by']}: {asked['reason']}"
 
 
 def planning_problem(store: Store) -> Mapping[str, str] | None:

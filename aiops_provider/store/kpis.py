@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from itertools import islice
 from struct import pack
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from aiops_provider.domain.kpi import KpiSample, SeriesKey
+from aiops_provider.domain.kpi import KpiSample, SeriesKey, split_dimensions
 from aiops_provider.errors import KpiRejectedError
 from aiops_provider.store.columns import microseconds
 from aiops_provider.store.payload import encode
@@ -184,17 +185,61 @@ def after(connection: Connection, cursor: int, limit: int) -> tuple[list[KpiSamp
     samples = []
     for row in connection.execute(query):
         cursor = row.id
-        samples.append(
-            KpiSample(
-                name=row.name,
-                observed_at=row.observed_at,
-                value=row.value,
-                dimensions=json.loads(row.dimensions),
-                context=json.loads(row.context),
-                idempotency_key=row.idempotency_key,
-            )
-        )
+        samples.append(_sample(row, row.name, json.loads(row.dimensions)))
     return samples, cursor
+
+
+def newest(
+    connection: Connection, name: str, *, labels: Mapping[str, str], since: datetime, limit: int
+) -> list[KpiSample]:
+    """
+    The newest samples of a KPI that have all of these labels, newest first.
+
+    Args:
+        connection: In a transaction.
+        name: Of the KPI.
+        labels: Of the series (dag, task, partition …) or of the sample (run_id, cluster …).
+        since: None that are older.
+        limit: At most so many.
+    """
+    identity, context = split_dimensions(labels)
+    known = connection.execute(
+        select(series.c.id, series.c.dimensions).where(series.c.name == name)
+    )
+    dimensions = {row.id: json.loads(row.dimensions) for row in known}
+    wanted = [key for key, own in dimensions.items() if identity.items() <= own.items()]
+    query = (
+        select(sample)
+        .where(
+            sample.c.observed_at >= since,
+            *(sample.c.context.contains(_pair(*item), autoescape=True) for item in context.items()),
+        )
+        .order_by(sample.c.observed_at.desc(), sample.c.id.desc())
+    )
+    # Only a context must be looked at again, for SQLite compares without case: so no limit then.
+    query = query if context else query.limit(limit)
+    found: list[KpiSample] = []
+    for chunk in chunks(wanted, SERIES_CHUNK):
+        rows = connection.execute(query.where(sample.c.series_id.in_(chunk)))
+        each = (_sample(row, name, dimensions[row.series_id]) for row in rows)
+        found += islice((one for one in each if context.items() <= one.context.items()), limit)
+    return sorted(found, key=lambda one: one.observed_at, reverse=True)[:limit]
+
+
+def _sample(row: Any, name: str, dimensions: Mapping[str, str]) -> KpiSample:
+    return KpiSample(
+        name=name,
+        observed_at=row.observed_at,
+        value=row.value,
+        dimensions=dimensions,
+        context=json.loads(row.context),
+        idempotency_key=row.idempotency_key,
+    )
+
+
+def _pair(label: str, value: str) -> str:
+    """One label as it stands in the text of a context; quotes inside values are escaped there."""
+    return encode({label: value})[1:-1]
 
 
 def series_ids(connection: Connection, keys: Sequence[SeriesKey]) -> dict[int, SeriesKey]:

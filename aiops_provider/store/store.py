@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +177,12 @@ class Store:
     def samples_after(self, cursor: int, limit: int) -> tuple[list[KpiSample], int]:
         """Samples in order of arrival, none left out, and the cursor to go on from; 0 at first."""
         return self._database.read(kpis.after, cursor, limit)
+
+    def newest_samples(
+        self, name: str, *, labels: Mapping[str, str], since: datetime, limit: int = 100
+    ) -> list[KpiSample]:
+        """The newest samples of a KPI that have all of these labels, newest first."""
+        return self._database.read(kpis.newest, name, labels=labels, since=since, limit=limit)
 
     def history(
         self, series: Sequence[SeriesKey], *, since: datetime, before: datetime | None = None

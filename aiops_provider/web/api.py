@@ -1,19 +1,23 @@
-"""Routes that read what the store holds, as JSON."""
+"""Routes that read what the store holds, as JSON, and those of people who operate the layer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPBearer
+from pydantic import AwareDatetime
 
 from aiops_provider import __version__
 from aiops_provider.control.cluster_check import failed_checks
-from aiops_provider.control.tokens import Scope
+from aiops_provider.control.replan import request_plan
+from aiops_provider.control.tokens import Scope, TokenClaims
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.alarm import Response as AlarmResponse
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
+from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.units import utc_now
@@ -64,6 +68,38 @@ def get_profiles(request: Request, task: Task = None) -> list[WorkloadProfile]:
 def get_plan(request: Request) -> PlacementPlan | None:
     """The plan in force; null before the first one."""
     return _store(request).plan_in_force()
+
+
+@router.post("/api/v1/plan", status_code=202)
+def post_plan(
+    request: Request,
+    claims: Annotated[TokenClaims, Depends(Requires(Scope.ADMIN))],
+    reason: Annotated[str, Query(min_length=1, max_length=200)] = "no reason given",
+) -> dict[str, str]:
+    """Ask for a new plan; the process that plans takes this up in its next round."""
+    request_plan(_store(request), utc_now(), reason=reason, by=claims.subject)
+    return {"requested": reason}
+
+
+@router.get("/api/v1/kpis", dependencies=[_reader])
+def get_kpis(
+    request: Request,
+    name: str,
+    label: Annotated[list[str], Query(description="name=value; a sample must have all.")] = [],  # noqa: B006 - FastAPI copies it
+    since: Annotated[AwareDatetime | None, Query(description="By default 24 hours ago.")] = None,
+    limit: Limit = 100,
+) -> list[KpiSample]:
+    """The newest samples of a KPI, newest first."""
+    labels = dict(_label(each) for each in label)
+    since = since or utc_now() - timedelta(hours=24)
+    return _store(request).newest_samples(name, labels=labels, since=since, limit=limit)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise DataError("is no label", field="label", value=text, mend="Give name=value")
+    return name, value
 
 
 @router.get("/api/v1/routes", dependencies=[_reader])

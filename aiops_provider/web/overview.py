@@ -20,10 +20,12 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.store import Store
 
 MAX_ROUTES = 60
 MAX_SUPER_ALARMS = 12
 _MAX_EXECUTIONS = 1000
+_MAX_OF_RUN = 100_000  # tries of one task in one run, all of its mapped instances included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Overview:
         plan_members: Tasks of each group of the plan.
         planning_problem: Why the latest attempt made no plan: ``at``, ``reason``, ``problem``.
         routes: Newest first.
+        routes_of: The only try whose routes these are, if somebody asks for one.
         profiles: By task.
     """
 
@@ -94,6 +97,7 @@ class Overview:
     plan_members: Mapping[str, tuple[TaskKey, ...]]
     planning_problem: Mapping[str, str] | None
     routes: tuple[RouteRow, ...]
+    routes_of: TaskRun | None
     profiles: tuple[ProfileRow, ...]
 
     @property
@@ -114,9 +118,14 @@ def is_open(alarm: SuperAlarm) -> bool:
     return alarm.state in (AlarmState.OPEN, AlarmState.ACKNOWLEDGED)
 
 
-def read_overview(installation: Installation, now: datetime) -> Overview:
+def read_overview(installation: Installation, now: datetime, of: TaskRun | None = None) -> Overview:
     """
     Read what the page shows.
+
+    Args:
+        installation: With a store.
+        now: The present moment.
+        of: The only try whose routes are asked for.
 
     Raises:
         StoreError: The store does not answer.
@@ -147,13 +156,21 @@ def read_overview(installation: Installation, now: datetime) -> Overview:
         planning_problem=planning_problem(store),
         routes=tuple(
             RouteRow(placement=placement, execution=by_run.get(placement.run))
-            for placement in store.placements(limit=MAX_ROUTES)
+            for placement in _placements(store, of)
         ),
+        routes_of=of,
         profiles=tuple(
             ProfileRow(profile=profile, latest=by_task.get(profile.task))
             for profile in sorted(store.profiles(), key=lambda profile: profile.task)
         ),
     )
+
+
+def _placements(store: Store, of: TaskRun | None) -> list[Placement]:
+    if of is None:
+        return store.placements(limit=MAX_ROUTES)
+    of_run = store.placements(task=of.task, run_id=of.run_id, limit=_MAX_OF_RUN)
+    return [placement for placement in of_run if placement.run == of][:MAX_ROUTES]
 
 
 def _latest(

@@ -13,11 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aiops_provider import __version__
 from aiops_provider.control.tokens import Scope
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.web.auth import Requires, installation_of
 from aiops_provider.web.overview import is_open, read_overview
 
 router = APIRouter(tags=["page"])
 
+Task = Annotated[str | None, Query(description="namespace/name")]
 Refresh = Annotated[int, Query(ge=0, le=3600, description="Seconds between reloads; 0: never.")]
 
 
@@ -27,9 +29,20 @@ Refresh = Annotated[int, Query(ge=0, le=3600, description="Seconds between reloa
     dependencies=[Depends(Requires(Scope.READ, page=True))],
     include_in_schema=False,
 )
-def show_page(request: Request, refresh: Refresh = 0) -> HTMLResponse:
-    """The page."""
-    overview = read_overview(installation_of(request), utc_now())
+def show_page(
+    request: Request,
+    *,
+    refresh: Refresh = 0,
+    task: Task = None,
+    run_id: str | None = None,
+    map_index: Annotated[int, Query(ge=-1)] = -1,
+    try_number: Annotated[int, Query(ge=1)] = 1,
+) -> HTMLResponse:
+    """The page; with a task and a run, the routes are those of that try."""
+    of = None
+    if task is not None and run_id is not None:
+        of = TaskRun(TaskKey.parse(task), run_id, map_index, try_number)
+    overview = read_overview(installation_of(request), utc_now(), of)
     text = (
         _environment()
         .get_template("page.html.j2")

@@ -12,6 +12,7 @@ import pytest
 
 from aiops_provider.control.cycle import LEASE_NAME, Cycle, Step, run_cycle
 from aiops_provider.control.installation import Installation
+from aiops_provider.control.replan import request_plan, take_request
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.profile import (
@@ -55,6 +56,7 @@ def engines(monkeypatch) -> Engines:
     learn, plan, watch = (ModuleType(name) for name in ("learn", "replan", "watch"))
     learn.refresh = lambda installation, now: made.note("learn")
     plan.replan = lambda installation, now, reason: made.note("plan", reason)
+    plan.take_request = take_request
     watch.WatchState = dict
     watch.watch_once = lambda installation, state, now: made.note("watch")
     for module in (learn, plan, watch):
@@ -130,6 +132,18 @@ def test_quarantine_and_its_end_cause_a_new_plan(installation, engines):
         cycle.run_once(after(seconds))
     reasons = [detail for name, detail in engines.calls if name == "plan"]
     assert reasons == ["period", "clusters changed: lost a", "clusters changed: back a"]
+
+
+def test_a_request_causes_one_plan(installation, engines):
+    """Whoever asks is named, and what was answered is not answered again."""
+    cycle, store = Cycle(installation), installation.require_store()
+    cycle.run_once(NOW)
+    request_plan(store, after(1), reason="prices changed", by="ops")
+    request_plan(store, after(2), reason="nightly", by="airflow")
+    cycle.run_once(after(3))
+    cycle.run_once(after(4))
+    plans = [detail for name, detail in engines.calls if name == "plan"]
+    assert ["period", "asked for by airflow: nightly"] == plans
 
 
 def test_lost_cluster_causes_a_new_plan(installation, engines):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from aiops_provider import __version__
+from aiops_provider.control.replan import take_request
+from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import StoreUnreachableError
 
 
@@ -132,3 +137,60 @@ def test_answers_are_not_cached_and_frames_are_closed(caller):
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def samples(installation, *given):
+    """KPI samples: value, age in hours, partition, run."""
+    installation.require_store().add_samples(
+        KpiSample(
+            name="row_count",
+            observed_at=utc_now() - timedelta(hours=age),
+            value=value,
+            dimensions={"dag": "sales", "partition": partition},
+            context={"run_id": run},
+        )
+        for value, age, partition, run in given
+    )
+
+
+def test_kpis_are_told_newest_first(caller, installation):
+    """Those of the last day, unless an earlier moment is given."""
+    samples(installation, (1, 30, "br", "r1"), (2, 5, "br", "r2"), (3, 1, "de", "r2"))
+    client = caller("read")
+
+    def values(**asked):
+        answer = client.get("/api/v1/kpis", params={"name": "row_count", **asked})
+        assert 200 == answer.status_code, answer.text
+        return [sample["value"] for sample in answer.json()]
+
+    assert [3, 2] == values()
+    long_ago = (utc_now() - timedelta(days=9)).isoformat()
+    assert [3, 2, 1] == values(since=long_ago)
+    assert [3] == values(since=long_ago, limit=1)
+    assert [2, 1] == values(since=long_ago, label=["partition=br", "dag=sales"])
+    assert [3, 2] == values(since=long_ago, label="run_id=r2")
+    assert [2] == values(label=["run_id=r2", "partition=br"], limit=1)
+    assert [] == values(label="run_id=R2")
+    assert [] == values(name="precision")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "name"),
+        ({"name": "row_count", "label": "br"}, "label"),
+        ({"name": "row_count", "since": "2026-03-02T12:00:00"}, "since"),
+    ],
+)
+def test_odd_questions_for_kpis_are_refused(caller, asked, field):
+    """A moment without time zone included."""
+    answer = caller("read").get("/api/v1/kpis", params=asked)
+    assert (422, field) == (answer.status_code, answer.json()["error"]["field"])
+
+
+def test_a_plan_can_be_asked_for(caller, installation):
+    """The request waits in the store, with who asked and why."""
+    answer = caller("admin").post("/api/v1/plan", params={"reason": "nightly"})
+    assert {"requested": "nightly"} == answer.json()
+    assert "asked for by test: nightly" == take_request(installation.require_store())
+    assert "" == take_request(installation.require_store())

@@ -44,6 +44,10 @@ def test_no_page_is_there_that_nobody_guards(caller, path):
     ("scope", "method", "path", "status"),
     [
         ("ingest", "GET", "/api/v1/plan", 403),
+        ("ingest", "GET", "/api/v1/kpis?name=row_count", 403),
+        ("read", "GET", "/api/v1/kpis?name=row_count", 200),
+        ("ingest read", "POST", "/api/v1/plan", 403),
+        ("admin", "POST", "/api/v1/plan", 202),
         ("ingest", "GET", "/", 403),
         ("read", "POST", "/api/v1/kpis", 403),
         ("read", "POST", "/api/v1/executions", 403),

@@ -64,6 +64,27 @@ def test_page_shows_plan_routes_profiles_and_incidents(caller, lively):
         assert expected in text, expected
 
 
+def test_the_routes_of_one_try_are_told(caller, lively):
+    """Whoever asks why a try ran there sees that one, with its reasons open."""
+    client, asked = caller("read"), {"task": "medical/train<b>", "run_id": "manual__1"}
+    text = client.get("/", params=asked).text
+    assert "Why this cluster?" in text
+    assert "<details open><summary>The plan sends it to brazil." in text
+    assert "medical/train&lt;b&gt; manual__1 try 1" in text
+    assert outline(text).open == []
+    for other in ({"try_number": 2}, {"map_index": 0}, {"run_id": "manual__2"}):
+        text = client.get("/", params={**asked, **other}).text
+        assert "Nothing is known of this try" in text
+        assert "The plan sends it to brazil." not in text
+
+
+@pytest.mark.parametrize("odd", [{"try_number": "0"}, {"map_index": "x"}])
+def test_odd_tries_are_refused(caller, odd):
+    """With the field that is wrong."""
+    asked = {"task": "medical/train", "run_id": "r1", **odd}
+    assert 422 == caller("read").get("/", params=asked).status_code
+
+
 def test_failed_planning_is_told(caller, lively):
     """When the old plan stays because no new one could be made, the page says why."""
     problem = {"at": "now", "reason": "period", "problem": "no cluster holds <train>"}

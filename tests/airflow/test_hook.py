@@ -1,0 +1,244 @@
+"""The connection type `aiops`: our real server on loopback, asked by Airflow's hooks and operators."""
+
+import json
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+import uvicorn
+from airflow.providers_manager import ProvidersManager
+from airflow.sdk import DAG
+
+from aiops_provider.airflow.hook import AiopsHook
+from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
+from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
+from aiops_provider.airflow.maintenance import maintenance_dag
+from aiops_provider.airflow.plan_operator import AiopsPlanOperator
+from aiops_provider.airflow.provider_info import get_provider_info
+from aiops_provider.control.installation import Installation
+from aiops_provider.control.replan import take_request
+from aiops_provider.control.tokens import issue_token
+from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import (
+    AiopsError,
+    ConfigurationError,
+    DataError,
+    DescriptionError,
+    TokenError,
+    TokenScopeError,
+)
+from aiops_provider.settings.schema import Settings
+from aiops_provider.web import create_app
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    """With empty tables."""
+    folder = tmp_path_factory.mktemp("store")
+    settings = Settings.model_validate(
+        {"store": f"sqlite:///{folder}/aiops.db", "server": {"token_secret": "s" * 40}}
+    )
+    opened = Installation.open(settings)
+    opened.require_store().upgrade()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(installation):
+    """Where the server of that installation listens."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(installation), host="127.0.0.1", port=0, log_level="error")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def connect(monkeypatch, installation, address):
+    """``connect("read")`` makes the default connection one with that right."""
+
+    def make(scope="read", **fields):
+        token = issue_token(installation.token_secret, scope=scope, subject="airflow", valid_s=600)
+        said = {"conn_type": "aiops", "host": address, "password": token, **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_AIOPS_DEFAULT", json.dumps(said))
+        return AiopsHook()
+
+    return make
+
+
+def report(installation, value, **labels):
+    """A row count of now."""
+    sample = KpiSample(name="row_count", observed_at=utc_now(), value=value, dimensions=labels)
+    installation.require_store().add_samples([sample])
+
+
+def test_the_server_tells_health_kpis_and_super_alarms(connect, installation):
+    """With the rights to read."""
+    hook = connect("read")
+    assert "ok" == hook.health()["status"]
+    assert [] == hook.super_alarms()
+    report(installation, 7, dag="told")
+    assert [7] == [sample["value"] for sample in hook.kpis("row_count", {"dag": "told"})]
+    later = utc_now() + timedelta(hours=1)
+    assert [] == hook.kpis("row_count", {"dag": "told"}, since=later)
+    assert hook.test_connection()[0]
+
+
+def test_an_address_may_stand_in_parts(connect, address):
+    """As Airflow's form and connection URIs give it."""
+    _, host, port = address.replace("//", "").split(":")
+    hook = connect(host=host, port=int(port), schema="http")
+    assert "ok" == hook.health()["status"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"host": None}, ConfigurationError, "no address"),
+        ({"host": "ftp://x"}, ConfigurationError, "no http address"),
+        ({"password": None}, ConfigurationError, "aiops token create"),
+        ({"extra": {"timeout_s": -1}}, ConfigurationError, "timeout_s"),
+        ({"extra": {"timeout_s": "soon"}}, ConfigurationError, "timeout_s"),
+        ({"password": "forged"}, TokenError, "token"),
+        ({"host": "http://127.0.0.1:9"}, AiopsError, "does not answer"),
+    ],
+)
+def test_what_cannot_work_is_told(connect, fields, error, words):
+    """By the question and by the button *Test*, and never with the token."""
+    hook = connect(**fields)
+    with pytest.raises(error, match=words) as raised:
+        hook.health()
+    assert (False, str(raised.value)) == hook.test_connection()
+    assert "forged" not in str(raised.value)
+
+
+def test_a_server_that_refuses_is_quoted(connect):
+    """With the kind of error that our API names."""
+    hook = connect("read")
+    with pytest.raises(TokenScopeError):
+        hook.request_plan("nightly")
+    with pytest.raises(DataError, match="limit"):
+        hook.kpis("row_count", limit=0)
+
+
+def test_the_operator_asks_for_a_plan(connect, installation):
+    """And names the DAG that asks, when nothing else is said."""
+    connect("admin")
+    with DAG("maintenance", schedule=None):
+        operator = AiopsPlanOperator(task_id="plan")
+    operator.render_template_fields({"dag": operator.dag})
+    operator.execute({})
+    assert "asked for by airflow: maintenance" == take_request(installation.require_store())
+
+
+def test_the_maintenance_dag_asks_for_a_plan(connect, installation):
+    """It can be stored as any DAG, and its one task runs with the connection of its own."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    connect("admin")
+    dag = maintenance_dag(schedule="@daily")
+    assert "aiops_maintenance" == DagSerialization.from_dict(DagSerialization.to_dict(dag)).dag_id
+    (task,) = dag.tasks
+    task.render_template_fields({"dag": dag})
+    task.execute({})
+    assert take_request(installation.require_store()).endswith("aiops_maintenance")
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_the_sensor_waits_for_a_value_between_its_bounds(connect, installation, mode):
+    """And returns it."""
+    connect("read")
+    with DAG("waits", schedule=None):
+        sensor = AiopsKpiSensor(
+            task_id="wait",
+            kpi="row_count",
+            labels={"dag": "{{ name }}"},
+            at_least=10,
+            at_most=20,
+            mode=mode,
+        )
+    sensor.render_template_fields({"name": f"sensed {mode}"})
+    assert not sensor.poke({}).is_done
+    for value, done in ((9, False), (10, True), (20, True), (21, False)):
+        report(installation, value, dag=f"sensed {mode}")
+        answer = sensor.poke({})
+        assert (done, value if done else None) == (answer.is_done, answer.xcom_value)
+
+
+@pytest.mark.parametrize("wrong", [{"at_least": 2, "at_most": 1}, {"within": timedelta(0)}])
+def test_a_sensor_that_can_never_be_done_is_refused(wrong):
+    """When the DAG is parsed."""
+    with pytest.raises(DescriptionError, match=next(iter(wrong))):
+        AiopsKpiSensor(task_id="wait", kpi="row_count", **wrong)
+
+
+BRANCHES = {1000: "large", 10: "small"}
+
+
+def branch(name, **given):
+    """A branch on the row count of that DAG."""
+    labels = {"dag": name}
+    return AiopsKpiBranchOperator(
+        task_id="choose", kpi="row_count", branches=BRANCHES, labels=labels, **given
+    )
+
+
+def test_the_row_count_decides_the_branch(connect, installation):
+    """The highest bound that the newest value reaches, in whatever order they are given."""
+    connect("read")
+    for value, expected in ((9, "none"), (10, "small"), (999, "small"), (1000, "large")):
+        report(installation, value, dag="branched")
+        assert expected == branch("branched", otherwise="none").choose_branch({})
+
+
+def test_without_a_value_nothing_is_chosen_by_chance(connect, installation):
+    """Either the author has said what then, or the task fails."""
+    connect("read")
+    assert "safe" == branch("never", otherwise="safe").choose_branch({})
+    with pytest.raises(DataError, match="otherwise"):
+        branch("never").choose_branch({})
+    report(installation, 9, dag="too few")
+    with pytest.raises(DataError, match=r"got 9\.0"):
+        branch("too few").choose_branch({})
+
+
+def test_a_branch_is_stored_with_its_dag():
+    """As any operator, and Airflow knows that it skips."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("branches", schedule=None) as dag:
+        branch("branches")
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("choose")
+    assert stored.inherits_from_skipmixin
+
+
+@pytest.mark.parametrize("wrong", [{}, {"many": "large"}, {float("nan"): "large"}])
+def test_branches_that_decide_nothing_are_refused(wrong):
+    """When the DAG is parsed."""
+    with pytest.raises(DescriptionError, match="branches"):
+        AiopsKpiBranchOperator(task_id="choose", kpi="row_count", branches=wrong)
+
+
+def test_airflow_has_a_form_for_the_connection():
+    """Its fields as Airflow's own manager reads them out of what we declare."""
+    (declared,) = get_provider_info()["connection-types"]
+    assert "aiops_provider.airflow.hook.AiopsHook" == declared["hook-class-name"]
+    assert AiopsHook.conn_type == declared["connection-type"]
+    manager = ProvidersManager()
+    manager._add_widgets("aiops-provider", "hook", "aiops_form", declared["conn-fields"])
+    manager._add_customized_fields("aiops-provider", "aiops_form", declared["ui-field-behaviour"])
+    widgets = manager._connection_form_widgets
+    assert {"timeout_s", "verify"} == {
+        widget.field_name for name, widget in widgets.items() if "__aiops_form__" in name
+    }
+    assert "Token" == manager._field_behaviours["aiops_form"]["relabeling"]["password"]
