@@ -16,6 +16,7 @@ __all__ = [
     "AiopsKpiSensor",
     "AiopsPlanOperator",
     "RuntimeQuantileDeadline",
+    "SuperAlarmNotifier",
     "describe",
     "push_kpis",
 ]
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from aiops_provider.airflow.hook import AiopsHook
     from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
     from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
+    from aiops_provider.airflow.notifier import SuperAlarmNotifier
     from aiops_provider.airflow.plan_operator import AiopsPlanOperator
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "AiopsKpiSensor": "aiops_provider.airflow.kpi_sensor",
     "AiopsPlanOperator": "aiops_provider.airflow.plan_operator",
     "RuntimeQuantileDeadline": "aiops_provider.airflow.deadline",
+    "SuperAlarmNotifier": "aiops_provider.airflow.notifier",
     "describe": "aiops_provider.airflow.description",
     "push_kpis": "aiops_provider.airflow.callbacks",
 }

@@ -103,6 +103,11 @@ class AiopsHook(BaseHook):
         answer: list[dict[str, Any]] = self._ask("GET", "super-alarms", asked)
         return answer
 
+    def alarms(self, super_alarm: str) -> list[dict[str, Any]]:
+        """The members of a super-alarm, as the API tells them."""
+        answer: list[dict[str, Any]] = self._ask("GET", "alarms", {"super_alarm": super_alarm})
+        return answer
+
     def request_plan(self, reason: str) -> None:
         """Ask for a new plan, which the process that plans makes in its next round."""
         self._ask("POST", "plan", {"reason": reason})

@@ -3,7 +3,10 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
@@ -14,12 +17,22 @@ from aiops_provider.airflow.hook import AiopsHook
 from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
 from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
 from aiops_provider.airflow.maintenance import maintenance_dag
+from aiops_provider.airflow.notifier import SuperAlarmNotifier
 from aiops_provider.airflow.plan_operator import AiopsPlanOperator
 from aiops_provider.airflow.provider_info import get_provider_info
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.replan import take_request
 from aiops_provider.control.tokens import issue_token
-from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.alarm import (
+    Alarm,
+    AlarmState,
+    CauseKind,
+    Hypothesis,
+    RootCause,
+    Severity,
+    SuperAlarm,
+)
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import (
     AiopsError,
@@ -227,6 +240,77 @@ def test_branches_that_decide_nothing_are_refused(wrong):
     """When the DAG is parsed."""
     with pytest.raises(DescriptionError, match="branches"):
         AiopsKpiBranchOperator(task_id="choose", kpi="row_count", branches=wrong)
+
+
+@pytest.fixture
+def incident(installation):
+    """An open super-alarm of the DAG `medical`."""
+    now, store = utc_now(), installation.require_store()
+    hypothesis = Hypothesis(
+        cause={"provider": "aws"}, kind=CauseKind.CLUSTER, support=1, precision=1, lift=2,
+        p_value=0.01, confidence=0.9,
+    )  # fmt: skip
+    alarm = Alarm(
+        id="a1", series=SeriesKey("row_count", (("dag", "medical"),)), observed_at=now, value=3.0,
+        expected=900.0, score=0.99, p_value=1e-6, attributes={}, super_alarm="s1",
+    )  # fmt: skip
+    store.save_super_alarms(
+        [
+            SuperAlarm(
+                id="s1", summary="Row counts fell on aws", opened_at=now,
+                severity=Severity.CRITICAL, alarms=("a1",), representative="a1",
+                root_cause=RootCause(hypotheses=(hypothesis,)), updated_at=now,
+            )
+        ]
+    )  # fmt: skip
+    store.save_alarms([alarm])
+    yield
+    store.save_super_alarms(
+        [replace(each, state=AlarmState.RESOLVED) for each in store.super_alarms()]
+    )
+
+
+@pytest.fixture
+def webhook(monkeypatch):
+    """A real webhook on loopback: what it was sent, and the status that it answers."""
+    got = SimpleNamespace(texts=[], status=200)
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.texts.append(
+                json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+            )
+            self.send_response(got.status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/hush"
+        monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps({"conn_type": "http", "host": address}))
+        yield got
+        server.shutdown()
+
+
+def test_super_alarms_of_the_dag_are_sent(connect, incident, webhook):
+    """To the webhook, in their own words, and none of another DAG."""
+    connect("read")
+    for name in ("other", "medical"):
+        SuperAlarmNotifier(webhook_conn_id="chat")({"dag": DAG(name, schedule=None)})
+    (text,) = webhook.texts
+    assert "medical" in text
+    assert "critical: Row counts fell on aws" in text
+
+
+def test_a_webhook_that_refuses_is_told_without_its_address(connect, incident, webhook):
+    """For the address is the secret."""
+    connect("read")
+    webhook.status = 403
+    with pytest.raises(AiopsError, match="answers 403") as raised:
+        SuperAlarmNotifier("medical", webhook_conn_id="chat")({})
+    assert "hush" not in str(raised.value)
 
 
 def test_airflow_has_a_form_for_the_connection():
