@@ -11,9 +11,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.profile import Source, WeeklyUse
@@ -22,11 +20,16 @@ from aiops_provider.domain.workload import Serving, TaskDescription, TaskKey
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.starts import ordinary_starts
 
+if TYPE_CHECKING:  # schedulers import this; numpy loads with the first forecast
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
+
 log = logging.getLogger(__name__)
 
-Values = NDArray[np.float64]
 # Levels by hours from the first one to come, hours observed, reason, source.
-_Found = tuple[tuple[Values, Values, Values], int, str, Source]
+_Found = tuple[tuple["Values", "Values", "Values"], int, str, Source]
 
 _HOUR = timedelta(hours=1)
 # A forecast is compared with what was seen in the last quarter: of two days that is half a day.
@@ -72,6 +75,8 @@ def weekly_use(
         least = _FEWEST_HOURS_AGAINST_CADENCE if said else _FEWEST_HOURS_OF_STARTS
         if len(starts) < _FEWEST_STARTS or starts[-1] - starts[0] < least * _HOUR:
             return None
+        import numpy as np
+
         first = starts[0].replace(minute=0, second=0, microsecond=0)
         hours = [(moment - first) // _HOUR for moment in starts]
         counts = tuple(np.bincount(hours)[-_MOST_HOURS:].astype(float).tolist())
@@ -86,11 +91,15 @@ def weekly_use(
 def _of_demand(rates: tuple[float, ...]) -> _Found | None:
     if len(rates) < _FEWEST_HOURS_OF_DEMAND:
         return None
+    import numpy as np
+
     return _forecast(np.array(rates))
 
 
 @lru_cache(maxsize=256)
 def _of_starts(counts: tuple[float, ...]) -> _Found | None:
+    import numpy as np
+
     past = np.array(counts)
     tried = len(past) // 4
     before, seen = past[:-tried], past[-tried:]
@@ -103,6 +112,8 @@ def _of_starts(counts: tuple[float, ...]) -> _Found | None:
 
 def _seen(past: Values, tried: int) -> _Found:
     """What was seen in the same hours, for the week to come."""
+    import numpy as np
+
     cycle = _cycle(past)
     spots = np.arange(len(past)) % cycle
     mean = _mean_by_hour(past, cycle)
@@ -127,6 +138,8 @@ def _forecast(past: Values, hours: int = HOURS_PER_WEEK) -> _Found:
 
 def _mean_by_hour(past: Values, hours: int) -> Values:
     """The mean of the same hour of the week, of the day before two weeks are over."""
+    import numpy as np
+
     cycle = _cycle(past)
     spots = np.arange(len(past) + hours) % cycle
     sums = np.bincount(spots[: len(past)], past, minlength=cycle)
@@ -139,10 +152,14 @@ def _cycle(past: Values) -> int:
 
 
 def _squared(forecast: Values, seen: Values) -> float:
+    import numpy as np
+
     return float(np.square(forecast - seen).mean())
 
 
 def _use(found: _Found | None, begins: datetime, unit: str) -> WeeklyUse | None:
+    import numpy as np
+
     if found is None:
         return None
     levels, observed, reason, source = found
