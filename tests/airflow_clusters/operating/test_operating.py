@@ -115,6 +115,8 @@ def test_fenced_tries_are_counted(fleet):
 
 def test_what_no_worker_starts_in_time_runs_elsewhere(fleet):
     """Airflow takes it back; sent to the same queue again it would only wait once more."""
+    # The test before kept one of them silent.
+    fleet.wait_for("both clusters", lambda: healthy(fleet) == set(GROUPS), timeout_s=90)
     assert "success" == fleet.run("crowd", "c1", timeout_s=180)
     events = [(words[0], words[3]) for words in fleet.ledger("crowd")]
     everybody = {f"{word}[{index}]" for word in ("start", "end") for index in range(5)}
