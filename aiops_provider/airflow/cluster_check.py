@@ -22,35 +22,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-DAG_ID = "aiops_cluster_check"
+from aiops_provider.control.check_run import DAG_ID
+
 TASK_ID = "look_around"
 XCOM_KEY = "aiops_cluster_check"
 
 log = logging.getLogger(__name__)
-
-
-def run_id_of(cluster: str, stamp: str) -> str:
-    """
-    The run that checks a cluster; the cluster is read from it when the task is placed.
-
-    >>> run_id_of("eks-brazil", "20260301T120000")
-    'check__eks-brazil__20260301T120000'
-    """
-    return f"check__{cluster}__{stamp}"
-
-
-def checked_cluster(dag_id: str, run_id: str) -> str | None:
-    """
-    The cluster that a run checks; ``None`` for every other run.
-
-    >>> checked_cluster(DAG_ID, "check__eks-brazil__20260301T120000")
-    'eks-brazil'
-    >>> checked_cluster("medical", "check__eks-brazil__20260301T120000")
-    """
-    parts = run_id.split("__", 1)
-    if dag_id != DAG_ID or parts[0] != "check" or len(parts) != 2:
-        return None
-    return parts[1].rpartition("__")[0] or None
 
 
 def report_key(marker: str) -> str:

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.executors.base_executor import BaseExecutor
 
+from aiops_provider.airflow.host import open_installation
+from aiops_provider.airflow.task_log import TaskLogs
 from aiops_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class NamedExecutor(BaseExecutor):
     is_local = True
     supports_callbacks = True
     supports_connection_test = True
+    # One for all names: the API server makes an executor of each, and starts none of them.
+    _task_logs: ClassVar[TaskLogs] = TaskLogs(open_installation)
 
     def start(self) -> None:
         """
@@ -97,9 +101,9 @@ class NamedExecutor(BaseExecutor):
         """Hand it on."""
         return self._worker.try_adopt_task_instances(tis)
 
-    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:  # noqa: ARG002
-        """None from here, as from the one that does the work."""
-        return [], []
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
+        """As :meth:`AiopsExecutor.get_task_log`, for the API server asks the one that a DAG named."""
+        return self._task_logs.read(ti, try_number)
 
     def end(self) -> None:
         """Nothing of its own is there to end."""

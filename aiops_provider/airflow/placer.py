@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.airflow.cluster_check import checked_cluster
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.airflow.host import queued_timeout_s
 from aiops_provider.airflow.host_transaction import BeforeCommit
@@ -19,6 +18,7 @@ from aiops_provider.airflow.task_request import (
 from aiops_provider.airflow.teams import Teams
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.airflow.waiting import WaitingTimes
+from aiops_provider.control.check_run import checked_cluster
 from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decide import TaskRequest
 from aiops_provider.domain.workload import Generic

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aiops_provider.airflow.pod_override import field_of, main_container
 from aiops_provider.domain.quantity_text import gib_from_quantity
-
-# The container in which KubernetesExecutor runs a task (its pod template must call it so).
-_MAIN_CONTAINER = "base"
 
 
 def requested_memory_gib(executor_config: Mapping[str, Any] | None) -> float | None:
@@ -26,46 +24,38 @@ def requested_memory_gib(executor_config: Mapping[str, Any] | None) -> float | N
     2.0
     """
     said = executor_config or {}
-    return _of_pod(said.get("pod_override")) or _of_batch(said) or _of_ecs(said)
+    return _of_pod(said) or _of_batch(said) or _of_ecs(said)
 
 
-def _of_pod(pod: Any) -> float | None:
-    # Either a V1Pod of the Kubernetes client or its plain form, as from_obj() and YAML have it.
-    containers = list(_listed(_get(_get(pod, "spec"), "containers")))
-    mains = [c for c in containers if _get(c, "name") == _MAIN_CONTAINER] or containers[:1]
-    for container in mains:
-        resources = _get(container, "resources")
-        for kind in ("limits", "requests"):
-            found = gib_from_quantity(_get(_get(resources, kind), "memory"))
-            if found is not None:
-                return found
+def _of_pod(said: Mapping[str, Any]) -> float | None:
+    resources = field_of(main_container(said), "resources")
+    for kind in ("limits", "requests"):
+        found = gib_from_quantity(field_of(field_of(resources, kind), "memory"))
+        if found is not None:
+            return found
     return None
 
 
 def _of_batch(said: Mapping[str, Any]) -> float | None:
     overrides = said.get("containerOverrides")
-    for need in _listed(_get(overrides, "resourceRequirements")):
-        if _get(need, "type") == "MEMORY":
-            return _gib_of_mib(_get(need, "value"))
-    return _gib_of_mib(_get(overrides, "memory"))
+    for need in _listed(field_of(overrides, "resourceRequirements")):
+        if field_of(need, "type") == "MEMORY":
+            return _gib_of_mib(field_of(need, "value"))
+    return _gib_of_mib(field_of(overrides, "memory"))
 
 
 def _of_ecs(said: Mapping[str, Any]) -> float | None:
     overrides = said.get("overrides")
-    for container in _listed(_get(overrides, "containerOverrides")):
+    for container in _listed(field_of(overrides, "containerOverrides")):
         for field in ("memory", "memoryReservation"):
-            found = _gib_of_mib(_get(container, field))
+            found = _gib_of_mib(field_of(container, field))
             if found is not None:
                 return found
-    return _gib_of_mib(_get(overrides, "memory"))
+    return _gib_of_mib(field_of(overrides, "memory"))
 
 
 def _gib_of_mib(said: Any) -> float | None:
     return gib_from_quantity(f"{said}Mi") if said is not None else None
-
-
-def _get(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 
 
 def _listed(thing: Any) -> Iterable[Any]:

@@ -14,17 +14,11 @@ import sys
 import time
 from typing import Any
 
-from aiops_provider.airflow.cluster_check import (
-    DAG_ID,
-    TASK_ID,
-    XCOM_KEY,
-    report_key,
-    versions,
-)
+from aiops_provider.airflow.cluster_check import TASK_ID, XCOM_KEY, report_key, versions
+from aiops_provider.control.check_run import DAG_ID, MARK
 
 log = logging.getLogger(__name__)
 
-MARK = "aiops-cluster-check:"
 _ASK_EVERY_S = 0.5
 # The task has ended by then; where logs are uploaded they follow it.
 _LOG_WITHIN_S = 15.0

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from aiops_provider.control.row_file import Row, read_rows
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.starts import moments_by_hour_of_week
 from aiops_provider.profiling.warehouse_model import WarehouseRun, WarehouseSize
@@ -23,7 +24,6 @@ from aiops_provider.profiling.warehouse_units import (
     units_by_hour_of_week,
 )
 
-_SECONDS_PER_HOUR = 3600.0
 _SIZE_MEND = (
     "Give it the columns size, units, threads, memory_gib and price_per_hour, each above 0."
 )
@@ -129,7 +129,7 @@ def _size(row: Row) -> WarehouseSize:
         units=_above_zero(row, "units", _SIZE_MEND),
         threads=_above_zero(row, "threads", _SIZE_MEND),
         memory_gib=_above_zero(row, "memory_gib", _SIZE_MEND),
-        price_per_s=_above_zero(row, "price_per_hour", _SIZE_MEND) / _SECONDS_PER_HOUR,
+        price_per_s=_above_zero(row, "price_per_hour", _SIZE_MEND) / SECONDS_PER_HOUR,
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.control.check_run import DAG_ID, MARK, run_id_of
 from aiops_provider.control.finding import Finding, Verdict, failed, fine, warned
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.errors import ConfigurationError, DataError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from aiops_provider.store import Store
 
 _RUNNER = "aiops_provider.airflow.run_check"
-_MARK = "aiops-cluster-check:"
 # Airflow starts within this on a busy machine, beside the time that the task is given.
 _START_S = 120.0
 _KEY = "cluster_check/"
@@ -95,7 +95,7 @@ def check_cluster(
             value=name,
             mend="Mend that first; its own probe will tell, and it is used again.",
         )
-    run_id = f"check__{name}__{now:%Y%m%dT%H%M%S}"
+    run_id = run_id_of(name, f"{now:%Y%m%dT%H%M%S}")
     told = _run(
         {
             "cluster": name,
@@ -146,7 +146,7 @@ def _run(asked: Mapping[str, Any]) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         raise DataError("Airflow's database does not answer", field="airflow") from None
-    marked = [line for line in answer.stdout.splitlines() if line.startswith(_MARK)]
+    marked = [line for line in answer.stdout.splitlines() if line.startswith(MARK)]
     if answer.returncode != 0 or not marked:
         last = [line for line in answer.stderr.splitlines() if line.strip()][-1:] or ["no answer"]
         raise DataError(
@@ -154,18 +154,16 @@ def _run(asked: Mapping[str, Any]) -> dict[str, Any]:
             field="airflow",
             mend="Call it where Airflow's scheduler runs: same environment, same database.",
         )
-    told: dict[str, Any] = json.loads(marked[-1].removeprefix(_MARK))
+    told: dict[str, Any] = json.loads(marked[-1].removeprefix(MARK))
     if told["dag"] == "absent":
         raise DataError(
             "is not in any bundle",
-            field="DAG aiops_cluster_check",
+            field=f"DAG {DAG_ID}",
             mend="Add a file with these two lines: from aiops_provider.airflow.cluster_check import "
             "cluster_check_dag; dag = cluster_check_dag()",
         )
     if told["dag"] == "paused":
-        raise DataError(
-            "is paused", field="DAG aiops_cluster_check", mend="Switch it on in Airflow."
-        )
+        raise DataError("is paused", field=f"DAG {DAG_ID}", mend="Switch it on in Airflow.")
     return told
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.cycle_process import main, start_cycle_process, stop_cycle_process
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.lease import KeptLease
-from aiops_provider.domain.cluster import HealthState
+from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskKey
 
@@ -117,7 +117,8 @@ class Cycle:
         replan(self._installation, now, reason)
 
     def _reason_to_plan(self, now: datetime) -> str:
-        trouble, before = self._clusters_in_trouble(now), self._trouble
+        trouble = frozenset(clusters_out_of_use(self._store, now).reasons)
+        before = self._trouble
         self._trouble = trouble
         new = self._new_tasks() if self._is_due("new tasks", now) else frozenset()
         self._tasks_seen |= new
@@ -158,20 +159,6 @@ class Cycle:
         removed = self._store.purge(before=now - timedelta(days=kept_days))
         if any(removed.values()):
             log.info("Removed what is older than %g days: %s", kept_days, removed)
-
-    def _clusters_in_trouble(self, now: datetime) -> frozenset[str]:
-        lost = {
-            name
-            for name, health in self._store.health().items()
-            if health.state is HealthState.UNREACHABLE
-        }
-        quarantined = {
-            name
-            for response in self._store.responses(active_at=now)
-            if response.active(now)
-            for name in response.clusters
-        }
-        return frozenset(lost | quarantined)
 
     def _is_due(self, what: str, now: datetime) -> bool:
         return now >= self._due.get(what, now)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.load import LoadLedger
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
@@ -30,7 +31,6 @@ from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
-from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -78,12 +78,7 @@ class Decider:
         self._clusters = {spec.name: spec for spec in installation.clusters}
         self._fallback = self._clusters[installation.settings.fallback.name]
         self._clock = clock
-        self._profiler = Profiler(
-            failure_cost_factor=self._settings.profiling.failure_cost_factor,
-            half_life_days=self._settings.profiling.history_half_life_days,
-            half_life_runs=self._settings.profiling.history_half_life_runs,
-            minimum_runs=self._settings.profiling.minimum_runs,
-        )
+        self._profiler = new_profiler(self._settings.profiling)
         self.ledger = LoadLedger(installation.clusters)
         self._lock = threading.Lock()
         self._unreachable: dict[str, str] = {}
@@ -244,7 +239,7 @@ class Decider:
             tuple(self._clusters.values()),
             self._settings.open_catalog,
             history=snapshot.accelerators,
-            without={*snapshot.router.unreachable, *snapshot.router.quarantined},
+            without=snapshot.router.out_of_use,
         )
 
     def _avoid(self, request: TaskRequest) -> Mapping[str, str]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey, TaskRun
 from aiops_provider.errors import DescriptionError
-from aiops_provider.profiling.profiler import MOST_RUNS_KEPT, Profiler
+from aiops_provider.profiling.profiler import MOST_RUNS_KEPT
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -185,13 +186,7 @@ def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
 def _fresh_profile(
     installation: Installation, store: Store, task: TaskKey, now: datetime
 ) -> WorkloadProfile:
-    settings = installation.settings.profiling
-    profiler = Profiler(
-        failure_cost_factor=settings.failure_cost_factor,
-        half_life_days=settings.history_half_life_days,
-        half_life_runs=settings.history_half_life_runs,
-        minimum_runs=settings.minimum_runs,
-    )
+    profiler = new_profiler(installation.settings.profiling)
     profiler.restore(_ended(store.executions(task, limit=MOST_RUNS_KEPT), now))
     description = _description(store, task)
     profile = profiler.predict(task, description, now=now)

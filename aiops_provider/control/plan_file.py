@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.replan import checked_plan, planning_problem, replan
 from aiops_provider.control.task_file import read_task_list
 from aiops_provider.domain.plan import PlacementPlan
-from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -48,12 +48,7 @@ def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
         DescriptionError: The file cannot be used.
         PlanError: No plan was found in time.
     """
-    profiler = Profiler(
-        failure_cost_factor=settings.profiling.failure_cost_factor,
-        half_life_days=settings.profiling.history_half_life_days,
-        half_life_runs=settings.profiling.history_half_life_runs,
-        minimum_runs=settings.profiling.minimum_runs,
-    )
+    profiler = new_profiler(settings.profiling)
     advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)
     profiles = [
         advisor.advise(profiler.predict(task, description, now=now), description)

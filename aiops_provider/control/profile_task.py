@@ -10,11 +10,11 @@ from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import with_known_accelerator
 from aiops_provider.control.accelerator_offers import embedded_offers
 from aiops_provider.control.history_file import History, read_history_file
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.task_file import read_task_file
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskDescription, TaskKey
 from aiops_provider.profiling.accelerator import with_accelerator
-from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.profiling.sentence import describe
 from aiops_provider.settings.schema import ProfilingSettings
 
@@ -97,13 +97,7 @@ def _profiled(
     history = History(records=(), others=0)
     if history_file is not None:
         history = read_history_file(history_file, task, now=now)
-    chosen = settings or ProfilingSettings()
-    profiler = Profiler(
-        failure_cost_factor=chosen.failure_cost_factor,
-        half_life_days=chosen.history_half_life_days,
-        half_life_runs=chosen.history_half_life_runs,
-        minimum_runs=chosen.minimum_runs,
-    )
+    profiler = new_profiler(settings or ProfilingSettings())
     profiler.restore(history.records)
     profile = with_known_accelerator(
         profiler.predict(task, description, now=now), Catalog.embedded()

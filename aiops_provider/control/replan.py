@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.egress import egress_prices
-from aiops_provider.domain.alarm import ResponseAction
-from aiops_provider.domain.cluster import ClusterSpec, HealthState
+from aiops_provider.control.out_of_use import clusters_out_of_use
+from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import DataError, PlanError
@@ -208,25 +208,20 @@ def unavailable_clusters(
     store: Store, clusters: Sequence[ClusterSpec], now: datetime
 ) -> frozenset[str]:
     """
-    Clusters that a plan must not use: quarantined or unreachable, but never all.
+    Clusters that a plan must not use: quarantined, unfit or unreachable, but never all.
 
-    A quarantine is a suspicion, an unreachable cluster a fact: of all clusters the quarantined ones
-    come back first. When none is reachable the plan is for the time when they are again.
+    A quarantine is a suspicion, a failed check and an unreachable cluster are facts: of all clusters
+    the quarantined ones come back first, then the unfit ones, which answer at least. When none is
+    reachable the plan is for the time when they are again.
 
     Raises:
         StoreError: The store does not answer.
     """
     names = frozenset(cluster.name for cluster in clusters)
-    lost = names & {
-        name for name, health in store.health().items() if health.state is HealthState.UNREACHABLE
-    }
-    quarantined = names & {
-        name
-        for response in store.responses(active_at=now)
-        if response.action is ResponseAction.QUARANTINE and response.active(now)
-        for name in response.clusters
-    }
-    for away in (lost | quarantined, lost):
+    out = clusters_out_of_use(store, now)
+    lost = names & out.unreachable.keys()
+    unfit = names & out.unfit.keys()
+    for away in (names & out.reasons.keys(), lost | unfit, lost):
         if away != names:
             return away
     return frozenset()

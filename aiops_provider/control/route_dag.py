@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.cluster_limits import cluster_limits, team_of
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
@@ -94,13 +95,7 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
         StoreError: There is a store and it does not answer.
     """
     router, book = _decided_by(installation, now)
-    settings = installation.settings.profiling
-    profiler = Profiler(
-        failure_cost_factor=settings.failure_cost_factor,
-        half_life_days=settings.history_half_life_days,
-        half_life_runs=settings.history_half_life_runs,
-        minimum_runs=settings.minimum_runs,
-    )
+    profiler = new_profiler(installation.settings.profiling)
     advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
     tasks = tuple(
         _routed(

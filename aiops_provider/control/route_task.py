@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.learn import stored_description
+from aiops_provider.control.out_of_use import clusters_out_of_use
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.refresh import load_snapshot
-from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.plan import Placement, Route
 from aiops_provider.domain.workload import TaskKey
 from aiops_provider.placement.router import Router
-from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -52,32 +52,21 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
     """
     store = installation.require_store()
     snapshot = load_snapshot(store, installation.clusters, store.version(), now)
-    unreachable = {
-        name: health.detail or "it does not answer"
-        for name, health in store.health().items()
-        if health.state is HealthState.UNREACHABLE
-    }
+    there = replace(snapshot.router, unreachable=clusters_out_of_use(store, now).unreachable)
     profile = snapshot.book.get(task)
     known = profile is not None
     if profile is None:
-        settings = installation.settings.profiling
-        profiler = Profiler(
-            failure_cost_factor=settings.failure_cost_factor,
-            half_life_days=settings.history_half_life_days,
-            half_life_runs=settings.history_half_life_runs,
-            minimum_runs=settings.minimum_runs,
-        )
+        profiler = new_profiler(installation.settings.profiling)
         description = stored_description(installation, task)
         advisor = AcceleratorAdvisor(
             installation.clusters,
             installation.settings.open_catalog,
             history=snapshot.accelerators,
-            without={*unreachable, *snapshot.router.quarantined},
+            without=there.out_of_use,
         )
         profile = advisor.advise(profiler.predict(task, description, now=now), description)
-    router = Router(replace(snapshot.router, unreachable=unreachable))
     return RoutedTask(
-        route=router.route(profile, now=now),
+        route=Router(there).route(profile, now=now),
         known=known,
         placements=tuple(store.placements(task=task, limit=_SHOWN_PLACEMENTS)),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.replan import checked_plan, why_switch
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -20,7 +21,6 @@ from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import Attempt, Nomination, ReplayTask
 from aiops_provider.placement.router import Router, RouterSnapshot
-from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -63,11 +63,7 @@ class RoutedPolicy:
         self.period_s, self.notices_after_s = period_s, notices_after_s
         self._again_after_s = again_after_s
         self._regions = {cluster.name: cluster for cluster in self._clusters}
-        self._profiler = Profiler(
-            failure_cost_factor=settings.profiling.failure_cost_factor,
-            half_life_days=settings.profiling.history_half_life_days,
-            minimum_runs=settings.profiling.minimum_runs,
-        )
+        self._profiler = new_profiler(settings.profiling)
         self._book: dict[TaskKey, WorkloadProfile] = {}
         self._news: list[ExecutionRecord] = []
         self._plan: PlacementPlan | None = None

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
 from aiops_provider.detection.limits import WatchConfig
@@ -23,7 +24,6 @@ from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.watch import Evaluation, Watch
 from aiops_provider.domain.alarm import Alarm
-from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
 from aiops_provider.settings.schema import DetectionSettings
@@ -108,7 +108,7 @@ def _round(
             _observe(installation, watch, state, samples, backfill=backfill, now=now)
         if len(samples) < _READ:
             break
-    evaluation = watch.evaluate(now, unavailable=_unavailable(store, now))
+    evaluation = watch.evaluate(now, unavailable=clusters_out_of_use(store, now).reasons)
     _persist(store, evaluation)
     state.position = state.position.moved(cursor, now)
     return evaluation
@@ -207,17 +207,6 @@ def _sync(store: Store, watch: Watch) -> None:
             store.alarms(open_only=True, limit=_EVERYTHING),
             store.super_alarms(open_only=True, limit=_EVERYTHING),
         )
-
-
-def _unavailable(store: Store, now: datetime) -> dict[str, str]:
-    found = {
-        name: health.detail or "unreachable"
-        for name, health in store.health().items()
-        if health.state is HealthState.UNREACHABLE
-    }
-    for response in store.responses(active_at=now, limit=_EVERYTHING):
-        found |= dict.fromkeys(response.clusters, f"quarantined for {response.super_alarm}")
-    return found
 
 
 def _persist(store: Store, evaluation: Evaluation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -51,6 +51,7 @@ class Investigation:
         alarms: dict[str, Alarm] = {}
         for key in self.super_alarms.open_ones:
             alarms |= self.super_alarms.members(key)
+        told, observed = frozenset(alarms), self.evidence.rows
         alarms |= {alarm.id: alarm for alarm in changed if alarm.id in alarms}
         alarms |= open_alarms
         folds: list[Fold] = []
@@ -64,17 +65,13 @@ class Investigation:
                 rows,
                 healthy,
                 hold_after_clusters=self._hold_after,
-                chance=Chance(false_alarm_share(*self._unexplained(rows))),
+                chance=Chance(false_alarm_share(self._unexplained(rows, told), observed)),
             )
         self.super_alarms.update(folds, alarms, now)
 
-    def _unexplained(self, but: Collection[Row]) -> tuple[int, int]:
-        """Rows in alarm that no super-alarm holds, those of one group aside, and all rows."""
-        told = {
-            key for one in self.super_alarms.open_ones for key in self.super_alarms.members(one)
-        }
-        told |= {row.alarm for row in but if row.alarm is not None}
-        return self.evidence.count_alarmed(but=told), self.evidence.rows
+    def _unexplained(self, group: Collection[Row], told: Set[str]) -> int:
+        """Rows in alarm that no super-alarm holds, those of one group aside."""
+        return self.evidence.count_alarmed(but=told | {row.alarm for row in group if row.alarm})
 
     def respond(self, now: datetime, unavailable: Mapping[str, str]) -> list[Response]:
         """

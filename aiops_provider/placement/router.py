@@ -58,6 +58,11 @@ class RouterSnapshot:
     unfit: Mapping[str, str] = field(default_factory=dict)
     held_tasks: frozenset[TaskKey] = frozenset()
 
+    @property
+    def out_of_use(self) -> frozenset[str]:
+        """Clusters that are avoided for whatever reason."""
+        return frozenset({*self.quarantined, *self.unreachable, *self.unfit})
+
 
 class Router:
     """

@@ -17,6 +17,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.profiling.capacity_changes import (
     bridge_dips,
     fewest_changes,
@@ -234,7 +235,7 @@ def planned_for(week: WeekOfDemand, policy: CapacityPolicy, quantile: float) -> 
     """Instances that serve in each slot: enough, held over dips, with few changes."""
     needs = instances_for(week.at(quantile), policy)
     held = bridge_dips(needs, math.ceil(policy.hold_s / policy.slot_s))
-    return fewest_changes(held, policy.change_cost_hours * 3600.0 / policy.slot_s)
+    return fewest_changes(held, policy.change_cost_hours * SECONDS_PER_HOUR / policy.slot_s)
 
 
 def instances_for(demand: NDArray[np.float64], policy: CapacityPolicy) -> Counts:

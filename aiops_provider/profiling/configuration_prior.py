@@ -176,8 +176,8 @@ def _strength(among: Floats, logs: Floats, good: NDArray[np.bool_]) -> float:
     """The strength at which each known task's profile is foretold best by the others."""
     if len(logs) < 3:
         return 0.0
-    centred = np.where(good, logs - (logs * good).sum(axis=1, keepdims=True) /
-                       good.sum(axis=1, keepdims=True), 0.0)  # fmt: skip
+    means = (logs * good).sum(axis=1, keepdims=True) / good.sum(axis=1, keepdims=True)
+    centred = np.where(good, logs - means, 0.0)
 
     def loss(strength: float) -> float:
         weights = np.exp(strength * among)

@@ -5,8 +5,8 @@ Prices are known, so time is what has to be predicted. Other tasks that ran on s
 how times go together: a task's profile over the configurations – the logarithm of its times, less their
 mean – is a draw from a normal distribution whose mean and covariance they estimate, those with a name
 like its own more than others (see ``configuration_prior``). A few runs of the task itself (probes) then
-tell its level and bend the profile. The next probe is the one with the largest expected improvement (Jones et al., 1998), as
-in CherryPick (Alipourfard et al., NSDI 2017).
+tell its level and bend the profile. The next probe is the one with the largest expected improvement
+(Jones et al., 1998), as in CherryPick (Alipourfard et al., NSDI 2017).
 
 Failures tell no time. How likely a configuration is to fail is the share of like tasks that failed there,
 those counting most that fared as this task did in its own probes.
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.configuration_prior import ConfigurationPrior, configuration_kernel
 
@@ -88,8 +89,8 @@ class MachineChooser:
     """
     Chooses among configurations for one task after another.
 
-    Takes O(tasks x configurations²) once per task; a few milliseconds for dozens of tasks and a hundred
-    configurations.
+    Takes O(tasks x configurations²) once per task, a few milliseconds for dozens of tasks and a hundred
+    configurations; what it found is kept.
 
     Args:
         configurations: That may be chosen, at least one.
@@ -115,30 +116,36 @@ class MachineChooser:
         for (task, configuration), durations in runs_of.items():
             row = self._tasks.setdefault(task, np.full(len(self._place), np.nan))
             row[self._place[configuration]] = _typical(durations)
+        self._told: dict[str, tuple[ConfigurationForecast, ...]] = {}
 
-    def forecast(self, task: str) -> list[ConfigurationForecast]:
+    def forecast(self, task: str) -> tuple[ConfigurationForecast, ...]:
         """
         What a run of a task would take on each configuration, in order of name.
 
         Args:
             task: Its name; its own runs are its probes.
         """
+        if task not in self._told:
+            self._told[task] = self._forecast(task)
+        return self._told[task]
+
+    def _forecast(self, task: str) -> tuple[ConfigurationForecast, ...]:
         probes = self._tasks.get(task, np.full(len(self._place), np.nan))
         others = {name: row for name, row in self._tasks.items() if name != task}
         prior = ConfigurationPrior.of(task, others, self._kernel)
         centre, deviation = prior.given(probes)
         failure = prior.failures(probes)
-        return [
+        return tuple(
             ConfigurationForecast(
                 configuration=one,
                 p50_s=math.exp(centre[i]),
                 log_scale=float(deviation[i]),
-                cost_usd=math.exp(centre[i]) * one.usd_per_hour / 3600.0,
+                cost_usd=math.exp(centre[i]) * one.usd_per_hour / SECONDS_PER_HOUR,
                 failure=float(failure[i]),
                 probed=bool(np.isfinite(probes[i]) or np.isinf(probes[i])),
             )
             for i, one in enumerate(self._configurations)
-        ]
+        )
 
     def choose(self, task: str, *, time_weight: float = 0.0) -> ConfigurationForecast:
         """

@@ -117,7 +117,7 @@ class Behaviour:
 
     def overflow(self, volume_gib: float, size: WarehouseSize) -> float:
         """How far the working set exceeds the memory, as a logarithm; zero where it fits."""
-        return max(0.0, math.log(max(self.working_set * volume_gib / size.memory_gib, 1e-9)))
+        return _overflow(volume_gib, size, self.working_set)
 
     def log_seconds(self, volume_gib: float, size: WarehouseSize) -> float:
         """Mean of the logarithm of the runtime."""
@@ -193,8 +193,12 @@ class QueryModel:
 
 
 def _row(volume_gib: float, size: WarehouseSize, working_set: float) -> _Vector:
-    overflow = max(0.0, math.log(max(working_set * volume_gib / size.memory_gib, 1e-9)))
+    overflow = _overflow(volume_gib, size, working_set)
     return np.array([1.0, math.log(volume_gib), math.log(size.threads), overflow])
+
+
+def _overflow(volume_gib: float, size: WarehouseSize, working_set: float) -> float:
+    return max(0.0, math.log(max(working_set * volume_gib / size.memory_gib, 1e-9)))
 
 
 def _bounds(runs: Sequence[WarehouseRun]) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiops_provider.domain.profile import Quantity, Source
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.profiling.warehouse_model import (
     Behaviour,
     QueryModel,
@@ -24,7 +25,6 @@ from aiops_provider.profiling.warehouse_model import (
 _FAILURE_COST_FACTOR = 10.0
 # Sizes whose expected cost differs by less than this are alike; the one that spills least is taken.
 _ALIKE = 0.03
-_SECONDS_PER_HOUR = 3600.0
 _NORMAL_P80, _NORMAL_P95 = 0.8416, 1.6449
 
 
@@ -234,7 +234,7 @@ class WarehouseUnits:
         return WarehouseChoice(
             size=chosen.size,
             runtime_s=figure(1.0),
-            units=figure(chosen.size.units / _SECONDS_PER_HOUR),
+            units=figure(chosen.size.units / SECONDS_PER_HOUR),
             cost=figure(chosen.size.price_per_s),
             spills=chosen.spilling > 0.5,
             keeps_deadline=kept,
@@ -260,7 +260,7 @@ def units_by_hour_of_week(
     hours = len(starts_by_hour_of_week)
     used = [0.0] * hours
     for slot, starts in enumerate(starts_by_hour_of_week):
-        left, hour = choice.runtime_s.p50 / _SECONDS_PER_HOUR, slot
+        left, hour = choice.runtime_s.p50 / SECONDS_PER_HOUR, slot
         while starts > 0 and left > 0:
             used[hour % hours] += starts * choice.size.units * min(left, 1.0)
             left, hour = left - 1.0, hour + 1

@@ -117,6 +117,7 @@ def listed(
     *,
     task: TaskKey | None = None,
     run_id: str | None = None,
+    run: TaskRun | None = None,
     since: datetime | None = None,
     state: PlacementState | None = None,
     limit: int = 100,
@@ -127,6 +128,8 @@ def listed(
         query = query.where(placement.c.namespace == task.namespace, placement.c.name == task.name)
     if run_id is not None:
         query = query.where(placement.c.run_id == run_id)
+    if run is not None:
+        query = query.where(is_about(placement, [run]))
     if since is not None:
         query = query.where(placement.c.placed_at >= since)
     if state is not None:

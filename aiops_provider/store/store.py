@@ -148,13 +148,20 @@ class Store:
         *,
         task: TaskKey | None = None,
         run_id: str | None = None,
+        run: TaskRun | None = None,
         since: datetime | None = None,
         state: PlacementState | None = None,
         limit: int = 100,
     ) -> list[Placement]:
-        """Newest first."""
+        """Newest first; *run*: those of one try only."""
         return self._database.read(
-            placement_rows.listed, task=task, run_id=run_id, since=since, state=state, limit=limit
+            placement_rows.listed,
+            task=task,
+            run_id=run_id,
+            run=run,
+            since=since,
+            state=state,
+            limit=limit,
         )
 
     def set_placement_state(self, run: TaskRun, epoch: int, state: PlacementState) -> None:

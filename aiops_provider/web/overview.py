@@ -20,12 +20,10 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.workload import TaskKey, TaskRun
-from aiops_provider.store import Store
 
 MAX_ROUTES = 60
 MAX_SUPER_ALARMS = 12
 _MAX_EXECUTIONS = 1000
-_MAX_OF_RUN = 100_000  # tries of one task in one run, all of its mapped instances included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +154,7 @@ def read_overview(installation: Installation, now: datetime, of: TaskRun | None 
         planning_problem=planning_problem(store),
         routes=tuple(
             RouteRow(placement=placement, execution=by_run.get(placement.run))
-            for placement in _placements(store, of)
+            for placement in store.placements(run=of, limit=MAX_ROUTES)
         ),
         routes_of=of,
         profiles=tuple(
@@ -164,13 +162,6 @@ def read_overview(installation: Installation, now: datetime, of: TaskRun | None 
             for profile in sorted(store.profiles(), key=lambda profile: profile.task)
         ),
     )
-
-
-def _placements(store: Store, of: TaskRun | None) -> list[Placement]:
-    if of is None:
-        return store.placements(limit=MAX_ROUTES)
-    of_run = store.placements(task=of.task, run_id=of.run_id, limit=_MAX_OF_RUN)
-    return [placement for placement in of_run if placement.run == of][:MAX_ROUTES]
 
 
 def _latest(

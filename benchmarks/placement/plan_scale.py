@@ -43,7 +43,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit-s", type=float, default=25.0, help="of a plan")
     parser.add_argument("--large-limit-s", type=float, default=300.0, help="of a large plan")
     parser.add_argument("--peers-up-to", type=int, default=200_000, help="groups times clusters")
-    parser.add_argument("--objectives", default="most,least", help="most, least, or both with a comma")
+    parser.add_argument(
+        "--objectives", default="most,least", help="most, least, or both with a comma"
+    )
     parser.add_argument("--instances", type=int, default=1, help="seeds, from --seed on")
 
 

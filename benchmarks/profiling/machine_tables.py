@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.profiling.machine_choice import Configuration, ConfigurationRun
-
-_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +93,19 @@ def _multicloud(row: Mapping[str, str]) -> _Measured:
             "machines": float(row["nodes"]),
         },
         seconds=seconds,
-        usd_per_hour=cost / seconds * _SECONDS if seconds > 0 else 0.0,
+        usd_per_hour=cost / seconds * SECONDS_PER_HOUR if seconds > 0 else 0.0,
         well=row["status"] == "ok",
     )
 
 
-def _table(name: str, rows: list[dict[str, str]], read: object) -> Table:
+def _table(
+    name: str, rows: list[dict[str, str]], read: Callable[[Mapping[str, str]], _Measured]
+) -> Table:
     prices: dict[str, list[float]] = defaultdict(list)
     features: dict[str, Mapping[str, float | str]] = {}
     runs: dict[str, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        one: _Measured = read(row)  # type: ignore[operator]
+        one = read(row)
         features[one.configuration] = one.features
         if one.usd_per_hour > 0:
             prices[one.configuration].append(one.usd_per_hour)

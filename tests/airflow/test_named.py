@@ -73,7 +73,20 @@ def test_work_is_handed_on_under_the_name_that_dags_use(worker, executor):
     assert (True, False) == (executor.has_task("mine"), executor.has_task("other"))
     assert ["b"] == executor.try_adopt_task_instances(["a", "b"])
     assert {} == executor.get_event_buffer()
-    assert ([], []) == executor.get_task_log(SimpleNamespace(), 1)
+
+
+def test_the_api_server_reads_logs_by_it_though_nothing_is_started(monkeypatch, executor):
+    """There it is only made; the cluster that has the try keeps the log."""
+    monkeypatch.setattr(named, "_started", None)
+    asked = []
+
+    def read(ti, try_number):
+        asked.append((ti, try_number))
+        return ["eks"], ["epoch 1"]
+
+    monkeypatch.setattr(named.NamedExecutor, "_task_logs", SimpleNamespace(read=read))
+    assert (["eks"], ["epoch 1"]) == executor.get_task_log("ti", 2)
+    assert [("ti", 2)] == asked
 
 
 def test_a_name_without_a_worker_says_what_to_write(monkeypatch, executor):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from aiops_provider.airflow.pod_request import pod_request
+from aiops_provider.airflow.requested_memory import requested_memory_gib
 from aiops_provider.airflow.task_request import description_of, named_executor
 
 
@@ -32,6 +33,14 @@ def test_a_pod_as_a_dictionary():
     said = pod_request(config)
     assert said.cores is None
     assert pytest.approx(512e6 / 1024**3) == said.memory_gib
+
+
+def test_one_container_without_a_name_is_the_tasks_own():
+    """The template that it is laid over names it; memory is read from the same one."""
+    config = pod(name=None, requests={"cpu": "2", "memory": "4Gi"}, limits=None)
+    assert 2.0 == pod_request(config).cores
+    assert 4.0 == requested_memory_gib(config)
+    assert requested_memory_gib(pod(name="sidecar", limits={"memory": "4Gi"})) is None
 
 
 @pytest.mark.parametrize(

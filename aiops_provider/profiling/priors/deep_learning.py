@@ -88,7 +88,8 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     FLOPs are ``6 * weights * tokens`` (or ``* samples * uses of each weight``) times epochs.
 
     Memory is weights, gradients and the optimizer's state (16 bytes a weight with Adam; the
-    hyperparameter ``optimizer`` names another), plus activations of one batch. An accelerator is taken when eight cores would need more than two hours.
+    hyperparameter ``optimizer`` names another), plus activations of one batch. An accelerator is
+    taken when eight cores would need more than two hours.
     """
     shape = _shape(candidate, training)
     flops = training_flops(candidate, training)

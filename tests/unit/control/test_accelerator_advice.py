@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,6 +92,16 @@ def test_the_lowest_price_per_unit_of_work_wins():
     assert decider(*two).decide(asked(TRAINING)).cluster.name == "fast"
     dear = cluster("slow", 1.0, {"A10G": 1}), cluster("fast", 30.0, {"H100": 1})
     assert decider(*dear).decide(asked(TRAINING)).cluster.name == "slow"
+
+
+@pytest.mark.parametrize("why", ["quarantined", "unfit"])
+def test_an_accelerator_of_a_cluster_that_is_avoided_is_no_choice(why):
+    """Its task is made for what is offered elsewhere."""
+    decided = decider(cluster("small", 9.0, {"T4": 4}), cluster("large", 1.0, {"L4": 1}))
+    router = replace(decided.snapshot.router, **{why: {"large": "something is wrong there"}})
+    decided.swap(Snapshot(router=router, book=ProfileBook(())))
+    decision = decided.decide(asked(LLAMA))
+    assert (decision.cluster.name, decision.grant.accelerators) == ("small", 2)
 
 
 def test_an_accelerator_of_a_cluster_that_is_away_is_no_choice():

@@ -134,6 +134,17 @@ def test_quarantine_and_its_end_cause_a_new_plan(installation, engines):
     assert reasons == ["period", "clusters changed: lost a", "clusters changed: back a"]
 
 
+def test_a_failed_check_and_its_mend_cause_a_new_plan(installation, engines):
+    """As a quarantine does: the cluster answers, but gets no tasks."""
+    cycle, store = Cycle(installation), installation.require_store()
+    failed = {"checked_at": "2026-03-02 11:00 UTC", "run_id": "r", "problem": "no bundle"}
+    for seconds, found in [(0, None), (5, failed), (10, failed), (15, None)]:
+        store.set_check("cluster_check/a", found)
+        cycle.run_once(after(seconds))
+    reasons = [detail for name, detail in engines.calls if name == "plan"]
+    assert reasons == ["period", "clusters changed: lost a", "clusters changed: back a"]
+
+
 def test_a_request_causes_one_plan(installation, engines):
     """Whoever asks is named, and what was answered is not answered again."""
     cycle, store = Cycle(installation), installation.require_store()

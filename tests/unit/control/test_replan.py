@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from aiops_provider.control.cluster_check import forget_check
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.replan import planning_problem, replan, unavailable_clusters
 from aiops_provider.domain.alarm import Response, ResponseAction
@@ -17,8 +18,10 @@ from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.workload import TaskKey
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
+from aiops_provider.store import Store
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+FAILED_CHECK = {"checked_at": "2026-03-02 11:00 UTC", "run_id": "r", "problem": "no bundle"}
 
 
 def cluster(name: str, price: float, cores: int = 16) -> dict[str, Any]:
@@ -103,31 +106,42 @@ def test_new_task_makes_a_new_plan(installation):
     assert plan.version == 2
 
 
-@pytest.mark.parametrize("trouble", ["quarantined", "unreachable"])
+def quarantined(store: Store) -> Callable[[], None]:
+    store.save_response(quarantine("cheap"))
+    return lambda: store.release_response("q-cheap", NOW)
+
+
+def unreachable(store: Store) -> Callable[[], None]:
+    store.record_health([lost("cheap")])
+    well = replace(lost("cheap"), state=HealthState.HEALTHY, observed_at=NOW)
+    return lambda: store.record_health([well])
+
+
+def unfit(store: Store) -> Callable[[], None]:
+    store.set_check("cluster_check/cheap", FAILED_CHECK)
+    return lambda: forget_check(store, "cheap")
+
+
+@pytest.mark.parametrize("trouble", [quarantined, unreachable, unfit])
 def test_cluster_in_trouble_is_left_and_come_back_to(installation, trouble):
     """A plan leaves a cluster that must not be used, and comes back to it when it may be."""
     store = installation.require_store()
     add_tasks(installation, "a")
     assert used(replan(installation, NOW, "period")) == {"cheap"}
-    if trouble == "quarantined":
-        store.save_response(quarantine("cheap"))
-    else:
-        store.record_health([lost("cheap")])
+    end = trouble(store)
     assert used(replan(installation, NOW, "trouble")) == {"dear"}
-    if trouble == "quarantined":
-        store.release_response("q-cheap", NOW)
-    else:
-        well = replace(lost("cheap"), state=HealthState.HEALTHY, observed_at=NOW)
-        store.record_health([well])
+    end()
     assert used(replan(installation, NOW + timedelta(minutes=1), "well again")) == {"cheap"}
 
 
 def test_all_clusters_in_trouble_are_never_all_unavailable(installation):
-    """Quarantined clusters come back before unreachable ones; all lost count as none lost."""
+    """Those that answer come back before unreachable ones; all lost count as none lost."""
     store = installation.require_store()
     store.save_response(quarantine("cheap"))
     store.record_health([lost("dear")])
     clusters = installation.clusters
+    assert unavailable_clusters(store, clusters, NOW) == {"dear"}
+    store.set_check("cluster_check/cheap", FAILED_CHECK)
     assert unavailable_clusters(store, clusters, NOW) == {"dear"}
     store.record_health([lost("cheap")])
     assert unavailable_clusters(store, clusters, NOW) == frozenset()
