@@ -65,8 +65,8 @@ def _work() -> None:
 
 def _take_in(installation: Any, event: Any) -> None:
     from aiops_provider.control.asset_kpis import AssetKpis, accept_asset_kpis
+    from aiops_provider.domain.task import TaskKey
     from aiops_provider.domain.units import utc_now
-    from aiops_provider.domain.workload import TaskKey
 
     map_index = event.source_map_index
     accept_asset_kpis(

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 _REMEMBERED = 100_000
 

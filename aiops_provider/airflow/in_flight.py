@@ -12,7 +12,7 @@ from uuid import UUID
 from aiops_provider.airflow.requeue import fence, give_back, settled
 from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import States, states_of, task_states, workload_key
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.cluster import InnerCluster, News, Orphan

@@ -10,7 +10,7 @@ from aiops_provider.airflow.inner.cluster import InnerCluster, Orphan
 from aiops_provider.airflow.task_request import description_of, task_run
 from aiops_provider.control.decision import reruns_when_lost
 from aiops_provider.domain.plan import Placement, PlacementState
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 
 _COLUMNS = (
     "id", "dag_id", "task_id", "run_id", "map_index", "try_number", "state", "queue",

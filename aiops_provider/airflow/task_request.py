@@ -9,7 +9,8 @@ from typing import Any
 from aiops_provider.airflow.description import read_description
 from aiops_provider.airflow.pod_request import pod_request
 from aiops_provider.airflow.requested_memory import requested_memory_gib
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun, with_requested_memory
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskDescription, with_requested_memory
 from aiops_provider.errors import DescriptionError
 
 log = logging.getLogger(__name__)

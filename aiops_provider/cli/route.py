@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiops_provider.control.route_run import RoutedTry
     from aiops_provider.control.route_task import RoutedTask
     from aiops_provider.domain.plan import Placement, Route
-    from aiops_provider.domain.workload import TaskRun
+    from aiops_provider.domain.task import TaskRun
 
 
 def register(app: typer.Typer) -> None:
@@ -118,8 +118,8 @@ def _mode(placement: Placement) -> str:
 
 def _route_task(task: str, *, why: bool, config: Path | None, output: OutputFormat) -> None:
     from aiops_provider.control.route_task import route_task
+    from aiops_provider.domain.task import TaskKey
     from aiops_provider.domain.units import utc_now
-    from aiops_provider.domain.workload import TaskKey
 
     routed = route_task(open_installation(config), TaskKey.parse(task), utc_now())
     if not routed.known:

@@ -16,7 +16,8 @@ from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.machine import Accelerator
 from aiops_provider.domain.profile import ComputeType, WorkloadProfile
-from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.errors import DescriptionError
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import rule_against

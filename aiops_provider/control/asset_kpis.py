@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.sample_checks import check_samples
 from aiops_provider.domain.kpi import KpiSample
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import KpiRejectedError
 
 if TYPE_CHECKING:

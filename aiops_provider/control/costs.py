@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.cluster_limits import team_of
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Placement
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.domain.workload import TaskRun
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation

@@ -21,8 +21,8 @@ from aiops_provider.control.cycle_process import main, start_cycle_process, stop
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.lease import KeptLease
 from aiops_provider.control.out_of_use import clusters_out_of_use
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey
 
 if TYPE_CHECKING:
     from aiops_provider.control.watch import WatchState

@@ -26,8 +26,8 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthStat
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
-from aiops_provider.domain.workload import TaskDescription, TaskRun
+from aiops_provider.domain.task import TaskRun
+from aiops_provider.domain.workload import TaskDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

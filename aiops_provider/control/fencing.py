@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementState
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 
 if TYPE_CHECKING:
     from aiops_provider.store import Store

@@ -34,7 +34,7 @@ from pathlib import Path
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.settings.explain import did_you_mean
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.sample_checks import check_moment, check_samples, check_text
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.errors import DataError, KpiRejectedError
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from aiops_provider.control.refresh import Refresher
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskRun
 from aiops_provider.errors import StoreError
 from aiops_provider.settings.schema import Settings
 

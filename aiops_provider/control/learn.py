@@ -21,8 +21,9 @@ from aiops_provider.control.profilers import new_profiler
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription
 from aiops_provider.errors import DescriptionError
 from aiops_provider.profiling.profiler import MOST_RUNS_KEPT
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.live_load import IDLE, InUse, fill
 
 

@@ -13,7 +13,8 @@ from aiops_provider.control.history_file import History, read_history_file
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.task_file import read_task_file
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.profiling.accelerator import with_accelerator
 from aiops_provider.profiling.sentence import describe
 from aiops_provider.settings.schema import ProfilingSettings

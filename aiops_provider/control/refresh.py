@@ -23,8 +23,9 @@ from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementState
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.errors import StoreError, StoreNotMigratedError, StoreUnreachableError
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook

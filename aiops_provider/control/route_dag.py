@@ -23,7 +23,8 @@ from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription
 from aiops_provider.errors import DataError, DescriptionError, InfeasibleError
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook

@@ -12,8 +12,9 @@ from aiops_provider.control.history_file import read_history_file
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.control.task_file import read_task_file
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.domain.workload import Serving, TaskKey
+from aiops_provider.domain.workload import Serving
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock

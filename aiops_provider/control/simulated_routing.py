@@ -13,7 +13,7 @@ from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.live_load import InUse, LiveLoad

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.description_checks import check_description
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     TASK_DESCRIPTION,
     Etl,
@@ -26,7 +27,6 @@ from aiops_provider.domain.workload import (
     Generic,
     Serving,
     TaskDescription,
-    TaskKey,
     Training,
 )
 from aiops_provider.errors import ConfigurationError, DescriptionError

@@ -39,7 +39,7 @@ from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.cluster import ClusterSpec, Pool, Purchase
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.placement.replay_task import Outage, ReplayTask
 from aiops_provider.settings.explain import did_you_mean

@@ -23,7 +23,7 @@ from aiops_provider.domain.alarm import (
     SuperAlarm,
 )
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 # Chance must be less likely than this to have made such evidence …
 MAXIMUM_P = 0.01

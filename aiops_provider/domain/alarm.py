@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aiops_provider.domain.kpi import SeriesKey
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 
 
 class Outcome(StrEnum):

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 
 class Mode(StrEnum):

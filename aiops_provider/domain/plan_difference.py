@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 Places = Mapping[str, float]
 """Share of a task's demand by ``cluster/pool``."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Assignment, PlacementPlan, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.cost import EgressPrices, group_cost_usd_per_hour
 from aiops_provider.placement.multiplexing import make_group
 

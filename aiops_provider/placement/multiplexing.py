@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK
-from aiops_provider.domain.workload import TaskKey
 from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import PlacementPlan, WorkloadGroup
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.eligibility import rule_against
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.plan_difference import Change, Places, PlanDifference, TaskChange
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 # Shares of a group are figures of a solver; less than this is the same place.
 _SAME_SHARE = 1e-6

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from aiops_provider.domain.plan import PlacementPlan, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import hour_of_week
-from aiops_provider.domain.workload import TaskKey
 from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad
 
 Place = tuple[str, str]

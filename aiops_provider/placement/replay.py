@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.live_load import LiveLoad
 from aiops_provider.placement.replay_pool import PlaceKey, ReplayPool

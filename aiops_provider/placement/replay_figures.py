@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.domain.workload import TaskRun
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import Attempt, Outage, ReplayTask, merged_outages
 

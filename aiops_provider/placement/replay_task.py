@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.replay_pool import PlaceKey
 
 

@@ -17,8 +17,8 @@ from itertools import chain, islice
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Alternative, PlacementPlan, Route
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.domain.workload import TaskKey
 from aiops_provider.placement.asked import Asked, Picked, by_obstacle, mildest_first
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, is_full

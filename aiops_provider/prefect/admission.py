@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from aiops_provider.control.decide import Decision
 from aiops_provider.control.load import LoadLedger
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     TASK_DESCRIPTION,
     Generic,
     TaskDescription,
-    TaskKey,
     with_requested_memory,
 )
 from aiops_provider.errors import DescriptionError

@@ -23,8 +23,8 @@ from aiops_provider.control.decide import Decision, TaskRequest
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import Mode
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskRun
 from aiops_provider.errors import ClusterError, ClusterRefusedError, ClusterUnreachableError
 from aiops_provider.prefect.admission import Admission
 from aiops_provider.prefect.cancellation import Cancellation

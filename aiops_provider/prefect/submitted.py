@@ -13,7 +13,8 @@ from prefect.exceptions import Abort, Pause
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending
 
 from aiops_provider.domain.execution import Outcome
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.prefect.describe import describe, task_key
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import Generic, TaskDescription, TaskKey, input_size
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import Generic, TaskDescription, input_size
 from aiops_provider.profiling.blend import Opinion, blend, claimed_error
 from aiops_provider.profiling.calibration import Calibration
 from aiops_provider.profiling.completion import completed

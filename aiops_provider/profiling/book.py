@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 
 class ProfileBook(Mapping[TaskKey, WorkloadProfile]):

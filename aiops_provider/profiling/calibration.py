@@ -8,7 +8,8 @@ from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity
-from aiops_provider.domain.workload import TaskDescription, TaskKey, input_size
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription, input_size
 from aiops_provider.profiling.described import with_input_size, without_input_size
 from aiops_provider.profiling.estimate import Estimate, Predictor
 from aiops_provider.profiling.evidence import (

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.profile import ComputeType, Quantity, StorageNeed
-from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription
 
 # Beyond these an answer is an explosion, not an estimate: the largest machine on sale has 32 TiB and
 # 1,920 vCPU (AWS u7inh-32tb); a run of more than a year is no run.

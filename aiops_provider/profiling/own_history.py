@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity, Source
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun, input_size
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskDescription, input_size
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.evidence import (
     Reading,

@@ -15,8 +15,9 @@ from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.profile import ResourceRequest, Source, WorkloadProfile
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun, input_size
+from aiops_provider.domain.workload import TaskDescription, input_size
 from aiops_provider.profiling.assembly import Answer, assemble
 from aiops_provider.profiling.calibration import Calibration
 from aiops_provider.profiling.described import grown, terms_of, with_learned

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import Quantity, Source
-from aiops_provider.domain.workload import TaskDescription, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.quantiles import (
     BOUNDED_LOG_SCALE,

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aiops_provider.domain.workload import TaskDescription, TaskKey, input_size
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription, input_size
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Tasks compared in full for one answer, those that share the rarest words first: enough for a

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     Dataset,
     Etl,
     FeatureEngineering,
     TaskDescription,
-    TaskKey,
     Training,
 )
 from aiops_provider.profiling.estimate import Estimate

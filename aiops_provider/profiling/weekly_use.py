@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.profile import Source, WeeklyUse
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR, hour_of_week
-from aiops_provider.domain.workload import Serving, TaskDescription, TaskKey
+from aiops_provider.domain.workload import Serving, TaskDescription
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.starts import ordinary_starts
 

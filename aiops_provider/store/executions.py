@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from aiops_provider.domain.execution import ExecutionRecord
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store.execution_merge import merge_executions
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import (

@@ -72,7 +72,7 @@ def decode(kind: type[T], text: str) -> T:
     Raises:
         StoreError: If the text was written by an incompatible version or by other hands.
 
-    >>> from aiops_provider.domain.workload import TaskKey
+    >>> from aiops_provider.domain.task import TaskKey
     >>> decode(TaskKey, '{"namespace": "medical", "name": "train"}')
     TaskKey(namespace='medical', name='train')
     """

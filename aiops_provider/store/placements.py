@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from aiops_provider.domain.plan import Mode, Placement, PlacementState, Route
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import StoreError
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import (

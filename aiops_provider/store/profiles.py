@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, select
 
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.store import version as version_counter
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import chunks, insert_into, is_one_of

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store.tables import RUN_COLUMNS
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState, PlanVersion
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store import alarms as alarm_rows
 from aiops_provider.store import (
     checks,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiops_provider.domain.workload import TaskRun
+    from aiops_provider.domain.task import TaskRun
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class WorkerContext:
     def run(self) -> TaskRun | None:
         """Which try, as the rest of the package names it."""
         # Importing pydantic for a TaskRun costs more than everything else that a report does.
-        from aiops_provider.domain.workload import TaskKey, TaskRun
+        from aiops_provider.domain.task import TaskKey, TaskRun
 
         if self.identity is None:
             return None

@@ -20,8 +20,8 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey
 from aiops_provider.errors import DataError, StoreError
 from aiops_provider.store import Store
 from aiops_provider.web.auth import Requires, installation_of

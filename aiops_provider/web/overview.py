@@ -19,7 +19,7 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthStat
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 MAX_ROUTES = 60
 MAX_SUPER_ALARMS = 12

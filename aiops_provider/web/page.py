@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aiops_provider import __version__
 from aiops_provider.control.tokens import Scope
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.web.auth import Requires, installation_of
 from aiops_provider.web.overview import is_open, read_overview
 

@@ -18,7 +18,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 _SLOTS = 168
 _SLOT_S = 3600.0

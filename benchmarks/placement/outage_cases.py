@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.placement.replay_task import Outage, ReplayTask
 from aiops_provider.settings.schema import Settings

@@ -28,7 +28,7 @@ import numpy as np
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.problem import make_problem
 from benchmarks.placement.dag_cases import read_egress
 from benchmarks.placement.instances import draw_clusters, priced_machines

@@ -26,7 +26,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.router import InUse, Router, RouterSnapshot

@@ -19,7 +19,8 @@ from typing import Any
 
 from aiops_provider.control.accelerator_offers import embedded_offers
 from aiops_provider.domain.profile import WorkloadProfile
-from aiops_provider.domain.workload import TaskDescription, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.profiling.accelerator import with_accelerator
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.profiling.sentence import describe

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from aiops_provider.domain.execution import ExecutionRecord, Usage
 from aiops_provider.domain.execution import Outcome as Ending
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.workload import Generic, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import Generic
 from aiops_provider.profiling.profiler import Profiler
 from benchmarks.profiling.memory_replay import Outcome
 from benchmarks.profiling.memory_traces import Job

@@ -16,7 +16,8 @@ import numpy as np
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import ModelCandidate, Serving, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import ModelCandidate, Serving
 from aiops_provider.profiling import Profiler
 from aiops_provider.profiling.book import ProfileBook
 from benchmarks.command import Options, run

@@ -22,7 +22,7 @@ from aiops_provider.cli.demo.airflow_stage import AirflowStage
 from aiops_provider.control.installation import Installation
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import Outcome
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.settings.schema import Settings
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 
 FIRST = TaskRun(TaskKey("medical", "train"), "r1")
 SECOND = replace(FIRST, try_number=2)

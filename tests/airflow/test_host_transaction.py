@@ -15,7 +15,7 @@ from aiops_provider.airflow.placer import Placer
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.schema import Settings
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiops_provider.cli.demo.airflow_stage import AIOPS_EXECUTOR, AirflowStage
 from aiops_provider.control.installation import Installation
 from aiops_provider.domain.plan import RouteCode
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.schema import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]

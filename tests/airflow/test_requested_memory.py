@@ -12,7 +12,7 @@ from aiops_provider import Generic, Training
 from aiops_provider.airflow.description import describe
 from aiops_provider.airflow.requested_memory import requested_memory_gib
 from aiops_provider.airflow.task_request import description_of
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.profiling.profiler import Profiler
 
 

@@ -14,8 +14,8 @@ from aiops_provider.control.tokens import issue_token
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import Mode
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey
 
 pytestmark = [
     pytest.mark.slow,

@@ -34,7 +34,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError, StoreError, StoreNotMigratedError
 from aiops_provider.store import Store, executions
 from aiops_provider.store.statements import is_about

@@ -19,7 +19,7 @@ from aiops_provider.domain.alarm import (
     SuperAlarm,
 )
 from aiops_provider.domain.kpi import SeriesKey
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError
 from aiops_provider.store import Store
 

@@ -16,7 +16,7 @@ from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import CauseKind, ResponseAction
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.kpi import KpiSample
-from aiops_provider.domain.workload import TaskRun
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.settings.load import load_settings
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"

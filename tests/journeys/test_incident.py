@@ -19,7 +19,7 @@ from aiops_provider.domain.alarm import (
     SuperAlarm,
 )
 from aiops_provider.domain.kpi import KpiSample
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
 from aiops_provider.testing.incidents import DAG, Fault, World, clusters

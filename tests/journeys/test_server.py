@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.telemetry.client import KpiClient
 
 _PATIENCE_S = 120.0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiops_provider import Generic, Training
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DescriptionError
 from aiops_provider.prefect.configuration import AiopsJobConfiguration
 from aiops_provider.prefect.describe import describe, read_description, task_key

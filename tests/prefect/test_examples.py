@@ -15,7 +15,7 @@ import yaml
 from prefect import Flow
 
 from aiops_provider.cli.demo.prefect_api import PrefectApi, PrefectApiError
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.load import load_settings
 
 EXAMPLES = Path(__file__).parents[2] / "flows_examples"

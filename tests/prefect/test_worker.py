@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from aiops_provider.domain.execution import Outcome
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.bidding import place_by_prices
 from aiops_provider.placement.feasibility import check_plan

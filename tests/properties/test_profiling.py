@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import (
     Dataset,
     Etl,
@@ -19,8 +20,6 @@ from aiops_provider.domain.workload import (
     ModelCandidate,
     Serving,
     TaskDescription,
-    TaskKey,
-    TaskRun,
     Training,
 )
 from aiops_provider.profiling.cron import CronError, starts_of_cron

@@ -19,7 +19,7 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.plan import Placement, PlacementPlan
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.store import Store
 from aiops_provider.store.tables import sample as sample_table
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, ExecutionRecord, Outcome
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskRun
 
 if TYPE_CHECKING:
     from aiops_provider.control.decide import Decision

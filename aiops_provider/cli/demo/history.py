@@ -27,7 +27,7 @@ from aiops_provider.cli.demo.partitions import (
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.kpi import KpiSample
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import AiopsError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import AiopsError
 
 _POLL_S = 0.5

@@ -15,8 +15,8 @@ from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation

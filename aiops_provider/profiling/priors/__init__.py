@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     Etl,
     FeatureEngineering,
     Generic,
     Serving,
     TaskDescription,
-    TaskKey,
     Training,
 )
 from aiops_provider.profiling.estimate import Estimate

@@ -18,7 +18,7 @@ from aiops_provider.airflow.inner.binding import Shipment
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError
 
 pytestmark = pytest.mark.filterwarnings("default")  # the provider's own deprecations

@@ -36,8 +36,8 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import Mode
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 
 pytestmark = pytest.mark.filterwarnings("default")  # the provider's own deprecations
 

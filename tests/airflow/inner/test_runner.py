@@ -12,8 +12,8 @@ from aiops_provider.airflow.inner.last_words import LastWords
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError
 
 

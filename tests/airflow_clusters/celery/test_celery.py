@@ -14,7 +14,7 @@ import pytest
 from aiops_provider.cli.demo.processes import free_port
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import PlacementState
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 

@@ -15,7 +15,7 @@ from aiops_provider.control.fencing import fenced_tries
 from aiops_provider.domain.cluster import HealthState
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.plan import PlacementState
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 

@@ -18,8 +18,8 @@ from aiops_provider.domain.plan import (
     RouteReason,
 )
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.store import Store
 
 CONFIG = """\

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from aiops_provider.cli.output import OutputFormat, emit, note, table, to_json
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.store import Store
 

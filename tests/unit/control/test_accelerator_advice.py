@@ -15,14 +15,8 @@ from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import RouteCode
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import (
-    Locality,
-    ModelCandidate,
-    Serving,
-    TaskKey,
-    TaskRun,
-    Training,
-)
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import Locality, ModelCandidate, Serving, Training
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.settings.schema import Settings

@@ -9,7 +9,7 @@ import pytest
 
 from aiops_provider.control.asset_kpis import AssetKpis, accept_asset_kpis
 from aiops_provider.control.installation import Installation
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import KpiRejectedError
 from aiops_provider.settings.schema import Settings
 

@@ -15,7 +15,8 @@ from aiops_provider.control.decide import Decider, TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.refresh import load_snapshot
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
-from aiops_provider.domain.workload import Generic, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import Generic
 from aiops_provider.errors import ConfigurationError, DataError
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from aiops_provider.control.cost_labels import aws_tags
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 
 def placement(run_id="r1", team=None):

@@ -22,7 +22,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from aiops_provider.domain.plan import (
     RouteReason,
 )
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store import Store
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from aiops_provider.control import history_file
 from aiops_provider.control.history_file import COLUMNS, read_history_file
 from aiops_provider.domain.execution import Outcome
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from aiops_provider.control.tokens import Scope, TokenClaims
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError, KpiRejectedError, StoreUnreachableError
 from aiops_provider.settings.schema import Settings
 

@@ -8,7 +8,7 @@ from aiops_provider.control.decide import TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.plan import PlacementState
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.settings.schema import Settings
 
 RUN = TaskRun(TaskKey("medical", "train"), "r1")

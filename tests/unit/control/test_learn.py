@@ -18,7 +18,8 @@ from aiops_provider.control.learn import (
 )
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest, Source
-from aiops_provider.domain.workload import Cadence, Dataset, Etl, Generic, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import Cadence, Dataset, Etl, Generic
 from aiops_provider.errors import StoreUnreachableError
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store

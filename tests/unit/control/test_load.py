@@ -7,7 +7,7 @@ import pytest
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.placement.live_load import IDLE
 
 

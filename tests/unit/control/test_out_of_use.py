@@ -12,7 +12,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
 

@@ -15,7 +15,7 @@ from aiops_provider.control.replan import planning_problem, replan, unavailable_
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.plan import PlacementPlan
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiops_provider.control.task_file import read_task_file
-from aiops_provider.domain.workload import Cadence, Dataset, Etl, ModelCandidate, TaskKey, Training
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import Cadence, Dataset, Etl, ModelCandidate, Training
 from aiops_provider.errors import DescriptionError
 
 

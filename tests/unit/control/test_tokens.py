@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from aiops_provider.control.tokens import Scope, issue_token, verify_token
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import TokenError, TokenScopeError
 
 SECRET = "s" * 32

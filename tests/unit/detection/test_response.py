@@ -9,7 +9,7 @@ import pytest
 
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
 from aiops_provider.domain.alarm import CauseKind, ResponseAction, Severity, SuperAlarm
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.testing.incidents import clusters
 
 HOUR = timedelta(hours=1)

@@ -17,7 +17,7 @@ from aiops_provider.domain.plan import (
     WorkloadGroup,
 )
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.feasibility import check_plan
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.lagrangian import Lagrangian, Target
 from aiops_provider.placement.model import Goal, Question, build_model
 from aiops_provider.placement.problem import make_problem

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.planner import plan_placement
 
 

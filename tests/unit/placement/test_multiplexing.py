@@ -16,7 +16,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError
 from aiops_provider.placement.demand import concurrent_runs
 from aiops_provider.placement.multiplexing import multiplex

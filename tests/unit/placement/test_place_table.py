@@ -10,7 +10,7 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Assignment, Objective, PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.place_table import PlaceTable
 from aiops_provider.placement.router import Router, RouterSnapshot

@@ -15,7 +15,7 @@ from aiops_provider.domain.plan import (
 )
 from aiops_provider.domain.plan_difference import Change
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.nomination import MOST_NOMINATED, Nomination, nominate
 from aiops_provider.placement.plan_difference import plan_difference
 

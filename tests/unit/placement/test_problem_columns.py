@@ -8,7 +8,7 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.problem import make_problem
 from aiops_provider.placement.problem_columns import make_columns
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import replay_figures
 from aiops_provider.placement.replay_policies import (

@@ -18,7 +18,7 @@ from aiops_provider.domain.plan import (
     RouteCode,
 )
 from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.router import InUse, Router, RouterSnapshot

@@ -9,7 +9,7 @@ import pytest
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TASK = TaskKey("medical", "train")

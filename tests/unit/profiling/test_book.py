@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
 

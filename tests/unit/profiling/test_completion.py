@@ -6,6 +6,7 @@ import pytest
 
 from aiops_provider.control.accelerator_offers import embedded_offers
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     Dataset,
     Etl,
@@ -14,7 +15,6 @@ from aiops_provider.domain.workload import (
     ModelCandidate,
     Serving,
     Sla,
-    TaskKey,
     Training,
 )
 from aiops_provider.profiling.accelerator import with_accelerator

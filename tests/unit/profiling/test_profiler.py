@@ -10,6 +10,7 @@ import pytest
 
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ComputeType, Quantity, ResourceRequest, Source
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     Cadence,
     Dataset,
@@ -19,7 +20,6 @@ from aiops_provider.domain.workload import (
     ModelCandidate,
     Serving,
     Sla,
-    TaskKey,
     Training,
 )
 from aiops_provider.profiling.estimate import Estimate

@@ -19,7 +19,8 @@ import pytest
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import Generic, TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.workload import Generic
 from aiops_provider.profiling.profiler import Profiler
 
 TRACES = Path(__file__).parents[4] / "shared/data/profiling/nfcore_memory"

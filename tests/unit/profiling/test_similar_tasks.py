@@ -9,7 +9,8 @@ import pytest
 
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import Source
-from aiops_provider.domain.workload import Generic, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import Generic
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.profiling.similar_tasks import LEAST_SHARE_OF_REQUEST, SimilarTasks
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiops_provider.domain.workload import Generic, TaskKey
+from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import Generic
 from aiops_provider.profiling.similarity import SimilarityIndex, features_of, words_of
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from aiops_provider import Dataset, Etl, Sla
 from aiops_provider.domain.profile import Source
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.profiling.own_history import OwnHistory
 from aiops_provider.profiling.priors import AnalyticPrior
 from aiops_provider.profiling.profiler import Profiler

@@ -119,7 +119,7 @@ _WRITER = """
 import sys
 from datetime import UTC, datetime
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store import Store
 store = Store.open(sys.argv[1])
 print("ready", flush=True)

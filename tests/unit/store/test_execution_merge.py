@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store.execution_merge import merge_executions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

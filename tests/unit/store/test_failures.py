@@ -12,8 +12,8 @@ from sqlalchemy.pool import QueuePool
 
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.errors import (
     AiopsError,
     DataError,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.telemetry.context import default_spool, worker_context
 
 _NAMES = ("INGEST_URL", "TOKEN", "SPOOL", "TASK", "CLUSTER", "PROVIDER", "REGION", "POOL")

@@ -13,7 +13,7 @@ import pytest
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.telemetry import report as report_module
 from aiops_provider.telemetry.report import flush, report, report_execution
 

@@ -46,8 +46,8 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.settings.schema import Settings
 from aiops_provider.web import create_app
 

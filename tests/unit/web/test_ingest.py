@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey, TaskRun
 from aiops_provider.web import body
 
 

@@ -11,8 +11,8 @@ from aiops_provider.cli.demo.outcome import Expectation
 from aiops_provider.cli.demo.partitions import deliveries
 from aiops_provider.cli.demo.scene import Run, Scene, expect
 from aiops_provider.domain.alarm import CauseKind, Response, ResponseAction, SuperAlarm
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TaskKey
 
 TITLE = "An incident of one provider is told once and answered; a broken task blames no cluster"
 

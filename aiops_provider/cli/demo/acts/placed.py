@@ -8,7 +8,7 @@ from aiops_provider.cli.demo.outcome import Expectation
 from aiops_provider.cli.demo.scene import Run, Scene, expect
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import Source, WorkloadProfile
-from aiops_provider.domain.workload import TaskKey
+from aiops_provider.domain.task import TaskKey
 
 TITLE = "Mode enforce: an unmodified DAG is profiled, placed, measured and learned from"
 

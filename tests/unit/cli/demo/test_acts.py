@@ -23,7 +23,7 @@ from aiops_provider.domain.alarm import (
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ from aiops_provider.domain.alarm import (
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.workload import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
