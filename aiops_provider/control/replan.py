@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.egress import egress_prices
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.plan import PlacementPlan, PlanStatus
+from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import DataError, PlanError
 
@@ -122,6 +122,7 @@ def checked_plan(
     *,
     unavailable: Collection[str] = frozenset(),
     now: datetime,
+    objective: Objective | None = None,
 ) -> PlacementPlan:
     """
     Make a plan and have it judged.
@@ -132,6 +133,7 @@ def checked_plan(
         profiles: What.
         unavailable: Names of clusters that must not be used.
         now: Time stamp of the plan.
+        objective: Instead of the settings' own.
 
     Returns:
         A sound plan, or one that says itself that the SLA level cannot be reached.
@@ -147,7 +149,7 @@ def checked_plan(
     made = plan_workloads(
         profiles,
         clusters,
-        settings.objective.to_domain(),
+        objective or settings.objective.to_domain(),
         now=now,
         unavailable=unavailable,
         egress=egress,
