@@ -136,7 +136,7 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
         wanted += f", at most {goal.budget_usd_per_hour:g} USD/h"
     return [
         ["wanted", wanted],
-        ["SLA weight placed", f"{made.sla_attainment:.2%}"],
+        ["SLA attained", f"{made.sla_attainment:.2%}"],
         ["cost", f"{made.cost_usd_per_hour:.4g} USD/h"],
         ["status", made.status.value],
         ["gap to the proven bound", f"{made.gap:.2%}"],

@@ -46,7 +46,7 @@ def show_front(
 def _view(found: PlanFront) -> Iterator[RenderableType]:
     yield table(
         "What more SLA costs",
-        ["SLA weight placed", "USD/h", "at least", "USD/h per further %", "groups left out"],
+        ["SLA attained", "USD/h", "at least", "USD/h per further %", "groups left out"],
         [
             [
                 f"{point.sla_attainment:.3%}",
@@ -57,7 +57,7 @@ def _view(found: PlanFront) -> Iterator[RenderableType]:
             ]
             for point in found.points
         ],
-        right=("SLA weight placed", "USD/h", "at least", "USD/h per further %", "groups left out"),
+        right=("SLA attained", "USD/h", "at least", "USD/h per further %", "groups left out"),
     )
     yield _bars(found)
     yield table(

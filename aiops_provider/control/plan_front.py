@@ -77,6 +77,7 @@ def front_of_installation(
     if not profiles:
         return None
     away = unavailable_clusters(store, installation.clusters, now)
+    measured = store.availability()
 
     def plan_for(objective: Objective) -> PlacementPlan:
         return checked_plan(
@@ -84,6 +85,7 @@ def front_of_installation(
             installation.clusters,
             profiles,
             unavailable=away,
+            measured=measured,
             now=now,
             objective=objective,
         )
