@@ -10,6 +10,7 @@ import typer
 
 from aiops_provider.cli.options import ConfigOption, open_installation, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table, working
+from aiops_provider.cli.plan_front import NO_TASK, show_front
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,6 +44,12 @@ def plan(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what limits the plan and what would help.")
     ] = False,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Show what more SLA would cost instead.")
+    ] = False,
+    points: Annotated[
+        int, typer.Option(min=2, max=100, help="Plans made for --pareto at most.")
+    ] = 12,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -52,6 +59,9 @@ def plan(
     from aiops_provider.control.plan_file import plan_file, plan_in_force
     from aiops_provider.domain.units import utc_now
 
+    if pareto:
+        show_front(workloads, points=points, config=config, output=output)
+        return
     if workloads is not None:
         settings = read_settings(config)
         with working(_SOLVING):
@@ -64,7 +74,7 @@ def plan(
         note(f"The latest attempt to plan failed at {shown.problem}")
     made = shown.plan
     if made is None:
-        note("There is no plan: no task is known yet. Run some, or name a file with --workloads.")
+        note(f"There is no plan: {NO_TASK}")
         emit(None, output=output, view=list)
         return
     emit(made, output=output, view=lambda: _view(made, explain=explain))
@@ -126,7 +136,7 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
         wanted += f", at most {goal.budget_usd_per_hour:g} USD/h"
     return [
         ["wanted", wanted],
-        ["SLA weight placed", f"{made.sla_attainment:.2%}"],
+        ["SLA attained", f"{made.sla_attainment:.2%}"],
         ["cost", f"{made.cost_usd_per_hour:.4g} USD/h"],
         ["status", made.status.value],
         ["gap to the proven bound", f"{made.gap:.2%}"],

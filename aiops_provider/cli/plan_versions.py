@@ -108,7 +108,7 @@ def _difference(found: PlanDifference) -> Iterator[RenderableType]:
     rows: list[list[object]] = [
         ["tasks that stay", str(found.unchanged)],
         ["cost", f"{found.cost_usd_per_hour:+.4g} USD/h"],
-        ["SLA weight placed", f"{found.sla_attainment:+.2%}"],
+        ["SLA attained", f"{found.sla_attainment:+.2%}"],
         ["gap to the proven bound", f"{found.gap:+.2%}"],
     ]
     if found.objective_changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import known_accelerator
+from aiops_provider.control.cluster_facts import least_round_trip_ms
 from aiops_provider.domain.workload import Serving, TaskDescription
 from aiops_provider.errors import DescriptionError
 
@@ -42,25 +43,3 @@ def _check_latency(serving: Serving, objective_ms: float, catalog: Catalog) -> N
             value=objective_ms,
             mend="Allow a region nearer to the users, or give the answer more time.",
         )
-
-
-def least_round_trip_ms(one: str, other: str, catalog: Catalog) -> float | None:
-    """
-    The shortest measured round trip between two regions of any providers; ``None`` is unknown.
-
-    Args:
-        one: A provider's name of a region.
-        other: Another; of the same region there is no round trip to speak of.
-        catalog: Knows the round trips.
-    """
-    if one == other:
-        return 0.0
-    places = catalog.round_trip_regions()
-    found = [
-        catalog.round_trip_ms(start, one, end, other)
-        for start, region in places
-        if region == one
-        for end, another in places
-        if another == other
-    ]
-    return min((each for each in found if each is not None), default=None)

@@ -13,6 +13,7 @@ from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.replan import checked_plan, planning_problem, replan
 from aiops_provider.control.task_file import read_task_list
 from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.domain.profile import WorkloadProfile
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -48,13 +49,30 @@ def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
         DescriptionError: The file cannot be used.
         PlanError: No plan was found in time.
     """
+    profiles = described_profiles(workloads, settings, now)
+    return ShownPlan(plan=checked_plan(settings, settings.cluster_specs, profiles, now=now))
+
+
+def described_profiles(
+    workloads: Path, settings: Settings, now: datetime
+) -> tuple[WorkloadProfile, ...]:
+    """
+    Profiles of described tasks, from what is said about them alone.
+
+    Args:
+        workloads: YAML, a list of task descriptions, each with ``task: namespace/name``.
+        settings: Of the profiling, and the clusters whose accelerators are weighed.
+        now: Time stamp of the profiles.
+
+    Raises:
+        DescriptionError: The file cannot be used.
+    """
     profiler = new_profiler(settings.profiling)
     advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)
-    profiles = [
+    return tuple(
         advisor.advise(profiler.predict(task, description, now=now), description)
         for task, description in read_task_list(workloads)
-    ]
-    return ShownPlan(plan=checked_plan(settings, settings.cluster_specs, profiles, now=now))
+    )
 
 
 def plan_in_force(installation: Installation, now: datetime) -> ShownPlan:

@@ -13,10 +13,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.cluster_facts import clusters_with_facts
 from aiops_provider.control.egress import egress_prices
 from aiops_provider.control.out_of_use import clusters_out_of_use
-from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.plan import PlacementPlan, PlanStatus
+from aiops_provider.domain.cluster import Availability, ClusterSpec
+from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import DataError, PlanError
 
@@ -54,10 +55,13 @@ def replan(installation: Installation, now: datetime, reason: str) -> PlacementP
         return old
     away = unavailable_clusters(store, installation.clusters, now)
     settings, clusters = installation.settings, installation.clusters
+    measured = store.availability()
     new: PlacementPlan | None = None
     problem = ""
     try:
-        new = checked_plan(settings, clusters, profiles, unavailable=away, now=now)
+        new = checked_plan(
+            settings, clusters, profiles, unavailable=away, measured=measured, now=now
+        )
     except (PlanError, DataError) as error:
         problem = str(error)
     if new is not None and new.status is PlanStatus.INFEASIBLE:
@@ -69,7 +73,7 @@ def replan(installation: Installation, now: datetime, reason: str) -> PlacementP
         return old
     if store.get_state(_PROBLEM) is not None:
         store.set_state(_PROBLEM, None)
-    why = why_switch(new, old, profiles, settings, unavailable=away)
+    why = why_switch(new, old, profiles, settings, unavailable=away, measured=measured)
     if why is None:
         log.info("The plan in force stays (%s): nothing to gain", reason)
         return old
@@ -121,7 +125,9 @@ def checked_plan(
     profiles: Sequence[WorkloadProfile],
     *,
     unavailable: Collection[str] = frozenset(),
+    measured: Mapping[str, Availability] | None = None,
     now: datetime,
+    objective: Objective | None = None,
 ) -> PlacementPlan:
     """
     Make a plan and have it judged.
@@ -131,7 +137,9 @@ def checked_plan(
         clusters: Where.
         profiles: What.
         unavailable: Names of clusters that must not be used.
+        measured: How often clusters can be used, by name, where it was measured.
         now: Time stamp of the plan.
+        objective: Instead of the settings' own.
 
     Returns:
         A sound plan, or one that says itself that the SLA level cannot be reached.
@@ -143,11 +151,12 @@ def checked_plan(
     from aiops_provider.placement.feasibility import check_plan
     from aiops_provider.placement.workloads import plan_workloads
 
+    clusters = clusters_with_facts(clusters, profiles, settings.open_catalog, measured or {})
     egress = egress_prices(settings, clusters)
     made = plan_workloads(
         profiles,
         clusters,
-        settings.objective.to_domain(),
+        objective or settings.objective.to_domain(),
         now=now,
         unavailable=unavailable,
         egress=egress,
@@ -170,6 +179,7 @@ def why_switch(
     settings: Settings,
     *,
     unavailable: Collection[str] = frozenset(),
+    measured: Mapping[str, Availability] | None = None,
 ) -> str | None:
     """
     Why the new plan should take over, one sentence; ``None`` when the old one should stay.
@@ -180,17 +190,19 @@ def why_switch(
         profiles: Of today; the old plan is judged by them.
         settings: Clusters of today, and what switching costs.
         unavailable: Names of clusters that must not be used.
+        measured: How often clusters can be used, by name, where it was measured.
     """
     from aiops_provider.placement.feasibility import check_plan
     from aiops_provider.placement.improvement import better_plan, refresh_plan
 
-    clusters = settings.cluster_specs
+    clusters: Sequence[ClusterSpec] = settings.cluster_specs
     if old is None:
         return "there was none"
     planned = {task for group in old.groups for task in group.tasks}
     missing = sorted({profile.task for profile in profiles} - planned)
     if missing:
         return f"{len(missing)} tasks are new, such as {missing[0]}"
+    clusters = clusters_with_facts(clusters, profiles, settings.open_catalog, measured or {})
     egress = egress_prices(settings, clusters)
     stay = refresh_plan(old, profiles, clusters, egress=egress)
     broken = check_plan(stay, clusters, unavailable, egress=egress)

@@ -123,6 +123,20 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """
+    How often a cluster can be used.
+
+    Attributes:
+        share: Of the time, in (0, 1].
+        observations: Probes behind it; 0: somebody said so.
+    """
+
+    share: float
+    observations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """
     A cluster as configured.
@@ -134,6 +148,8 @@ class ClusterSpec:
         region: The provider's name of the region.
         pools: Its machines, at least one.
         options: What only its kind understands.
+        availability: How often it can be used; ``None``: not known, and counted as always.
+        round_trip_ms: To regions of users and back, as far as known and asked for.
     """
 
     name: str
@@ -142,6 +158,8 @@ class ClusterSpec:
     region: str
     pools: tuple[Pool, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    availability: Availability | None = None
+    round_trip_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def stands_in(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.task import TaskKey, TaskRun
 
 
@@ -24,15 +25,22 @@ class Objective:
     """
     What the plan is for.
 
+    The SLA of a plan is the SLA-weighted share of the demand that is placed and keeps its promises
+    there: ends before its deadline, answers within its latency objective, on a cluster that can be
+    used at the time.
+
     Attributes:
         maximize_sla: True: most SLA within capacity and budget. False: least cost at ``sla``.
         budget_usd_per_hour: Upper limit of the mean spend, or ``None``.
-        sla: Share of the weighted demand that must be placed when cost is minimised.
+        sla: Share of the weighted demand that must keep its promises when cost is minimised.
+        every_workload: A workload counts only where each member of its group keeps its own promise
+            as often as it says, and then counts wholly.
     """
 
     maximize_sla: bool = True
     budget_usd_per_hour: float | None = None
     sla: float = 0.99
+    every_workload: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +64,7 @@ class WorkloadGroup:
         data_region: Region of the members' data, or ``None``.
         pinned_cluster: Set when the user pinned the members.
         data_gib_per_hour: Data moved from ``data_region`` per hour.
-        tightest_deadline_s: Smallest deadline of a member, or ``None``.
-        duration_p95_s: Longest p95 duration of a member.
+        promises: Of the members that something was promised about.
     """
 
     name: str
@@ -75,8 +82,7 @@ class WorkloadGroup:
     data_region: str | None = None
     pinned_cluster: str | None = None
     data_gib_per_hour: float = 0.0
-    tightest_deadline_s: float | None = None
-    duration_p95_s: float = 0.0
+    promises: tuple[Promise, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ class PlacementPlan:
         gap: Relative distance of value and bound; judge a plan by this, not by its status.
         status: Optimal when the gap is within tolerance.
         cost_usd_per_hour: Mean spend.
-        sla_attainment: SLA-weighted share of the demand that is placed.
+        sla_attainment: SLA-weighted share of the demand that is placed and keeps its promises.
         shadow_prices: USD that one more core-hour of a cluster would be worth, by cluster.
         unplaced: Share of each group that found no place, by group.
         solver: Which solver.

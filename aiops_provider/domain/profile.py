@@ -175,6 +175,9 @@ class WorkloadProfile:
     model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``, and
     ``accelerator_pace`` the time that other models take for its work, as a multiple. ``cpu_family`` is
     compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
+
+    Serving: ``latency_ms`` is the time to answer without the way to the user; ``user_regions`` and
+    ``latency_objective_ms`` are what its description says, the latter at ``sla_attainment``.
     """
 
     task: TaskKey
@@ -201,6 +204,8 @@ class WorkloadProfile:
     sla_attainment: float = 0.99
     sla_weight: float = 1.0
     deadline_s: float | None = None
+    latency_objective_ms: float | None = None
+    user_regions: tuple[str, ...] = ()
     allowed_regions: tuple[str, ...] = ()
     allowed_providers: tuple[str, ...] = ()
     data_region: str | None = None

@@ -41,7 +41,7 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
     gains = lagrangian.gains(prices)
     room = _Room(lagrangian)
     best = gains.max(axis=1, initial=-np.inf)
-    worth = lagrangian.worth
+    worth, kept = lagrangian.worth, lagrangian.columns.kept
     dear = (prices.level * worth - best) / np.maximum(worth, 1e-300)
     missing = 1.0 if lagrangian.target.level is None else lagrangian.target.level
     placed: list[tuple[int, int, float]] = []
@@ -51,7 +51,7 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
         wanted = min(1.0, missing / worth[group]) if worth[group] > 0 else 1.0
         for pool, share in _choose(room, group, gains[group], wanted):
             placed.append((group, pool, share))
-            missing -= share * worth[group]
+            missing -= share * worth[group] * float(kept[group, pool])
     groups, pools, shares = zip(*placed, strict=True) if placed else ((), (), ())
     return (
         np.array(groups, dtype=np.intp),

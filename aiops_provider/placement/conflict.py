@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.model import Goal, Question
 from aiops_provider.placement.problem import PlacementProblem
+
+_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,22 @@ def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -
         reasons = problem.refusals[name]
         why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
         words.append(f"where {name} can run ({why or 'there is no cluster'})")
-    return words
+    return [*words, *_broken_promises(problem, objective)]
+
+
+def _broken_promises(problem: PlacementProblem, objective: Objective) -> Iterator[str]:
+    """The groups that keep too little of their promises even where they keep most."""
+    if problem.placeable >= objective.sla - 1e-9:
+        return
+    missed = []
+    for group, own in zip(problem.groups, problem.options_of, strict=True):
+        best = max((problem.options[i].kept for i in own), default=1.0)
+        if best < 1.0:
+            missed.append((-group.sla_weight * (1.0 - best), group.name, best))
+    for _, name, best in sorted(missed)[:_LISTED]:
+        yield f"that {name} keeps its promises {best:.3%} of the time at best"
+    if len(missed) > _LISTED:
+        yield f"the same of {len(missed) - _LISTED} more groups"
 
 
 def _ways_out(

@@ -204,7 +204,7 @@ def _near(lagrangian: Lagrangian, plans: list[_Plan], bound: float, gap: float) 
 def _rank(lagrangian: Lagrangian, plan: _Plan) -> tuple[float, float]:
     """Lower is better: what is missed of the level, then the spend; or less what is placed."""
     groups, pools, shares = plan
-    placed = float((lagrangian.worth[groups] * shares).sum())
+    placed = float((lagrangian.worth_of(groups, pools) * shares).sum())
     level = lagrangian.target.level
     if level is None:
         return 0.0, -placed

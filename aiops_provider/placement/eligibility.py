@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 
 
@@ -106,3 +107,15 @@ def accelerators_offered(machine: Capacity, request: ResourceRequest) -> int:
     (2, 0)
     """
     return machine.suited_accelerators(request)
+
+
+def accelerator_taken(request: ResourceRequest, pool: Pool) -> str:
+    """The model that a request gets on a pool that suits it: its own, or what is there most often."""
+    if request.accelerator is not None:
+        return request.accelerator
+    offered = accelerators_offered(pool.machine, request)
+    return min(
+        model
+        for model in pool.machine.accelerators
+        if accelerators_offered(pool.machine, replace(request, accelerator=model)) == offered
+    )

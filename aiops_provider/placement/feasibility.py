@@ -47,7 +47,7 @@ def check_plan(
         *_splits(placed),
         *_capacity(placed),
         *false_costs(plan, placed, egress or {}),
-        *false_promises(plan),
+        *false_promises(plan, placed),
     ]
     return tuple(found)
 
@@ -234,9 +234,7 @@ def _resources(pool: Pool, lines: Iterable[PlacedShare]) -> Iterator[tuple[str, 
         demands["cores"].append((share, line.group.cores_by_slot))
         demands["memory_gib"].append((share, line.group.memory_gib_by_slot))
         if need.accelerators:
-            demands[need.accelerator or _most(pool)].append(
-                (share, line.group.accelerators_by_slot)
-            )
+            demands[line.accelerator].append((share, line.group.accelerators_by_slot))
     machine = {
         "cores": pool.machine.cores,
         "memory_gib": pool.machine.memory_gib,
@@ -244,12 +242,6 @@ def _resources(pool: Pool, lines: Iterable[PlacedShare]) -> Iterator[tuple[str, 
     }
     for resource, series in demands.items():
         yield resource, machine.get(resource, 0), series
-
-
-def _most(pool: Pool) -> str:
-    """The model of which a machine has most; what a task gets that names none."""
-    ranked = sorted(pool.machine.accelerators.items(), key=lambda item: (-item[1], item[0]))
-    return ranked[0][0] if ranked else "accelerators"
 
 
 def _busiest(demands: _Demands) -> tuple[Fraction, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from aiops_provider.domain.plan import PlacementPlan
+from aiops_provider.domain.promise import Promise
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation
 
 
@@ -90,22 +91,23 @@ def _egress(line: PlacedShare, egress: Mapping[str, Mapping[str, float]]) -> Fra
     return Fraction(price) * Fraction(line.group.data_gib_per_hour) * Fraction(line.given.share)
 
 
-def false_promises(plan: PlacementPlan) -> Iterator[Violation]:
-    """An SLA that is not what is placed or not what was asked for, and an impossible bound."""
+def false_promises(plan: PlacementPlan, placed: Sequence[PlacedShare]) -> Iterator[Violation]:
+    """An SLA that is not what is kept or not what was asked for, and an impossible bound."""
     weight = sum((Fraction(group.sla_weight) for group in plan.groups), Fraction(0))
-    weights = {group.name: Fraction(group.sla_weight) for group in plan.groups}
-    placed = sum(
-        (Fraction(g.share) * weights.get(g.group, Fraction(0)) for g in plan.assignments),
-        Fraction(0),
+    each = plan.objective.every_workload
+    kept = sum(
+        (Fraction(line.given.share) * _kept_weight(line, each) for line in placed), Fraction(0)
     )
-    attained = placed / weight if weight else Fraction(1)
+    attained = kept / weight if weight else Fraction(1)
+    if each:
+        yield from _broken_promises(placed)
     if abs(attained - Fraction(plan.sla_attainment)) > 10 * TOLERANCE:
         yield Violation(
             kind="sla",
             subject="plan",
             limit=float(attained),
             value=plan.sla_attainment,
-            sentence=f"The plan places {float(attained):.4%} of the SLA weight, "
+            sentence=f"The plan keeps {float(attained):.4%} of the SLA weight, "
             f"it says {plan.sla_attainment:.4%}.",
         )
     level = plan.objective.sla
@@ -115,10 +117,46 @@ def false_promises(plan: PlacementPlan) -> Iterator[Violation]:
             subject="plan",
             limit=level,
             value=float(attained),
-            sentence=f"The plan places {float(attained):.4%} of the SLA weight; "
+            sentence=f"The plan keeps {float(attained):.4%} of the SLA weight; "
             f"{level:.4%} were asked for.",
         )
     yield from _bound(plan, attained)
+
+
+def _kept_weight(line: PlacedShare, each: bool) -> Fraction:
+    """SLA weight that keeps its promises there: member by member, then as long as it can be used."""
+    whole = Fraction(line.group.sla_weight)
+    if each:
+        return whole
+    unpromised = whole - sum((Fraction(p.weight) for p in line.group.promises), Fraction(0))
+    kept = sum((Fraction(p.weight) * _kept(p, line) for p in line.group.promises), unpromised)
+    return kept * _available(line)
+
+
+def _broken_promises(placed: Sequence[PlacedShare]) -> Iterator[Violation]:
+    for line in placed:
+        asked = [(p.attainment, _kept(p, line) * _available(line)) for p in line.group.promises]
+        asked.append((line.group.sla_attainment, _available(line)))
+        for wanted, kept in asked:
+            if kept < Fraction(wanted) - TOLERANCE:
+                yield Violation(
+                    kind="promise",
+                    subject=line.group.name,
+                    limit=wanted,
+                    value=float(kept),
+                    sentence=f"A promise of {line.group.name} is kept {float(kept):.4%} of the time "
+                    f"on {line.where}; {wanted:.4%} were promised.",
+                )
+
+
+def _kept(promise: Promise, line: PlacedShare) -> Fraction:
+    model = line.accelerator if line.group.request.accelerators else None
+    return Fraction(promise.kept(model, line.cluster.round_trip_ms))
+
+
+def _available(line: PlacedShare) -> Fraction:
+    known = line.cluster.availability
+    return Fraction(1) if known is None else Fraction(known.share)
 
 
 def _bound(plan: PlacementPlan, attained: Fraction) -> Iterator[Violation]:

@@ -49,12 +49,11 @@ def unplaced_shares(problem: PlacementProblem, shares: Sequence[float]) -> dict[
 
 
 def attained(problem: PlacementProblem, shares: Sequence[float]) -> float:
-    """SLA-weighted share of the demand that is placed; 1 if there is none."""
+    """SLA-weighted share of the demand that is placed and keeps its promises; 1 if there is none."""
     if not problem.weight:
         return 1.0
     placed = (
-        problem.groups[option.group].sla_weight * share
-        for option, share in zip(problem.options, shares, strict=True)
+        problem.worth(option) * share for option, share in zip(problem.options, shares, strict=True)
     )
     return min(1.0, math.fsum(placed) / problem.weight)
 

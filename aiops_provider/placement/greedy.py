@@ -38,7 +38,7 @@ def greedy_shares(
         for index, share in _choose(problem, room, number, min(1.0, missing / weight)):
             room.take(index, share)
             shares[index] += share
-            missing -= share * weight
+            missing -= share * problem.worth(problem.options[index])
     return tuple(shares)
 
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import Assignment, PlacementPlan, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.cost import EgressPrices, group_cost_usd_per_hour
 from aiops_provider.placement.multiplexing import make_group
+from aiops_provider.placement.promises import kept_share
 
 # A thousandth of the SLA weight: below it, forecasts differ more from one day to the next.
 MEANINGFUL_ATTAINMENT = 0.001
@@ -58,7 +59,7 @@ def refresh_plan(
     Args:
         plan: In force.
         profiles: Of today; tasks that are gone leave their group, new ones stand unplaced.
-        clusters: Of today; an assignment to a pool that is gone keeps its old cost.
+        clusters: Of today; an assignment to a pool that is gone keeps its old cost and no promise.
         egress: USD per GiB by region of the data, then region of the cluster, where known.
 
     Returns:
@@ -68,14 +69,19 @@ def refresh_plan(
     groups = _groups(plan, by_task)
     shares: dict[str, float] = {}
     assignments = []
+    pools = {(c.name, pool.name): (c, pool) for c in clusters for pool in c.pools}
+    kept = 0.0
     for given in plan.assignments:
         group = groups.get(given.group)
         if group is not None:
-            assignments.append(_repriced(given, group, clusters, egress or {}))
+            place = pools.get((given.cluster, given.pool))
+            assignments.append(_repriced(given, group, place, egress or {}))
             shares[given.group] = shares.get(given.group, 0.0) + given.share
+            if place is not None and place[1].machine.fits(group.request):
+                share = 1.0 if plan.objective.every_workload else kept_share(group, *place)
+                kept += group.sla_weight * given.share * share
     weight = math.fsum(group.sla_weight for group in groups.values())
-    placed = math.fsum(groups[name].sla_weight * share for name, share in shares.items())
-    attainment = min(1.0, placed / weight) if weight else 1.0
+    attainment = min(1.0, kept / weight) if weight else 1.0
     cost = math.fsum(given.cost_usd_per_hour for given in assignments)
     value = attainment if plan.objective.maximize_sla else cost
     left = {name: 1.0 - shares.get(name, 0.0) for name in groups}
@@ -117,6 +123,7 @@ def _limits(profile: WorkloadProfile) -> tuple[object, ...]:
         frozenset(profile.allowed_providers),
         profile.data_region,
         profile.pinned_cluster,
+        frozenset(profile.user_regions),
         profile.request.accelerator,
         profile.request.accelerators > 0,
     )
@@ -125,13 +132,10 @@ def _limits(profile: WorkloadProfile) -> tuple[object, ...]:
 def _repriced(
     given: Assignment,
     group: WorkloadGroup,
-    clusters: Sequence[ClusterSpec],
+    place: tuple[ClusterSpec, Pool] | None,
     egress: EgressPrices,
 ) -> Assignment:
-    for cluster in clusters:
-        for pool in cluster.pools:
-            here = (cluster.name, pool.name) == (given.cluster, given.pool)
-            if here and pool.machine.fits(group.request):
-                cost = group_cost_usd_per_hour(group, cluster, pool, egress)
-                return replace(given, cost_usd_per_hour=cost * given.share)
-    return given
+    if place is None or not place[1].machine.fits(group.request):
+        return given
+    cost = group_cost_usd_per_hour(group, *place, egress)
+    return replace(given, cost_usd_per_hour=cost * given.share)

@@ -77,7 +77,7 @@ class _Block:
     cost: NDArray[np.float32]
     forbidden: NDArray[np.bool_]
     scale: NDArray[np.float32]
-    worth: NDArray[np.float32]
+    worth: NDArray[np.float32]  # by group and pool, as promises are not kept alike everywhere
 
 
 class Lagrangian:
@@ -130,8 +130,13 @@ class Lagrangian:
             cost=np.where(np.isfinite(cost), cost, 0.0).astype(np.float32),
             forbidden=~np.isfinite(cost),
             scale=self.scale[own].astype(np.float32),
-            worth=self.worth[own].astype(np.float32),
+            worth=(self.worth[own][:, None] * columns.kept[np.ix_(own, pools)]).astype(np.float32),
         )
+
+    def worth_of(self, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> NDArray[np.float64]:
+        """SLA weight that keeps its promises, as a share of all, by option."""
+        worth: NDArray[np.float64] = self.worth[groups] * self.columns.kept[groups, pools]
+        return worth
 
     def ascend(
         self,
@@ -207,7 +212,8 @@ class Lagrangian:
             own[block.forbidden] = np.inf
             for resource, rows in enumerate(columns.limit_of[kind]):
                 own += columns.demand[resource, block.groups] @ per_unit[rows[block.pools]].T
-            own = prices.level * self.worth[block.groups][:, None] - own
+            kept = columns.kept[np.ix_(block.groups, block.pools)]
+            own = prices.level * self.worth[block.groups][:, None] * kept - own
             gain[np.ix_(block.groups, block.pools)] = own
         return gain
 
@@ -298,7 +304,7 @@ class Lagrangian:
             gain = block.cost * -dear
             for demand, rows in zip(block.demand, block.rows, strict=True):
                 gain -= demand @ per_unit[rows].T
-            gain += level * block.worth[:, None]
+            gain += level * block.worth
             gain /= block.scale[:, None]
             gain[block.forbidden] = -np.inf
             most = gain.max(axis=1, initial=0.0)
@@ -309,7 +315,7 @@ class Lagrangian:
             value += float(((most + temperature * np.log(total)) * block.scale).sum(dtype=float))
             gain /= total[:, None]
             spend += float((gain * block.cost).sum(dtype=float))
-            placed += float((gain.sum(axis=1) * block.worth).sum(dtype=float))
+            placed += float((gain * block.worth).sum(dtype=float))
             for demand, rows in zip(block.demand, block.rows, strict=True):
                 np.add.at(used, rows, gain.T @ demand)
         gradient = np.zeros(len(vector))

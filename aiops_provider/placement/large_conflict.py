@@ -52,6 +52,8 @@ def explain_large(
         rewrite: The problem with the pins, regions and providers of these groups ignored.
         time_limit_s: For all questions; with less time the set may be larger than needed.
     """
+    import numpy as np
+
     questions = _Questions(columns, objective, rewrite, time.perf_counter() + time_limit_s)
     kept = questions.irreducible()
     words = [f"objective.sla = {objective.sla:g}"]
@@ -61,6 +63,10 @@ def explain_large(
         words.append(f"the capacity of {', '.join(sorted(kept.clusters))}")
     if kept.rules or columns.placeable < objective.sla - _REACHED:
         words.append("where groups may run (their pins, regions, providers and machine sizes)")
+    best = np.where(np.isfinite(columns.cost), columns.kept, -np.inf).max(axis=1, initial=-np.inf)
+    missed = int(((best < 1.0) & np.isfinite(best)).sum())
+    if missed and columns.placeable < objective.sla - _REACHED:
+        words.append(f"that {missed} groups do not always keep their promises wherever they run")
     return (
         f"No plan places {objective.sla * 100:g} % of the SLA-weighted demand; these limits "
         f"conflict: {'; '.join(words)}.",
@@ -159,7 +165,8 @@ class _Questions:
 
     def _placed(self, columns: ProblemColumns, found: Placed) -> float:
         whole = float(columns.weight.sum())
-        return float((columns.weight[found.groups] * found.shares).sum()) / whole
+        kept = columns.weight[found.groups] * columns.kept[found.groups, found.pools]
+        return float((kept * found.shares).sum()) / whole
 
     def _left_s(self) -> float:
         return max(0.0, self._deadline - time.perf_counter())

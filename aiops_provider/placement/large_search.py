@@ -151,6 +151,7 @@ def _as_problem(
                 cost_usd_per_hour=float(columns.cost[group, pool]),
                 holds_whole=bool(columns.whole[group, pool]),
                 far=bool(columns.far[group, pool]),
+                kept=float(columns.kept[group, pool]),
             )
         )
     problem = PlacementProblem(

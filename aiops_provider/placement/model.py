@@ -148,7 +148,7 @@ def _objective(problem: PlacementProblem, model: Model, goal: Goal) -> Any:
 
 def _placed(problem: PlacementProblem, model: Model) -> list[tuple[Any, float]]:
     return [
-        (share, problem.groups[option.group].sla_weight)
+        (share, problem.worth(option))
         for share, option in zip(model.shares, problem.options, strict=True)
     ]
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadProfile
+from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK
 from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
@@ -138,10 +139,7 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         data_region=first.data_region,
         pinned_cluster=first.pinned_cluster,
         data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
-        tightest_deadline_s=min(
-            (p.deadline_s for p in members if p.deadline_s is not None), default=None
-        ),
-        duration_p95_s=max(profile.duration_s.p95 for profile in members),
+        promises=tuple(_promise(profile) for profile in members if _promises(profile)),
     )
 
 
@@ -173,6 +171,7 @@ def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[ob
         tuple(sorted(set(profile.allowed_providers))),
         profile.data_region or "",
         profile.pinned_cluster or "",
+        tuple(sorted(set(profile.user_regions))),
         tuple(holding),
     )
 
@@ -273,6 +272,29 @@ def _data_gib_per_hour(profile: WorkloadProfile) -> float:
         return 0.0
     starts = starts_by_hour(profile)
     return profile.input_gib * math.fsum(starts) / len(starts)
+
+
+def _promises(profile: WorkloadProfile) -> bool:
+    return profile.deadline_s is not None or profile.latency_objective_ms is not None
+
+
+def _promise(profile: WorkloadProfile) -> Promise:
+    answers = profile.latency_ms
+    return Promise(
+        weight=profile.sla_weight,
+        attainment=profile.sla_attainment,
+        deadline_s=profile.deadline_s,
+        duration_s=_quantiles(profile.duration_s),
+        pace=dict(profile.accelerator_pace),
+        latency_objective_ms=profile.latency_objective_ms,
+        latency_ms=None if answers is None else _quantiles(answers),
+        user_regions=profile.user_regions,
+        samples=profile.duration_s.sample_count,
+    )
+
+
+def _quantiles(figure: Quantity) -> tuple[float, float, float]:
+    return figure.p50, figure.p80, figure.p95
 
 
 def _name(members: Sequence[WorkloadProfile]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
@@ -71,13 +72,18 @@ def plan_placement(
     """
     clock = Clock(time_limit_s)
     inputs = (tuple(groups), tuple(clusters))
-    columns = _columns_if_large(*inputs, unavailable=unavailable, egress=egress)
+    rules: dict[str, Any] = {
+        "unavailable": unavailable,
+        "egress": egress,
+        "every_workload": objective.every_workload,
+    }
+    columns = _columns_if_large(*inputs, rules)
     if columns is not None:
         large = search_large(columns, objective, clock, gap_tolerance)
         if not large.outcome.feasible:
 
             def rewrite_columns(freed: Collection[str]) -> ProblemColumns:
-                return make_columns(*inputs, unavailable=unavailable, egress=egress, freed=freed)
+                return make_columns(*inputs, **rules, freed=freed)
 
             large.outcome.lines += explain_large(
                 columns,
@@ -95,14 +101,14 @@ def plan_placement(
             solve_s=clock.elapsed_s,
             now=now,
         )
-    problem = make_problem(*inputs, unavailable=unavailable, egress=egress)
+    problem = make_problem(*inputs, **rules)
     search = BindingSearch(problem)
     find = most_sla if objective.maximize_sla else least_cost
     outcome = find(search, objective, clock, gap_tolerance)
     if not outcome.feasible:
 
         def rewrite(freed: Collection[str]) -> PlacementProblem:
-            return make_problem(*inputs, unavailable=unavailable, egress=egress, freed=freed)
+            return make_problem(*inputs, **rules, freed=freed)
 
         outcome.lines += explain_infeasible(
             problem,
@@ -126,14 +132,12 @@ def plan_placement(
 def _columns_if_large(
     groups: Sequence[WorkloadGroup],
     clusters: Sequence[ClusterSpec],
-    *,
-    unavailable: Collection[str],
-    egress: EgressPrices | None,
+    rules: Mapping[str, Any],
 ) -> ProblemColumns | None:
     pools = sum(len(cluster.pools) for cluster in clusters)
     if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
         return None
-    columns = make_columns(groups, clusters, unavailable=unavailable, egress=egress)
+    columns = make_columns(groups, clusters, **rules)
     return columns if columns.options > MOST_OPTIONS_AT_ONCE else None
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
-from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.placement.cost import (
     EgressPrices,
     egress_usd_per_gib,
@@ -22,10 +21,12 @@ from aiops_provider.placement.cost import (
     mean_and_peak_machines,
 )
 from aiops_provider.placement.eligibility import (
+    accelerator_taken,
     accelerators_offered,
     machine_against,
     rule_against,
 )
+from aiops_provider.placement.promises import accelerator_of, kept_share, promise_against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Option:
         holds_whole: One machine of the pool holds the whole group at its peak, so that splitting
             the group between this pool and another would break up a reservation for nothing.
         far: The group's data would have to move at a price that nobody gave.
+        kept: Share of the group's SLA weight that keeps its promises there.
     """
 
     group: int
@@ -49,6 +51,7 @@ class Option:
     cost_usd_per_hour: float
     holds_whole: bool
     far: bool
+    kept: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +120,24 @@ class PlacementProblem:
 
     @property
     def placeable(self) -> float:
-        """Share of the weight that has an option at all; 1 if there is no group."""
+        """SLA that there would be if each group had its best option; 1 if there is no group."""
         if not self.weight:
             return 1.0
-        held = (g.sla_weight for g, own in zip(self.groups, self.options_of, strict=True) if own)
+        held = (
+            group.sla_weight * max(self.options[i].kept for i in own)
+            for group, own in zip(self.groups, self.options_of, strict=True)
+            if own
+        )
         return math.fsum(held) / self.weight
+
+    @property
+    def alike(self) -> bool:
+        """Whether promises are kept equally wherever a group can go, so that they decide nothing."""
+        return all(len({self.options[i].kept for i in own}) <= 1 for own in self.options_of)
+
+    def worth(self, option: Option) -> float:
+        """SLA weight of an option's group that keeps its promises there."""
+        return self.groups[option.group].sla_weight * option.kept
 
 
 def make_problem(
@@ -131,6 +147,7 @@ def make_problem(
     unavailable: Collection[str] = frozenset(),
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
+    every_workload: bool = False,
 ) -> PlacementProblem:
     """
     Write the problem down.
@@ -141,6 +158,8 @@ def make_problem(
         unavailable: Names of clusters that must not be used.
         egress: Prices of data that leaves its region, where they are known.
         freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+        every_workload: Only pools where each member keeps its own promise are options, and there a
+            group counts wholly.
     """
     ordered_groups = tuple(sorted(groups, key=lambda group: group.name))
     ordered_clusters = tuple(sorted(clusters, key=lambda cluster: cluster.name))
@@ -150,11 +169,17 @@ def make_problem(
     sizes = _Sizes()
     for index, group in enumerate(ordered_groups):
         refusals[group.name] = refusals_of(
-            group, ordered_clusters, unavailable=unavailable, freed=group.name in freed
+            group,
+            ordered_clusters,
+            unavailable=unavailable,
+            freed=group.name in freed,
+            every_workload=every_workload,
         )
         for cluster in usable:
             if cluster.name not in refusals[group.name]:
-                options += _options(index, group, cluster, egress or {}, sizes)
+                options += _options(
+                    index, group, cluster, egress or {}, sizes, every_workload=every_workload
+                )
     options_of = _by_group(options, len(ordered_groups))
     return PlacementProblem(
         groups=ordered_groups,
@@ -180,6 +205,7 @@ def refusals_of(
     *,
     unavailable: Collection[str],
     freed: bool,
+    every_workload: bool = False,
 ) -> dict[str, str]:
     """
     Why a cluster is no option for a group, by its name.
@@ -189,6 +215,7 @@ def refusals_of(
         clusters: All of them.
         unavailable: Names of those that must not be used.
         freed: Whether the group's pin, regions and providers are ignored.
+        every_workload: Whether each member must keep its own promise.
     """
     reasons = {}
     for cluster in clusters:
@@ -196,9 +223,20 @@ def refusals_of(
         reason = rule or machine_against(group.request, cluster)
         if reason is None and cluster.name in unavailable:
             reason = "it is unavailable"
+        if reason is None and every_workload:
+            reason = _no_pool_keeps(group, cluster)
         if reason is not None:
             reasons[cluster.name] = reason
     return reasons
+
+
+def _no_pool_keeps(group: WorkloadGroup, cluster: ClusterSpec) -> str | None:
+    reason = None
+    for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
+        reason = promise_against(group, accelerator_of(group, pool), cluster)
+        if reason is None:
+            return None
+    return reason
 
 
 class _Sizes:
@@ -217,9 +255,20 @@ class _Sizes:
 
 
 def _options(
-    index: int, group: WorkloadGroup, cluster: ClusterSpec, egress: EgressPrices, sizes: _Sizes
+    index: int,
+    group: WorkloadGroup,
+    cluster: ClusterSpec,
+    egress: EgressPrices,
+    sizes: _Sizes,
+    *,
+    every_workload: bool,
 ) -> Iterable[Option]:
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
+        if (
+            every_workload
+            and promise_against(group, accelerator_of(group, pool), cluster) is not None
+        ):
+            continue
         mean, peak = sizes.mean_and_peak(index, group, pool)
         yield Option(
             group=index,
@@ -230,6 +279,7 @@ def _options(
             ),
             holds_whole=peak <= 1.0,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,
+            kept=1.0 if every_workload else kept_share(group, cluster, pool),
         )
 
 
@@ -295,18 +345,6 @@ def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
     for model in sorted(machine.accelerators):
         limits[model] = (float(whole.accelerators[model]), float(machine.accelerators[model]))
     return limits
-
-
-def accelerator_taken(request: ResourceRequest, pool: Pool) -> str:
-    """The model that a request gets on a pool that suits it: its own, or what is there most often."""
-    if request.accelerator is not None:
-        return request.accelerator
-    offered = accelerators_offered(pool.machine, request)
-    return min(
-        model
-        for model in pool.machine.accelerators
-        if accelerators_offered(pool.machine, replace(request, accelerator=model)) == offered
-    )
 
 
 def at(series: Sequence[float], slot: int) -> float:

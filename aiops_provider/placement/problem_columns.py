@@ -8,7 +8,7 @@ options: 0.1 GB here, 4 GB as objects. Slots in which every group needs the same
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,18 @@ from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
-from aiops_provider.placement.eligibility import accelerators_offered, rule_against
-from aiops_provider.placement.problem import accelerator_taken, refusals_of
+from aiops_provider.placement.eligibility import (
+    accelerator_taken,
+    accelerators_offered,
+    rule_against,
+)
+from aiops_provider.placement.problem import refusals_of
+from aiops_provider.placement.promises import (
+    accelerator_of,
+    available_share,
+    promise_against,
+    promised_share,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +51,7 @@ class ProblemColumns:
         weight: SLA weight, by group.
         cost: USD per hour of the whole group, by group and pool; infinite where it cannot run.
         whole: Whether one machine holds the whole group, by group and pool.
+        kept: Share of the group's SLA weight that keeps its promises, by group and pool.
         far: Whether its data would move at a price that nobody gave, by group and pool.
         demand: By resource (cores, GiB, accelerators), group and slot.
         kind: What a group asks of accelerators, as an index into ``limit_of``.
@@ -49,6 +60,7 @@ class ProblemColumns:
         unavailable: Names of clusters that must not be used.
         listed: All clusters that were given, in order of their names.
         freed: Names of groups whose pin, regions and providers are ignored.
+        every_workload: Whether each member must keep its own promise.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -58,6 +70,7 @@ class ProblemColumns:
     cost: NDArray[np.float64]
     whole: NDArray[np.bool_]
     far: NDArray[np.bool_]
+    kept: NDArray[np.float64]
     demand: NDArray[np.float64]
     kind: NDArray[np.intp]
     limit_of: NDArray[np.intp]
@@ -65,6 +78,7 @@ class ProblemColumns:
     unavailable: frozenset[str]
     listed: tuple[ClusterSpec, ...]
     freed: frozenset[str]
+    every_workload: bool
 
     @property
     def options(self) -> int:
@@ -80,16 +94,17 @@ class ProblemColumns:
             self.listed,
             unavailable=self.unavailable,
             freed=group.name in self.freed,
+            every_workload=self.every_workload,
         )
 
     @property
     def placeable(self) -> float:
-        """Share of the weight that has an option at all; 1 if there is no group."""
+        """SLA that there would be if each group had its best option; 1 if there is no group."""
         import numpy as np
 
         whole = float(self.weight.sum())
-        held = float(self.weight[np.isfinite(self.cost).any(axis=1)].sum())
-        return held / whole if whole else 1.0
+        best = np.where(np.isfinite(self.cost), self.kept, 0.0).max(axis=1, initial=0.0)
+        return float((self.weight * best).sum()) / whole if whole else 1.0
 
 
 def make_columns(
@@ -99,6 +114,7 @@ def make_columns(
     unavailable: Collection[str] = frozenset(),
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
+    every_workload: bool = False,
 ) -> ProblemColumns:
     """
     Write the problem down.
@@ -109,6 +125,7 @@ def make_columns(
         unavailable: Names of clusters that must not be used.
         egress: Prices of data that leaves its region, where they are known.
         freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+        every_workload: Only pools where each member keeps its own promise are options.
     """
     import numpy as np
 
@@ -121,6 +138,10 @@ def make_columns(
     limit_of, capacity = _limits(kinds, pools)
     offer = _offers(kinds, pools)
     allowed = _fits(ordered, kind, offer) & _allowed(ordered, usable, pools, freed)
+    kept = _kept(ordered, pools)
+    if every_workload:
+        allowed &= _promised(ordered, pools)
+        kept = np.ones_like(kept)
     mean, peak = _machines(demand, repeats, kind, offer)
     moved, far = _egress(ordered, pools, egress or {})
     cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
@@ -132,6 +153,7 @@ def make_columns(
         cost=np.where(allowed, cost, np.inf),
         whole=allowed & (peak <= 1.0),
         far=far,
+        kept=kept,
         demand=demand,
         kind=kind,
         limit_of=limit_of,
@@ -139,6 +161,7 @@ def make_columns(
         unavailable=frozenset(unavailable),
         listed=listed,
         freed=frozenset(freed),
+        every_workload=every_workload,
     )
 
 
@@ -325,3 +348,44 @@ def _egress(
     moved = known.reshape(shape)[own] * gib[:, None]
     far: NDArray[np.bool_] = unknown.reshape(shape)[own]
     return moved, far
+
+
+def _kept(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:
+    """Share of the SLA weight that keeps its promises, by group and pool."""
+    import numpy as np
+
+    available = np.array([available_share(cluster) for cluster, _ in pools])
+    kept = np.repeat(available[None, :], len(groups), axis=0)
+    for number, group in enumerate(groups):
+        if group.promises:
+            kept[number] *= _by_pool(group, pools, promised_share)
+    return kept
+
+
+def _promised(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.bool_]:
+    """Where each member of a group keeps its own promise, by group and pool."""
+    import numpy as np
+
+    def keeps(group: WorkloadGroup, accelerator: str | None, cluster: ClusterSpec) -> bool:
+        return promise_against(group, accelerator, cluster) is None
+
+    rows = [_by_pool(group, pools, keeps) for group in groups]
+    return np.array(rows, dtype=np.bool_).reshape(len(groups), len(pools))
+
+
+def _by_pool(
+    group: WorkloadGroup,
+    pools: _Pools,
+    judge: Callable[[WorkloadGroup, str | None, ClusterSpec], float],
+) -> list[float]:
+    """A judgement for every pool; pools of one cluster with one accelerator share it."""
+    known: dict[tuple[str, str | None], float] = {}
+    row = []
+    for cluster, pool in pools:
+        suits = bool(accelerators_offered(pool.machine, group.request))
+        accelerator = accelerator_of(group, pool) if suits else None
+        key = (cluster.name, accelerator)
+        if key not in known:
+            known[key] = judge(group, accelerator, cluster)
+        row.append(known[key])
+    return row

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from aiops_provider.domain.plan import Objective, WorkloadGroup
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.problem import PlacementProblem
+from aiops_provider.placement.promises import accelerator_of, promise_against
 
 _LISTED = 5
 _WORTH_TELLING = 0.0005
@@ -33,7 +34,8 @@ def remarks(
     """
     lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
     lines += _unknown_egress(problem, shares)
-    lines += _missed_deadlines(problem.groups)
+    lines += _broken_promises(problem, shares)
+    lines += _beyond_observation(problem, objective, shares)
     chosen = feasible and not objective.maximize_sla
     lines += _homeless(problem, objective, unplaced, chosen=chosen)
     return tuple(lines)
@@ -77,13 +79,51 @@ def _unknown_egress(problem: PlacementProblem, shares: Sequence[float]) -> Itera
         )
 
 
-def _missed_deadlines(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
-    for group in groups:
-        deadline = group.tightest_deadline_s
-        if deadline is not None and group.duration_p95_s > deadline:
+def _broken_promises(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:
+    """Where a member keeps its promise less often than it says, the most weight first."""
+    found = []
+    for option, share in zip(problem.options, shares, strict=True):
+        group = problem.groups[option.group]
+        reason = (
+            promise_against(group, accelerator_of(group, option.pool), option.cluster)
+            if share > 0 and option.kept < 1.0
+            else None
+        )
+        if reason is not None:
+            best = max(problem.options[i].kept for i in problem.options_of[option.group])
+            nowhere = " and nowhere more" if best <= option.kept else ""
+            where = f"{group.name} is on {option.cluster.name}/{option.pool.name}"
+            lost = group.sla_weight * share * (1.0 - option.kept)
+            found.append((-lost, f"{where}: {reason}{nowhere}."))
+    for _, sentence in sorted(found)[:_LISTED]:
+        yield sentence
+    if len(found) > _LISTED:
+        yield f"{len(found) - _LISTED} more groups keep a promise less often than they should."
+
+
+def _beyond_observation(
+    problem: PlacementProblem, objective: Objective, shares: Sequence[float]
+) -> Iterator[str]:
+    """
+    Say so where the level asked for is more than so many observations can show.
+
+    Of n observations without a failure no more than 1 - 3/n can be concluded (the rule of three:
+    Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 1983).
+    """
+    if objective.maximize_sla:
+        return
+    runs, probes = math.inf, math.inf
+    for option, share in zip(problem.options, shares, strict=True):
+        if share > 0:
+            promises = problem.groups[option.group].promises
+            runs = min(runs, *(promise.samples for promise in promises), math.inf)
+            if option.cluster.availability is not None:
+                probes = min(probes, option.cluster.availability.observations)
+    for count, what in ((runs, "finished runs of a task"), (probes, "probes of a cluster")):
+        if math.isfinite(count) and objective.sla > 1.0 - 3.0 / max(count, 1.0):
             yield (
-                f"{group.name} has a deadline of {deadline:g} s, but one run in twenty takes "
-                f"{group.duration_p95_s:g} s or more wherever it runs."
+                f"objective.sla = {objective.sla:g} is modelled, not measured: as few as {count:g} "
+                f"{what} are behind it."
             )
 
 

@@ -95,7 +95,8 @@ class RestrictedProgram:
         highs = quiet_highs()
         for option, value in {"threads": 1, "random_seed": 0}.items():
             highs.setOptionValue(option, value)
-        target, worth = self.lagrangian.target, self.lagrangian.worth[self.groups]
+        target = self.lagrangian.target
+        worth = self.lagrangian.worth_of(self.groups, self.pools)
         most = target.level is None
         lp = highspy.HighsLp()
         # The last column is what is missing of the SLA level.
@@ -145,7 +146,7 @@ class RestrictedProgram:
         lagrangian = self.lagrangian
         fresh = _use(lagrangian, groups, pools)
         cost = lagrangian.columns.cost[groups, pools] / lagrangian.usd
-        worth = lagrangian.worth[groups]
+        worth = lagrangian.worth_of(groups, pools)
         count = len(groups)
         once = csr_array(
             (np.ones(count), (groups, np.arange(count))),
@@ -191,7 +192,7 @@ class RestrictedProgram:
         """What each option gains beyond the prices of what it takes, in the Lagrangian's unit."""
         taken = self._use.T @ prices.limits.ravel()[self.lagrangian.active]
         dear = prices.budget + (0.0 if self.lagrangian.target.level is None else 1.0)
-        worth = prices.level * self.lagrangian.worth[self.groups]
+        worth = prices.level * self.lagrangian.worth_of(self.groups, self.pools)
         gains: NDArray[np.float64] = worth - dear * self._cost - taken
         return gains
 

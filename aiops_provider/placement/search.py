@@ -188,7 +188,8 @@ def _cheapest(
     """Of the plans that place as much, a cheap one, and how cheap in words."""
     problem = search.problem
     level = attained(problem, placed)
-    complete = level >= problem.placeable - SAME_ATTAINMENT
+    # Where promises are kept alike everywhere, all that can be placed is a place for every group.
+    complete = problem.alike and level >= problem.placeable - SAME_ATTAINMENT
     question = Question(
         goal=Goal.COST,
         budget_usd_per_hour=budget,

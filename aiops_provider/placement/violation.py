@@ -20,7 +20,7 @@ class Violation:
 
     Attributes:
         kind: unknown, duplicate, share, unplaced, unavailable, machine, pin, region, provider,
-            split, capacity, budget, cost, sla or bound.
+            split, capacity, budget, cost, sla, promise or bound.
         subject: What breaks it.
         limit: What was allowed.
         value: What the plan has.
@@ -71,6 +71,16 @@ class PlacedShare:
         if model is None:
             return max(enough.values(), default=0)
         return enough.get(model, 0)
+
+    @property
+    def accelerator(self) -> str:
+        """The model that the group gets: its own, or what a machine has most of."""
+        if self.group.request.accelerator is not None:
+            return self.group.request.accelerator
+        models = sorted(
+            self.pool.machine.accelerators.items(), key=lambda item: (-item[1], item[0])
+        )
+        return models[0][0] if models else "accelerators"
 
 
 def placed_shares(plan: PlacementPlan, clusters: Sequence[ClusterSpec]) -> tuple[PlacedShare, ...]:

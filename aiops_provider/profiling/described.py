@@ -26,6 +26,8 @@ class Terms:
         sla_attainment: Share of runs that must keep the promise.
         sla_weight: Importance.
         deadline_s: From queued to finished.
+        latency_objective_ms: Of a request.
+        user_regions: Where requests come from.
         allowed_regions: Empty: any.
         allowed_providers: Empty: any.
         data_region: Where the input lies.
@@ -37,6 +39,8 @@ class Terms:
     sla_attainment: float = 0.99
     sla_weight: float = 1.0
     deadline_s: float | None = None
+    latency_objective_ms: float | None = None
+    user_regions: tuple[str, ...] = ()
     allowed_regions: tuple[str, ...] = ()
     allowed_providers: tuple[str, ...] = ()
     data_region: str | None = None
@@ -55,11 +59,22 @@ def terms_of(description: TaskDescription | None) -> Terms:
         return Terms()
     sla, locality = description.sla, description.locality
     near_data = (locality.data_region,) if locality.data_region else ()
-    near_users = description.user_regions if isinstance(description, Serving) else ()
+    serving = description if isinstance(description, Serving) else None
+    near_users = serving.user_regions if serving else ()
+    objective_ms = serving.latency_objective_ms if serving else None
+    attainment = sla.attainment
+    if (
+        serving is not None
+        and objective_ms is not None
+        and "attainment" not in sla.model_fields_set
+    ):
+        attainment = serving.latency_percentile / 100.0
     return Terms(
-        sla_attainment=sla.attainment,
+        sla_attainment=attainment,
         sla_weight=sla.weight,
         deadline_s=sla.deadline_s,
+        latency_objective_ms=objective_ms,
+        user_regions=near_users,
         allowed_regions=locality.allowed_regions,
         allowed_providers=locality.providers,
         data_region=locality.data_region,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
@@ -131,6 +131,13 @@ class ClusterSettings(Section):
         None, ge=0, description="Price of `capacity` for one hour."
     )
     pools: tuple[PoolSettings, ...] = ()
+    availability: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the time in which it can be used, such as 0.999; default: as its "
+        "probes have measured it, once a day of them is known.",
+    )
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -192,6 +199,9 @@ class ClusterSettings(Section):
             region=self.region,
             pools=pools,
             options=dict(self.options),
+            availability=None
+            if self.availability is None
+            else Availability(share=self.availability),
         )
 
 

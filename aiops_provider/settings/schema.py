@@ -58,7 +58,13 @@ class ObjectiveSettings(Section):
     maximize: Literal["sla"] | None = None
     minimize: Literal["cost"] | None = None
     budget_usd_per_hour: float | None = Field(None, gt=0)
-    sla: float = Field(0.99, gt=0, le=1)
+    sla: float = Field(
+        0.99, gt=0, le=1, description="SLA-weighted share of the demand that keeps its promises."
+    )
+    every_workload: bool = Field(
+        False,
+        description="Count a task only where it keeps its own sla.attainment, and then wholly.",
+    )
 
     @model_validator(mode="after")
     def _one_direction(self) -> Self:
@@ -74,6 +80,7 @@ class ObjectiveSettings(Section):
             maximize_sla=self.minimize is None,
             budget_usd_per_hour=self.budget_usd_per_hour,
             sla=self.sla,
+            every_workload=self.every_workload,
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.domain.alarm import Alarm, Response, SuperAlarm
-from aiops_provider.domain.cluster import ClusterHealth
+from aiops_provider.domain.cluster import Availability, ClusterHealth
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState, PlanVersion
@@ -297,6 +297,10 @@ class Store:
     def health(self) -> dict[str, ClusterHealth]:
         """The latest probe of each cluster, by its name."""
         return self._database.read(health.listed)
+
+    def availability(self) -> dict[str, Availability]:
+        """How often each cluster could be used, by name; of those watched for a day at least."""
+        return self._database.read(health.availability)
 
     def set_check(self, key: str, value: Any) -> None:
         """Keep what a check of a cluster found, as a small JSON value; routers hear of it."""

@@ -186,6 +186,9 @@ cluster_health = Table(
     Column("state", String, nullable=False),
     Column("observed_at", UtcDateTime, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("watched_s", Double, nullable=False, server_default="0"),
+    Column("available_s", Double, nullable=False, server_default="0"),
+    Column("probes", Double, nullable=False, server_default="0"),
 )
 
 lease = Table(

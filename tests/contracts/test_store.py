@@ -381,6 +381,29 @@ class TestProfilesAndHealth:
         store.record_health([probe(HealthState.HEALTHY)])
         assert store.health() == {"eks": newer}
 
+    def test_availability_is_the_share_of_the_watched_time(self, store: Store) -> None:
+        """A day of probes, one hour of it without an answer; before a day it is not known."""
+        steps = 26 * 12
+        for step in range(steps + 1):
+            at = NOW + timedelta(minutes=5 * step)
+            state = HealthState.UNREACHABLE if 12 <= step < 24 else HealthState.HEALTHY
+            store.record_health([probe(state, at)])
+            if step == 12 * 12:
+                assert store.availability() == {}
+        known = store.availability()["eks"]
+        # The older hours count a little less, and the lost one is among the oldest.
+        assert known.share == pytest.approx(25 / 26, abs=0.002)
+        assert steps - 5 <= known.observations <= steps
+
+    def test_time_that_nobody_watched_is_not_counted(self, store: Store) -> None:
+        """A week between two probes is no week of availability, nor is what was not known."""
+        store.record_health([probe(HealthState.HEALTHY)])
+        store.record_health([probe(HealthState.HEALTHY, NOW + timedelta(days=7))])
+        for minute in range(0, 60 * 26, 5):
+            at = NOW + timedelta(days=8, minutes=minute)
+            store.record_health([probe(HealthState.UNKNOWN, at)])
+        assert store.availability() == {}
+
 
 def _released(store: Store) -> None:
     store.save_response(response())

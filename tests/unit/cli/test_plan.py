@@ -176,3 +176,28 @@ def test_route_that_is_impossible_is_refused(aiops, store):
     assert (answer.status, answer.out) == (2, "")
     assert "cluster: medical/train is pinned" in answer.err
     assert "'nowhere'" in answer.err
+
+
+def test_pareto_says_what_more_sla_costs(aiops, folder):
+    """A row per plan, the cheapest first, bars beside it, and how well the front is known."""
+    answer = aiops("plan", "--workloads", "tasks.yaml", "--pareto", "--points", "4")
+    assert answer.status == 0
+    for words in ("What more SLA costs", "Cost by SLA", "plans made", "█"):
+        assert words in answer.out
+    data = aiops(
+        "plan", "--workloads", "tasks.yaml", "--pareto", "--points", "4", "--output", "json"
+    ).data
+    costs = [point["cost_usd_per_hour"] for point in data["points"]]
+    assert costs == sorted(costs)
+    assert data["points"][-1]["sla_attainment"] == pytest.approx(1.0)
+    assert not (folder / "aiops.db").exists()
+
+
+def test_pareto_of_an_installation_leaves_its_plan_alone(aiops, folder, store):
+    """The known tasks are planned at many levels; none of these plans is put in force."""
+    nothing = aiops("plan", "--pareto")
+    assert "no task is known" in nothing.err
+    store.save_profiles([Profiler().predict(TRAIN, None, now=utc_now())])
+    data = aiops("plan", "--pareto", "--points", "3", "--output", "json").data
+    assert data["points"]
+    assert store.plan_in_force() is None

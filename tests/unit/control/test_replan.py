@@ -16,6 +16,7 @@ from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.workload import ModelCandidate, Serving
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
@@ -221,3 +222,64 @@ def test_where_moving_data_is_free_the_cheap_pool_is_taken(tmp_path):
     plan = replan(installation, NOW, "period")
     installation.close()
     assert used(plan) == {"far"}
+
+
+def test_measured_availability_decides_where_the_level_asks_for_it(tmp_path):
+    """A cheap cluster that was away for a tenth of two days is left for one that never was."""
+    made = opened(tmp_path, objective={"minimize": "cost", "sla": 0.99})
+    store = made.require_store()
+    store.upgrade()
+    add_tasks(made, "train")
+    replan(made, NOW, "test")
+    assert used(store.plan_in_force()) == {"cheap"}
+    for step in range(2 * 24 * 12 + 1):
+        at = NOW + timedelta(minutes=5 * step)
+        state = HealthState.UNREACHABLE if step % 10 == 1 else HealthState.HEALTHY
+        store.record_health(
+            [
+                ClusterHealth(cluster="cheap", state=state, observed_at=at),
+                ClusterHealth(cluster="dear", state=HealthState.HEALTHY, observed_at=at),
+            ]
+        )
+    assert store.availability()["cheap"].share == pytest.approx(0.9, abs=0.01)
+    replan(made, NOW + timedelta(days=2), "test")
+    assert used(store.plan_in_force()) == {"dear"}
+    made.close()
+
+
+def test_said_availability_wins_over_the_measured_one(tmp_path):
+    """Who knows of a repair says so in aiops.yaml."""
+    clusters = [{**cluster("cheap", 0.1), "availability": 0.999}, cluster("dear", 1.0)]
+    made = opened(tmp_path, clusters=clusters, objective={"minimize": "cost", "sla": 0.99})
+    store = made.require_store()
+    store.upgrade()
+    add_tasks(made, "train")
+    for step in range(2 * 24 * 12 + 1):
+        state = HealthState.UNREACHABLE if step % 10 == 1 else HealthState.HEALTHY
+        at = NOW + timedelta(minutes=5 * step)
+        store.record_health([ClusterHealth(cluster="cheap", state=state, observed_at=at)])
+    replan(made, NOW + timedelta(days=2), "test")
+    assert used(store.plan_in_force()) == {"cheap"}
+    made.close()
+
+
+def test_serving_goes_where_its_users_are_answered_in_time(tmp_path):
+    """The cheap cluster is an ocean away, and the objective leaves no time for that."""
+    clusters = [
+        {**cluster("cheap", 0.1), "provider": "aws", "region": "us-east-1"},
+        {**cluster("dear", 1.0), "provider": "aws", "region": "sa-east-1"},
+    ]
+    made = opened(tmp_path, clusters=clusters)
+    store = made.require_store()
+    store.upgrade()
+    described = Serving(
+        model=ModelCandidate(family="linear"),
+        requests_per_s=1.0,
+        latency_objective_ms=90.0,
+        user_regions=("sa-east-1",),
+    )
+    profile = Profiler().predict(TaskKey("dag", "serve"), described, now=NOW)
+    assert profile.sla_attainment == 0.95
+    store.save_profiles([profile])
+    assert used(replan(made, NOW, "test")) == {"dear"}
+    made.close()
