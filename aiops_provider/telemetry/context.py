@@ -28,6 +28,7 @@ class TaskIdentity:
         run_id: DAG run id or flow run id.
         map_index: Index of a mapped task, -1 when it is not mapped.
         try_number: 1 for the first try.
+        segment: Which stay on a worker, rising within the try; 0 when not said.
     """
 
     namespace: str
@@ -35,6 +36,7 @@ class TaskIdentity:
     run_id: str
     map_index: int = -1
     try_number: int = 1
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ def _identity(text: str) -> TaskIdentity | None:
             run_id=str(said["run_id"]),
             map_index=int(said.get("map_index", -1)),
             try_number=int(said.get("try_number", 1)),
+            segment=int(said.get("segment", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         # Once per text: the cache sees to that.
