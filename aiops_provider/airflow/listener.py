@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from aiops_provider.airflow import dag_test
 from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY, read_description
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 from aiops_provider.airflow.results import report_results
 from aiops_provider.domain.workload import input_size
 from aiops_provider.errors import DescriptionError
-from aiops_provider.telemetry.report import begin_task, flush, reported_input_size
+from aiops_provider.telemetry.report import begin_task, close, flush, reported_input_size
 
 if TYPE_CHECKING:
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -42,6 +43,8 @@ def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  
     carrier.unload(getattr(task_instance, "context_carrier", None), os.environ)
     begin_task()
     _running = task_instance
+    if not _placed_by_us() and dag_test.runs_in_process():
+        dag_test.RUNS.begin(task_instance)
     if not _placed_by_us() or os.environ.get(OUTCOME_VARIABLE):
         return
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -53,7 +56,7 @@ def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001
     """Note the success and send what was reported, and what the result tells."""
-    if _placed_by_us():
+    if _placed_by_us() or dag_test.RUNS.running:
         report_results(task_instance)
     _ended(task_instance, "success", None)
 
@@ -88,6 +91,10 @@ def _placed_by_us() -> bool:
 def _ended(task_instance: Any, state: str, error: str | BaseException | None) -> None:
     global _running  # noqa: PLW0603 - as above
     _running = None
+    if dag_test.RUNS.running:
+        close(timeout_s=_FLUSH_LIMIT_S)
+        dag_test.RUNS.end()
+        return
     if not _placed_by_us():
         return
     flush(timeout_s=_FLUSH_LIMIT_S)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RUN_KIND_VARIABLE = "AIOPS_RUN_KIND"
+TEST_RUN = "test"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskIdentity:
@@ -53,6 +56,8 @@ class WorkerContext:
         provider: Provider of that cluster.
         region: Region of that cluster.
         pool: Pool of that cluster.
+        run_kind: What kind of run it is unless it is an ordinary one, such as ``test``; its KPIs are
+            series of their own.
     """
 
     ingest_url: str
@@ -63,6 +68,7 @@ class WorkerContext:
     provider: str = ""
     region: str = ""
     pool: str = ""
+    run_kind: str = ""
 
     @property
     def run(self) -> TaskRun | None:
@@ -81,12 +87,14 @@ class WorkerContext:
 
     @property
     def dimensions(self) -> dict[str, str]:
-        """What identifies a series of this task: dag, task, and the partition when it is mapped."""
+        """What identifies a series: dag, task, the partition when it is mapped, the kind of a test."""
         if self.identity is None:
             return {}
         labels = {"dag": self.identity.namespace, "task": self.identity.name}
         if self.identity.map_index >= 0:
             labels["partition"] = str(self.identity.map_index)
+        if self.run_kind:
+            labels["run_kind"] = self.run_kind
         return labels
 
     @property
@@ -119,6 +127,7 @@ def worker_context() -> WorkerContext | None:
         provider=os.environ.get("AIOPS_PROVIDER", ""),
         region=os.environ.get("AIOPS_REGION", ""),
         pool=os.environ.get("AIOPS_POOL", ""),
+        run_kind=os.environ.get(RUN_KIND_VARIABLE, ""),
     )
 
 

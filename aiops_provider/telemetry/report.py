@@ -96,6 +96,19 @@ def flush(timeout_s: float = _FLUSH_LIMIT_S) -> bool:
     return _client(context).flush(timeout_s)
 
 
+def close(timeout_s: float = _FLUSH_LIMIT_S) -> None:
+    """
+    Send now what was reported and let go of the connections: this process goes on to other tasks.
+
+    Args:
+        timeout_s: As for :func:`flush`.
+    """
+    clients = list(_clients.values())
+    _clients.clear()
+    for client in clients:
+        client.close(timeout_s)
+
+
 def _report(name: str, value: float, dimensions: dict[str, object]) -> None:
     if name in {INPUT_GIB, INPUT_ROWS} and not dimensions:
         _note_input(name, value)
