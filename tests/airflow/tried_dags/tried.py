@@ -1,6 +1,7 @@
 """A DAG as its author tries it out before anybody schedules it."""
 
 import os
+import time
 from pathlib import Path
 
 from airflow.sdk import Asset, dag, get_current_context, task
@@ -42,8 +43,30 @@ def tried():
 
 tried_dag = tried()
 
+
+def keep_in_process_api() -> None:
+    """
+    Mend Airflow 3.2, which lets go of its in-process API while requests to it are under way.
+
+    It also asks before that has started. With 3.3 nothing changes.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    make, kept = supervisor.in_process_api_server, []
+
+    def started():
+        kept.append(make())
+        assert kept[-1].transport
+        while not hasattr(kept[-1].app.state, "svcs_registry"):
+            time.sleep(0.01)
+        return kept[-1]
+
+    supervisor.in_process_api_server = started
+
+
 if __name__ == "__main__":
     import sys
 
+    keep_in_process_api()
     run = tried_dag.test(use_executor="--use-executor" in sys.argv)
     print("ended:", run.state)  # noqa: T201 - for whoever has started it
