@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
 from aiops_provider.airflow.inner.failure_record import loss_record
 from aiops_provider.airflow.versions import count
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class Arrivals:
         """
         flight = self._flights.of(cluster, news)
         if flight is None:
-            return  # not its owner any more: the task has been placed elsewhere since
+            # Not its owner any more: the task has been placed elsewhere since, or is back from the
+            # triggerer before the process that deferred it has gone.
+            if isinstance(news, Ended) and _is_suspended(news.record):
+                self._layer.suspended(news.record)
+            return
         if isinstance(news, Accepted):
             self._change_state(news.key, news.state, news.external_id, remove_running=False)
             if flight.run is not None:
@@ -79,6 +84,11 @@ class Arrivals:
 
     def _take_in_end(self, cluster: str, ended: Any) -> None:
         flight = self._flights.pop(ended.key)
+        if self._placer.chosen_since(ended.key, ended.epoch):
+            if _is_suspended(ended.record):
+                self._layer.suspended(ended.record)
+            self._change_state(ended.key, flight.states.success)
+            return
         decision = self._placer.forget(ended.key)
         if ended.record is not None:
             self._layer.executed(ended.record)
@@ -118,3 +128,7 @@ class Arrivals:
         count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
         why = f"it was lost while try {flight.run.try_number} ran there"
         self._placer.failed_places.add(flight.run, name, why)
+
+
+def _is_suspended(record: ExecutionRecord | None) -> TypeGuard[ExecutionRecord]:
+    return record is not None and record.outcome is Outcome.SUSPENDED

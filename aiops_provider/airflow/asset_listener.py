@@ -16,7 +16,9 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
+from aiops_provider.airflow import dag_test
 from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY
+from aiops_provider.telemetry.context import TEST_RUN
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ def on_asset_event_emitted(asset_event: Any) -> None:
     if not isinstance((asset_event.extra or {}).get(EXECUTOR_CONFIG_KEY), Mapping):
         return
     try:
-        _waiting.put_nowait(asset_event)
+        # Here, for the test run may be over when the thread comes to it.
+        _waiting.put_nowait((asset_event, TEST_RUN if dag_test.RUNS.running else ""))
     except queue.Full:
         log.warning("%d asset events wait already: the KPIs of one are dropped", _MOST_WAITING)
     _start()
@@ -51,11 +54,11 @@ def _work() -> None:
 
     installation = None
     while True:
-        event = _waiting.get()
+        event, run_kind = _waiting.get()
         try:
             if installation is None:
                 installation = open_installation()
-            _take_in(installation, event)
+            _take_in(installation, event, run_kind)
         except Exception:
             # The next event may be a good one, and the store may answer again by then.
             log.exception("The KPIs of an asset event are dropped")
@@ -63,7 +66,7 @@ def _work() -> None:
             _waiting.task_done()
 
 
-def _take_in(installation: Any, event: Any) -> None:
+def _take_in(installation: Any, event: Any, run_kind: str) -> None:
     from aiops_provider.control.asset_kpis import AssetKpis, accept_asset_kpis
     from aiops_provider.domain.task import TaskKey
     from aiops_provider.domain.units import utc_now
@@ -79,6 +82,7 @@ def _take_in(installation: Any, event: Any) -> None:
             run_id=event.source_run_id or "",
             map_index=-1 if map_index is None else map_index,
             values=event.extra[EXECUTOR_CONFIG_KEY],
+            run_kind=run_kind,
         ),
         utc_now(),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiops_provider.airflow.description import read_description
 from aiops_provider.airflow.pod_request import pod_request
-from aiops_provider.airflow.task_request import named_executor, named_queue
+from aiops_provider.airflow.task_request import asked_executor, named_queue
 from aiops_provider.domain.workload import TASK_DESCRIPTION
 from aiops_provider.errors import DescriptionError
 
@@ -59,7 +59,7 @@ def _told(dag_id: str, task: Any) -> dict[str, Any]:
         "task": task.task_id,
         "operator": task.task_type,
         "queue": named_queue(task.queue),
-        "executor": task.executor or named_executor(task),
+        "executor": asked_executor(task),
         "description": description,
         "problem": problem,
     }

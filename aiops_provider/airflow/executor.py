@@ -266,8 +266,8 @@ class AiopsExecutor(BaseExecutor):
             queue.pop(key, None)
         self.running.add(key)
         flight = self._in_flight.sent(name, workload, decision)
-        if flight.run is not None and cluster.outlives_scheduler:
-            self._placer.failed_places.sent(flight.run, name)
+        if decision is not None and (cluster.outlives_scheduler or decision.placement.applied):
+            self._placer.failed_places.sent(decision.placement.run, name)
         if flight.states.running is not None and not cluster.outlives_scheduler:
             self.change_state(key, flight.states.running, remove_running=False)
         return 1

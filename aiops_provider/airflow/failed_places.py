@@ -32,10 +32,10 @@ class FailedPlaces:
 
     def sent(self, run: TaskRun, cluster: str) -> None:
         """
-        Note where a try goes of which only its worker will know how it ended.
+        Note where a try goes, until it is known how it ended.
 
         That it failed shows when a next try is asked for, which is often before the end of the
-        worker's process is heard of.
+        worker's process is heard of; of some clusters only the worker ever knows.
         """
         self._sent[_place(run)] = (run.try_number, cluster)
         while len(self._sent) > _REMEMBERED:
@@ -43,6 +43,10 @@ class FailedPlaces:
 
     def learn(self, record: ExecutionRecord) -> None:
         """Take in how a try ended that followed its route."""
+        if record.outcome is Outcome.SUSPENDED:
+            return
+        if self._sent.get(_place(record.run), (0, ""))[0] == record.run.try_number:
+            del self._sent[_place(record.run)]
         if record.outcome is Outcome.SUCCESS:
             self._reasons.pop(_place(record.run), None)
             return

@@ -16,9 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from aiops_provider.airflow import dag_test
+from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY, read_description
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 from aiops_provider.airflow.results import report_results
+from aiops_provider.domain.workload import input_size
+from aiops_provider.errors import DescriptionError
+from aiops_provider.telemetry.report import begin_task, close, flush, reported_input_size
 
 if TYPE_CHECKING:
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -27,13 +32,19 @@ log = logging.getLogger(__name__)
 
 _FLUSH_LIMIT_S = 2.0
 _sampler: UsageSampler | None = None
+_running: Any = None
 
 
 @hookimpl
 def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001
     """Learn who we are, and start measuring where the cluster does not measure by itself."""
-    global _sampler  # noqa: PLW0603 (one task per process, and Airflow calls plain functions)
+    # One task per process, and Airflow calls plain functions.
+    global _running, _sampler  # noqa: PLW0603
     carrier.unload(getattr(task_instance, "context_carrier", None), os.environ)
+    begin_task()
+    _running = task_instance
+    if not _placed_by_us() and dag_test.runs_in_process():
+        dag_test.RUNS.begin(task_instance)
     if not _placed_by_us() or os.environ.get(OUTCOME_VARIABLE):
         return
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -45,7 +56,7 @@ def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:  # noqa: ARG001
     """Note the success and send what was reported, and what the result tells."""
-    if _placed_by_us():
+    if _placed_by_us() or dag_test.RUNS.running:
         report_results(task_instance)
     _ended(task_instance, "success", None)
 
@@ -66,15 +77,26 @@ def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:  
     _ended(task_instance, "success", None)
 
 
+@hookimpl
+def before_stopping(component: Any) -> None:  # noqa: ARG001
+    """Note that a task leaves which has not ended: deferred, or a sensor between two looks."""
+    if _running is not None:
+        _ended(_running, "suspended", None)
+
+
 def _placed_by_us() -> bool:
     return bool(os.environ.get("AIOPS_CLUSTER"))
 
 
 def _ended(task_instance: Any, state: str, error: str | BaseException | None) -> None:
+    global _running  # noqa: PLW0603 - as above
+    _running = None
+    if dag_test.RUNS.running:
+        close(timeout_s=_FLUSH_LIMIT_S)
+        dag_test.RUNS.end()
+        return
     if not _placed_by_us():
         return
-    from aiops_provider.telemetry.report import flush
-
     flush(timeout_s=_FLUSH_LIMIT_S)
     # Only the class of an error: its text may hold a password or a patient's name.
     name = (
@@ -85,7 +107,17 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
     if path:
         ended_at = datetime.now(UTC).isoformat()
         note = json.dumps(
-            {"state": state, "operator": operator, "error": name, "ended_at": ended_at}
+            {
+                "state": state,
+                "operator": operator,
+                "error": name,
+                "ended_at": ended_at,
+                **{
+                    key: size
+                    for key, size in _input_size(task_instance).items()
+                    if size is not None
+                },
+            }
         )
         temporary = Path(f"{path}.part")
         temporary.write_text(note, encoding="utf-8")
@@ -112,9 +144,24 @@ def _report_execution(task_instance: Any, state: str, operator: str, error: str)
             pool=context.pool,
             started_at=getattr(task_instance, "start_date", None) or now,
             ended_at=now,
-            outcome=Outcome.SUCCESS if state == "success" else Outcome.FAILED,
+            outcome=Outcome(state),
             usage=_sampler.stop() if _sampler is not None else None,
             operator=operator,
             message=error,
+            segment=context.identity.segment if context.identity is not None else 0,
+            **_input_size(task_instance),
         )
     )
+
+
+def _input_size(task_instance: Any) -> dict[str, Any]:
+    """What the task has reported of its input, else what its author said, in GiB and in rows."""
+    gib, rows = reported_input_size()
+    config = getattr(getattr(task_instance, "task", None), "executor_config", None)
+    if gib is None and rows is None and EXECUTOR_CONFIG_KEY in (config or {}):
+        try:
+            gib, rows = input_size(read_description(config))
+        except DescriptionError:
+            # The scheduler has said so already, where the task was placed without it.
+            log.debug("The size of the input is not taken from the description", exc_info=True)
+    return {"input_gib": gib, "input_rows": rows}

@@ -120,6 +120,11 @@ class Placer:
             return [(w, d) for w, d in ready if not clusters[d.cluster.name].outlives_scheduler]
         return ready
 
+    def chosen_since(self, key: Any, epoch: int) -> bool:
+        """Whether the task was queued again since that placement, as a deferred one that is back."""
+        decision = self._decisions.get(key)
+        return decision is not None and decision.placement.epoch > epoch
+
     def forget(self, key: Any) -> Decision | None:
         """The choice for a key, which is over."""
         self._named.pop(key, None)

@@ -16,6 +16,7 @@ from aiops_provider.errors import DescriptionError
 log = logging.getLogger(__name__)
 
 KUBERNETES_EXECUTOR = "KubernetesExecutor"
+_OURS = "AiopsExecutor"
 _OF_KUBERNETES = frozenset({"pod_override", "pod_template_file"})
 
 
@@ -42,6 +43,18 @@ def named_executor(ti: Any) -> str | None:
     """
     config = ti.executor_config or {}
     return KUBERNETES_EXECUTOR if _OF_KUBERNETES & config.keys() else None
+
+
+def asked_executor(task: Any) -> str | None:
+    """
+    The executor that the author of an operator asked for, by name or by its ``executor_config``.
+
+    ``None`` where any executor will do, as where it is ours by name.
+    """
+    if task.executor and task.executor.rpartition(".")[2] != _OURS:
+        name: str = task.executor
+        return name
+    return named_executor(task)
 
 
 def description_of(ti: Any) -> TaskDescription | None:

@@ -32,6 +32,7 @@ class AssetKpis:
         run_id: In which run.
         map_index: Index of a mapped task, -1 when it is not mapped.
         values: KPIs by name.
+        run_kind: What kind of run it was unless it was an ordinary one, such as ``test``.
     """
 
     asset: str
@@ -39,6 +40,7 @@ class AssetKpis:
     run_id: str
     map_index: int
     values: Mapping[str, object]
+    run_kind: str = ""
 
 
 def accept_asset_kpis(installation: Installation, said: AssetKpis, now: datetime) -> IngestReceipt:
@@ -57,6 +59,8 @@ def accept_asset_kpis(installation: Installation, said: AssetKpis, now: datetime
         dimensions |= {"dag": said.task.namespace, "task": said.task.name}
         if said.map_index >= 0:
             dimensions["partition"] = str(said.map_index)
+        if said.run_kind:
+            dimensions["run_kind"] = said.run_kind
         context = {"run_id": said.run_id, **_place(_placement(store, said.task, said))}
     origin = f"{said.task}/{said.run_id}/{said.map_index}"
     samples = [

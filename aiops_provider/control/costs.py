@@ -128,7 +128,7 @@ def _cost_usd(
     pool = next((p for p in cluster.pools if p.name == record.pool), None) if cluster else None
     if pool is None or request is None or not pool.machine.fits(request):
         return None
-    return pool.cost_usd(request, (record.ended_at - record.started_at).total_seconds())
+    return pool.cost_usd(request, record.occupied_s)
 
 
 def _held(
@@ -142,7 +142,7 @@ def _held(
 
 def _row(name: str, charges: Iterable[_Charge]) -> CostRow:
     charges = list(charges)
-    seconds = sum((c.record.ended_at - c.record.started_at).total_seconds() for c in charges)
+    seconds = sum(c.record.occupied_s for c in charges)
     return CostRow(
         name=name,
         tries=len(charges),

@@ -51,6 +51,7 @@ def worker_environment(
                 "run_id": run.run_id,
                 "map_index": run.map_index,
                 "try_number": run.try_number,
+                "segment": placement.epoch,
             }
         ),
     }

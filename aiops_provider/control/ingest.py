@@ -156,7 +156,8 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
 def _storable(record: ExecutionRecord) -> ExecutionRecord:
     """Last words may be anything; keep what a database can hold, and no more than a screenful."""
     text = record.message.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return replace(record, message=text[:_MAX_MESSAGE_CHARACTERS])
+    # A worker tells of one stay; which there were before is for the store to say.
+    return replace(record, message=text[:_MAX_MESSAGE_CHARACTERS], segments=1, earlier=())
 
 
 def _figures(record: ExecutionRecord) -> Iterator[tuple[str, float]]:
@@ -164,6 +165,7 @@ def _figures(record: ExecutionRecord) -> Iterator[tuple[str, float]]:
         "input_gib": record.input_gib,
         "input_rows": record.input_rows,
         "cost_usd": record.cost_usd,
+        "segment": record.segment,
     }
     if record.usage is not None:
         usage = record.usage

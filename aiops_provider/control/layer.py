@@ -219,6 +219,11 @@ class Layer:
         if self.settings.enabled:
             self.refresher.executed(record)
 
+    def suspended(self, record: ExecutionRecord) -> None:
+        """Take in a stay of a try whose next stay has been placed already: that keeps its room."""
+        if self.settings.enabled:
+            self.refresher.executed(record)
+
     def observe(self, health: ClusterHealth) -> None:
         """Take in a probe; only a change of state is news."""
         before = self._health.get(health.cluster)

@@ -64,8 +64,17 @@ def learn(installation: Installation, records: Sequence[ExecutionRecord], now: d
         return
     store = installation.require_store()
     store.record_executions(records)
-    store.add_samples([sample for record in records for sample in outcome_samples(record)])
-    refresh_profiles(installation, {record.run.task for record in records}, now)
+    ended = _whole_tries(store, records)
+    store.add_samples([sample for record in ended for sample in outcome_samples(record)])
+    refresh_profiles(installation, {record.run.task for record in ended}, now)
+
+
+def _whole_tries(store: Store, records: Sequence[ExecutionRecord]) -> list[ExecutionRecord]:
+    """Those that have ended, with what they used in all their stays on workers."""
+    ended = [record for record in records if record.outcome is not Outcome.SUSPENDED]
+    later = [record.run for record in ended if record.segment > 1]
+    whole = store.executions_of(later) if later else {}
+    return [whole.get(record.run, record) for record in ended]
 
 
 def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
@@ -84,8 +93,7 @@ def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
     values = {TASK_FAILED: 0.0 if good else 1.0}
     if good:
         usage = record.usage
-        elapsed = (record.ended_at - record.started_at) / timedelta(seconds=1)
-        values[DURATION_S] = usage.duration_s if usage else elapsed
+        values[DURATION_S] = usage.duration_s if usage else record.occupied_s
         if usage is not None:
             values[PEAK_MEMORY_GIB] = usage.peak_memory_gib
     return [

@@ -11,13 +11,19 @@ from aiops_provider.domain.task import TaskRun
 
 
 class Outcome(StrEnum):
-    """How a try ended; out of memory and a lost cluster are classes of their own."""
+    """
+    How a try ended; out of memory and a lost cluster are classes of their own.
+
+    ``SUSPENDED`` is no end: the try left its worker and goes on later, because the task was deferred
+    or a sensor rescheduled itself.
+    """
 
     SUCCESS = "success"
     FAILED = "failed"
     OUT_OF_MEMORY = "out_of_memory"
     CLUSTER_LOST = "cluster_lost"
     KILLED = "killed"
+    SUSPENDED = "suspended"
 
     @property
     def is_task_evidence(self) -> bool:
@@ -54,6 +60,30 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """
+    A stay on a worker, of a try that had several: it was deferred or rescheduled in between.
+
+    Attributes:
+        number: See ``ExecutionRecord.segment``; of several in one, that of the last.
+        queued_at: When the host queued it.
+        started_at: When it began.
+        ended_at: When it left its worker.
+        usage: What was used; ``None`` where nothing measured it.
+        cost_usd: Price of the machine share for the duration.
+        count: How many stays this stands for.
+    """
+
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    queued_at: datetime | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionRecord:
     """
     One finished try: what was asked, what was used, how it ended.
@@ -69,13 +99,19 @@ class ExecutionRecord:
         queued_at: When the host queued it.
         outcome: How it ended.
         request: What was asked; ``None`` for history from elsewhere.
-        usage: What was used; ``None`` where nothing measured it.
+        usage: What was used; ``None`` where nothing measured it. Of a try with several segments: the
+            highest memory, and the sum of everything else, without the time in between.
         input_gib: Size of its input where known.
         input_rows: Rows of its input where known.
         operator: Operator class or flow name.
         cost_usd: Price of the machine share for the duration.
         exit_code: Exit status of the process where known.
         message: Last words, without secrets.
+        segment: Which stay on a worker this reports, rising within a try (the placement's epoch);
+            0 where a try has but one.
+        segments: Number of stays on a worker that this record stands for.
+        earlier: Stays before this one, each on its own; only inside the store, whose readers get all
+            of them as one run.
     """
 
     run: TaskRun
@@ -95,3 +131,13 @@ class ExecutionRecord:
     cost_usd: float | None = None
     exit_code: int | None = None
     message: str = ""
+    segment: int = 0
+    segments: int = 1
+    earlier: tuple[Segment, ...] = ()
+
+    @property
+    def occupied_s(self) -> float:
+        """Seconds for which it had room on a cluster: not those in which it was deferred."""
+        if self.segments > 1 and self.usage is not None:
+            return self.usage.duration_s
+        return (self.ended_at - self.started_at).total_seconds()

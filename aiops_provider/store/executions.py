@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.store.execution_merge import merge_executions
+from aiops_provider.store.execution_segments import joined
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import (
     chunks,
@@ -103,11 +104,27 @@ def listed(
     since: datetime | None = None,
     limit: int | None = None,
 ) -> list[ExecutionRecord]:
-    """Newest end first."""
-    query = select(execution.c.payload).order_by(execution.c.ended_at.desc(), execution.c.id.desc())
+    """Newest end first, each try as one run; those that go on later are none yet."""
+    query = (
+        select(execution.c.payload)
+        .where(execution.c.outcome != Outcome.SUSPENDED.value)
+        .order_by(execution.c.ended_at.desc(), execution.c.id.desc())
+    )
     if task is not None:
         query = query.where(execution.c.namespace == task.namespace, execution.c.name == task.name)
     if since is not None:
         query = query.where(execution.c.ended_at >= since)
     payloads = connection.execute(query.limit(limit)).scalars()
-    return [decode(ExecutionRecord, payload) for payload in payloads]
+    return [joined(decode(ExecutionRecord, payload)) for payload in payloads]
+
+
+def of_runs(connection: Connection, runs: Sequence[TaskRun]) -> dict[TaskRun, ExecutionRecord]:
+    """What is known of these tries, each as one run; those that go on later are none yet."""
+    found = {}
+    for chunk in chunks(runs):
+        query = select(execution).where(
+            is_about(execution, chunk), execution.c.outcome != Outcome.SUSPENDED.value
+        )
+        for row in connection.execute(query):
+            found[run_of(row)] = joined(decode(ExecutionRecord, row.payload))
+    return found

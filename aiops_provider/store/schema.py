@@ -22,10 +22,12 @@ from sqlalchemy import Connection, column, inspect, select, table, text
 from aiops_provider.errors import StoreNotMigratedError, StoreUnreachableError
 from aiops_provider.store.database import Database
 from aiops_provider.store.failures import MIGRATE
-from aiops_provider.store.tables import TABLE_PREFIX, VERSION_TABLE
+from aiops_provider.store.tables import TABLE_PREFIX, VERSION_TABLE, metadata
 from aiops_provider.store.url import sqlite_file
 
 logger = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 # "aiops" in ASCII, and 2 for upgrade; 1 is ingest.
 _UPGRADE_LOCK = 0x61696F7073_02
@@ -52,8 +54,7 @@ def _scripts() -> ScriptDirectory:
 
 def _config() -> Config:
     config = Config()
-    folder = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
@@ -128,6 +129,17 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     if file is not None:
         _prefer_write_ahead_log(database)
     return before, head()
+
+
+def drop(connection: Connection) -> None:
+    """
+    Drop our tables, and nothing else, in the caller's transaction.
+
+    Args:
+        connection: To whichever database; tables that are not there are no error.
+    """
+    metadata.drop_all(connection)
+    connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 def _upgrade(connection: Connection) -> str | None:

@@ -115,6 +115,10 @@ class Store:
         """Finished tries that ended at *since* or later, newest end first."""
         return self._database.read(executions.listed, task, since=since, limit=limit)
 
+    def executions_of(self, runs: Sequence[TaskRun]) -> dict[TaskRun, ExecutionRecord]:
+        """What is known of these tries, as far as they have ended."""
+        return self._database.read(executions.of_runs, runs)
+
     def record_placements(
         self, placements: Iterable[Placement], connection: HostTransaction | None = None
     ) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RUN_KIND_VARIABLE = "AIOPS_RUN_KIND"
+TEST_RUN = "test"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskIdentity:
@@ -28,6 +31,7 @@ class TaskIdentity:
         run_id: DAG run id or flow run id.
         map_index: Index of a mapped task, -1 when it is not mapped.
         try_number: 1 for the first try.
+        segment: Which stay on a worker, rising within the try; 0 when not said.
     """
 
     namespace: str
@@ -35,6 +39,7 @@ class TaskIdentity:
     run_id: str
     map_index: int = -1
     try_number: int = 1
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,8 @@ class WorkerContext:
         provider: Provider of that cluster.
         region: Region of that cluster.
         pool: Pool of that cluster.
+        run_kind: What kind of run it is unless it is an ordinary one, such as ``test``; its KPIs are
+            series of their own.
     """
 
     ingest_url: str
@@ -61,6 +68,7 @@ class WorkerContext:
     provider: str = ""
     region: str = ""
     pool: str = ""
+    run_kind: str = ""
 
     @property
     def run(self) -> TaskRun | None:
@@ -79,12 +87,14 @@ class WorkerContext:
 
     @property
     def dimensions(self) -> dict[str, str]:
-        """What identifies a series of this task: dag, task, and the partition when it is mapped."""
+        """What identifies a series: dag, task, the partition when it is mapped, the kind of a test."""
         if self.identity is None:
             return {}
         labels = {"dag": self.identity.namespace, "task": self.identity.name}
         if self.identity.map_index >= 0:
             labels["partition"] = str(self.identity.map_index)
+        if self.run_kind:
+            labels["run_kind"] = self.run_kind
         return labels
 
     @property
@@ -117,6 +127,7 @@ def worker_context() -> WorkerContext | None:
         provider=os.environ.get("AIOPS_PROVIDER", ""),
         region=os.environ.get("AIOPS_REGION", ""),
         pool=os.environ.get("AIOPS_POOL", ""),
+        run_kind=os.environ.get(RUN_KIND_VARIABLE, ""),
     )
 
 
@@ -137,6 +148,7 @@ def _identity(text: str) -> TaskIdentity | None:
             run_id=str(said["run_id"]),
             map_index=int(said.get("map_index", -1)),
             try_number=int(said.get("try_number", 1)),
+            segment=int(said.get("segment", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         # Once per text: the cache sees to that.

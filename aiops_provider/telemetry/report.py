@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FLUSH_LIMIT_S = 2.0
+INPUT_GIB, INPUT_ROWS = "input_gib", "input_rows"
+_input_size: dict[str, float] = {}
 _clients: dict[tuple[str, str, str], KpiClient] = {}
 _warned: set[tuple[str, str]] = set()
 
@@ -36,6 +38,9 @@ def report(name: str, value: float, **dimensions: object) -> None:
     it runs (cluster, provider, region, pool, run_id, try_number) as context, which does not tell
     series apart. A dimension of one of these names is overruled.
 
+    ``input_gib`` and ``input_rows`` are more than KPIs: without dimensions they are the size of this
+    run's input, by which runs on small inputs are told from those on large ones. The last one counts.
+
     Args:
         name: Which KPI: ``row_count``, ``precision``, ``feature_mean`` …
         value: A finite number; its unit belongs into the name.
@@ -45,6 +50,17 @@ def report(name: str, value: float, **dimensions: object) -> None:
         _report(name, value, dimensions)
     except Exception:  # noqa: BLE001 - a task must not fail for its telemetry, whatever is wrong
         _warn_once("error", name, "The KPI %r could not be reported", name, with_traceback=True)
+
+
+def reported_input_size() -> tuple[float | None, int | None]:
+    """GiB and rows of the input, as far as this process has reported them."""
+    rows = _input_size.get(INPUT_ROWS)
+    return _input_size.get(INPUT_GIB), None if rows is None else round(rows)
+
+
+def begin_task() -> None:
+    """Forget what an earlier task of this process has reported of its input."""
+    _input_size.clear()
 
 
 def report_execution(record: ExecutionRecord, *, timeout_s: float = _FLUSH_LIMIT_S) -> None:
@@ -80,7 +96,22 @@ def flush(timeout_s: float = _FLUSH_LIMIT_S) -> bool:
     return _client(context).flush(timeout_s)
 
 
+def close(timeout_s: float = _FLUSH_LIMIT_S) -> None:
+    """
+    Send now what was reported and let go of the connections: this process goes on to other tasks.
+
+    Args:
+        timeout_s: As for :func:`flush`.
+    """
+    clients = list(_clients.values())
+    _clients.clear()
+    for client in clients:
+        client.close(timeout_s)
+
+
 def _report(name: str, value: float, dimensions: dict[str, object]) -> None:
+    if name in {INPUT_GIB, INPUT_ROWS} and not dimensions:
+        _note_input(name, value)
     context = worker_context()
     if context is None:
         log.debug("Nobody said where to report to: the KPI %s is not reported", name)
@@ -106,6 +137,18 @@ def _report(name: str, value: float, dimensions: dict[str, object]) -> None:
             )
         ]
     )
+
+
+def _note_input(name: str, value: float) -> None:
+    size = _finite(name, value)
+    if size is None:
+        return
+    if size < 0:
+        _warn_once(
+            "size", name, "The size %s of the input is left out: it is negative (%s)", name, size
+        )
+        return
+    _input_size[name] = size
 
 
 def _finite(name: str, value: float) -> float | None:

@@ -80,7 +80,7 @@ class PretendedCluster:
             outcome=outcome,
             request=decision.grant,
         )
-        clean = outcome in (Outcome.SUCCESS, Outcome.FAILED)
+        clean = outcome in (Outcome.SUCCESS, Outcome.FAILED, Outcome.SUSPENDED)
         self.ended.append(
             Ended(
                 key=workload_key(workload),
@@ -244,6 +244,29 @@ def test_a_retry_goes_where_it_has_not_failed(executor):
     assert executor._clusters["aws"].sent
 
 
+def test_a_retry_goes_elsewhere_although_the_end_of_the_first_try_was_not_heard_of(executor):
+    """Airflow asks for it when the task has failed; its process, and the news, may take longer."""
+    queue(executor, task())
+    executor.heartbeat()
+    queue(executor, task(try_number=2))
+    executor.heartbeat()
+    executor._clusters["onprem"].end(0, Outcome.FAILED)
+    executor.heartbeat()
+    assert 1 == len(executor._clusters["onprem"].sent)
+    assert 1 == len(executor._clusters["aws"].sent)
+
+
+def test_a_try_that_succeeded_keeps_nobody_away(executor):
+    """When the task is cleared it may go where it was."""
+    queue(executor, task())
+    executor.heartbeat()
+    executor._clusters["onprem"].end(0, Outcome.SUCCESS)
+    executor.heartbeat()
+    queue(executor, task(try_number=2))
+    executor.heartbeat()
+    assert 2 == len(executor._clusters["onprem"].sent)
+
+
 def test_one_broken_cluster_does_not_stop_the_others(executor):
     """Whatever a cluster raises, the heartbeat goes on."""
 
@@ -284,6 +307,47 @@ def test_a_description_that_cannot_be_used_does_not_stop_the_task(executor):
     queue(executor, task(config={"aiops": {"memory": 3}}))
     executor.heartbeat()
     assert 1 == len(executor.running)
+
+
+@pytest.fixture
+def learned(executor, monkeypatch):
+    """Records that reach the thread which learns."""
+    records: list = []
+    monkeypatch.setattr(executor._layer.refresher, "executed", records.append)
+    return records
+
+
+def test_a_stay_that_ends_after_its_successor_was_queued_leaves_it_its_place(executor, learned):
+    """A deferred task may be back before its first process has gone, with the same key."""
+    queue(executor, task())
+    executor.heartbeat()
+    onprem = executor._clusters["onprem"]
+    queue(executor, task())
+    onprem.end(0, Outcome.SUSPENDED)
+    executor.sync()
+    assert [Outcome.SUSPENDED] == [record.outcome for record in learned]
+    assert 1 == len(executor._the_layer.decider.ledger.load())
+    executor.trigger_tasks(32)
+    assert [1, 2] == [decision.placement.epoch for _, decision, _ in onprem.sent]
+
+
+def test_a_stay_that_ends_after_its_successor_was_sent_is_learned_all_the_same(executor, learned):
+    """It is the owner of nothing any more, but what it used belongs to the try."""
+    queue(executor, task())
+    executor.heartbeat()
+    queue(executor, task())
+    executor.heartbeat()
+    onprem = executor._clusters["onprem"]
+    onprem.end(0, Outcome.SUSPENDED)
+    executor.sync()
+    assert [Outcome.SUSPENDED] == [record.outcome for record in learned]
+    assert 1 == len(executor.running)
+    assert 1 == len(executor._the_layer.decider.ledger.load())
+    onprem.end(1, Outcome.SUCCESS)
+    executor.sync()
+    assert [Outcome.SUSPENDED, Outcome.SUCCESS] == [record.outcome for record in learned]
+    assert not executor.running
+    assert not executor._the_layer.decider.ledger.load()
 
 
 class PretendedRemote(PretendedCluster):

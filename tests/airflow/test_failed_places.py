@@ -34,6 +34,16 @@ def test_a_failure_is_remembered_with_its_reason_until_a_success():
     assert {} == places.avoid(SECOND)
 
 
+def test_a_suspended_try_tells_nothing():
+    """It has neither failed nor succeeded: what was known of the place stays."""
+    places = FailedPlaces()
+    places.learn(record(Outcome.SUSPENDED))
+    assert {} == places.avoid(SECOND)
+    places.learn(record(Outcome.FAILED, "ValueError"))
+    places.learn(record(Outcome.SUSPENDED))
+    assert {"eks": "try 1 failed there: ValueError"} == places.avoid(SECOND)
+
+
 def test_a_next_try_tells_that_the_last_one_failed():
     """Where only the worker knows how a try ended."""
     places = FailedPlaces()

@@ -43,6 +43,7 @@ def failure_record(
         ended_at=utc_now(),
         outcome=outcome,
         request=request,
+        segment=placement.epoch,
         exit_code=OUT_OF_MEMORY_EXIT_CODE if outcome is Outcome.OUT_OF_MEMORY else None,
         message=("" if info is None else str(info))[:_MESSAGE_LENGTH],
     )

@@ -146,7 +146,8 @@ class LocalCluster:
         sent = self._sent.pop(update.job_id, None)
         if sent is None:
             return None
-        self._jobs.pop(sent.key, None)
+        if self._jobs.get(sent.key) == update.job_id:  # else its next part was sent already
+            del self._jobs[sent.key]
         path = self._scratch / f"{self.spec.name}-{update.job_id}.json"
         noted = read_outcome(str(path))
         path.unlink(missing_ok=True)
@@ -165,7 +166,7 @@ class LocalCluster:
         if sent.decision is None:
             return None
         if not noted and update.state is JobState.SUCCEEDED:
-            # Deferred or rescheduled: a part of a run, from which nothing is learned.
+            # It was over before it began: its listener, which would have told, was not called.
             return None
         placement = sent.decision.placement
         pool = placement.route.pool if placement.applied else self.spec.pools[0].name
@@ -187,6 +188,9 @@ class LocalCluster:
             request=sent.decision.grant,
             usage=replace(update.usage, duration_s=duration_s) if update.usage else None,
             operator=noted.get("operator"),
+            segment=placement.epoch,
+            input_gib=_number(noted.get("input_gib")),
+            input_rows=_whole(noted.get("input_rows")),
             cost_usd=self.spec.pool(pool).cost_usd(sent.decision.grant, duration_s),
             exit_code=update.exit_code,
             message=noted.get("error", "") or update.message,
@@ -207,11 +211,18 @@ class LocalCluster:
         )
 
 
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def _whole(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
 def _outcome(state: JobState, noted: Mapping[str, str]) -> Outcome:
-    if noted.get("state") == "success":
-        return Outcome.SUCCESS
-    if noted.get("state") == "failed":
-        return Outcome.FAILED
+    said = {o.value: o for o in (Outcome.SUCCESS, Outcome.FAILED, Outcome.SUSPENDED)}
+    if noted.get("state") in said:
+        return said[noted["state"]]
     return {
         JobState.SUCCEEDED: Outcome.SUCCESS,
         JobState.OUT_OF_MEMORY: Outcome.OUT_OF_MEMORY,

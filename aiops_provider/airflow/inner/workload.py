@@ -36,9 +36,10 @@ def run(argument: str) -> int:
 
 def read_outcome(path: str | None) -> dict[str, str]:
     """
-    What the listener noted: ``state``, ``operator``, ``error`` and ``ended_at``.
+    What the listener noted.
 
-    Empty if it noted nothing: the task was deferred, or ended before it could.
+    ``state``, ``operator``, ``error``, ``ended_at`` and, where they are known, ``input_gib`` and
+    ``input_rows``. Empty if it noted nothing: the task ended before it could.
     """
     if not path:
         return {}

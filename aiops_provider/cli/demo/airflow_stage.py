@@ -83,18 +83,10 @@ class AirflowStage:
         self._running.stop_all()
 
     def migrate(self) -> None:
-        """Create the databases: Airflow's, then the layer's tables inside it."""
+        """Create the tables: Airflow's, and by the same command the layer's beside them."""
         with self.timed("airflow db migrate"):
             self._running.run(
                 "airflow-migrate", self.command("db", "migrate"), timeout_s=_MIGRATE_TIMEOUT_S
-            )
-        with self.timed("aiops db upgrade"):
-            self._running.run(
-                "aiops-upgrade",
-                [sys.executable, "-m", "aiops_provider.cli.app", "db", "upgrade"],
-                timeout_s=_MIGRATE_TIMEOUT_S,
-                # Airflow's processes find the metadata database by themselves; `aiops` is told.
-                variables={"AIOPS__STORE": self.config.database_url},
             )
 
     def start(self, dag_ids: Sequence[str]) -> None:

@@ -42,7 +42,10 @@ def fleet(open_fleet, program):
         for group in GROUPS:
             stage.start_beside(f"worker-{group}", worker(group), {"WORKER_GROUP": group})
 
-    with open_fleet(DAGS, ["both", "crash", "freeze"], variables=broker, beside=beside) as fleet:
+        stage.start_beside("triggerer", stage.command("triggerer"))
+
+    dag_ids = ["both", "crash", "deferred", "freeze"]
+    with open_fleet(DAGS, dag_ids, variables=broker, beside=beside) as fleet:
         yield fleet
 
 
@@ -80,6 +83,18 @@ def test_workers_report_how_their_tries_ended(fleet):
     assert [Outcome.FAILED, Outcome.SUCCESS] == [each.outcome for each in tries]
     assert [words[3] for words in fleet.ledger("fails_once")] == [t.cluster for t in tries]
     assert all(each.usage.peak_memory_gib > 0 for each in tries)
+
+
+def test_the_parts_of_a_deferred_task_are_one_run(fleet):
+    """Each worker reports its own part; the time in the triggerer is in none."""
+    assert "success" == fleet.run("deferred", "r1")
+    assert [("start", "1"), ("end", "1")] == [(w[0], w[2]) for w in fleet.ledger("deferred")]
+    store, key = fleet.installation.store, TaskKey("deferred", "defers")
+    fleet.wait_for("the record", lambda: bool(store.executions(key)), timeout_s=30)
+    (run,) = store.executions(key)
+    assert (Outcome.SUCCESS, 2, "Defers") == (run.outcome, run.segments, run.operator)
+    assert run.usage.cpu_seconds > 1.0
+    assert (run.ended_at - run.started_at).total_seconds() - run.usage.duration_s > 5.0
 
 
 def test_no_token_is_written_to_a_workers_log(fleet):

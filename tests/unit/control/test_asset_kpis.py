@@ -60,6 +60,12 @@ def test_somebody_outside_may_emit_as_well(installation):
     assert stored(installation)[0].dimensions == {"asset": "claims"}
 
 
+def test_a_test_run_is_a_series_of_its_own(installation):
+    """What somebody tries out is not compared with production."""
+    accept_asset_kpis(installation, replace(SAID, run_kind="test"), NOW)
+    assert stored(installation)[0].dimensions["run_kind"] == "test"
+
+
 @pytest.mark.parametrize("value", ["many", None, [1], float("nan")])
 def test_what_is_no_number_is_refused(installation, value):
     """And the others with it."""

@@ -211,3 +211,48 @@ def test_an_aged_profile_is_not_written_again(installation):
     version = installation.store.version()
     assert refresh_profiles(installation, [TASK], NOW + timedelta(hours=5)) == []
     assert installation.store.version() == version
+
+
+def stay(number: int, outcome: Outcome, *, minutes_ago: float, peak: float) -> ExecutionRecord:
+    """A try that was deferred between its stays on a worker."""
+    ended = NOW - timedelta(minutes=minutes_ago)
+    return record(
+        run=TaskRun(TASK, "deferred"),
+        started_at=ended - timedelta(seconds=30),
+        ended_at=ended,
+        outcome=outcome,
+        segment=number,
+        usage=Usage(peak_memory_gib=peak, cpu_seconds=20, duration_s=25),
+    )
+
+
+def test_a_deferred_try_is_learned_as_one_run_once_it_has_ended(installation):
+    """Its work is the sum of its stays on workers, without the hours in between."""
+    parts = [
+        stay(1, Outcome.SUSPENDED, minutes_ago=300, peak=0.9),
+        stay(2, Outcome.SUSPENDED, minutes_ago=200, peak=0.2),
+    ]
+    learn(installation, parts, NOW)
+    assert installation.store.executions(TASK) == []
+    assert samples_of(installation) == []
+    assert installation.store.profile(TASK) is None
+
+    learn(installation, [stay(3, Outcome.SUCCESS, minutes_ago=10, peak=0.3)], NOW)
+    (run,) = installation.store.executions(TASK)
+    assert (run.segments, run.started_at) == (3, parts[0].started_at)
+    assert run.usage == Usage(peak_memory_gib=0.9, cpu_seconds=60, duration_s=75)
+    assert {s.name: s.value for s in samples_of(installation)} == {
+        "task_failed": 0.0, "duration_s": 75.0, "peak_memory_gib": 0.9,
+    }  # fmt: skip
+    profile = installation.store.profile(TASK)
+    assert 60 < profile.duration_s.p50 < 90
+    assert profile.request.memory_gib > 0.9
+
+
+def test_a_deferred_try_that_fails_ends_as_any_other(installation):
+    """With the memory of all its stays."""
+    learn(installation, [stay(1, Outcome.SUSPENDED, minutes_ago=300, peak=0.9)], NOW)
+    learn(installation, [stay(2, Outcome.FAILED, minutes_ago=10, peak=0.1)], NOW)
+    (run,) = installation.store.executions(TASK)
+    assert (run.outcome, run.usage.peak_memory_gib) == (Outcome.FAILED, 0.9)
+    assert {s.name: s.value for s in samples_of(installation)} == {"task_failed": 1.0}

@@ -38,9 +38,10 @@ OPTIONAL = {
 }
 
 RECORDS = st.builds(
-    lambda cluster, minutes, outcome, given_fields: replace(
+    lambda cluster, minutes, outcome, segment, given_fields: replace(
         BARE,
         cluster=cluster,
+        segment=segment,
         started_at=NOW + timedelta(minutes=minutes),
         ended_at=NOW + timedelta(minutes=minutes + 5),
         outcome=outcome,
@@ -49,6 +50,7 @@ RECORDS = st.builds(
     st.sampled_from(["eks", "batch"]),
     st.integers(0, 3),
     st.sampled_from(Outcome),
+    st.integers(0, 3),
     st.sets(st.sampled_from(sorted(OPTIONAL))),
 )
 
@@ -91,6 +93,7 @@ def test_facts_of_the_task_are_never_lost(known: ExecutionRecord, new: Execution
         (Outcome.SUCCESS, Outcome.FAILED, Outcome.FAILED),
         (Outcome.KILLED, Outcome.FAILED, Outcome.KILLED),
         (Outcome.KILLED, Outcome.CLUSTER_LOST, Outcome.CLUSTER_LOST),
+        (Outcome.SUSPENDED, Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_MEMORY),
     ],
 )
 def test_the_more_specific_outcome_stands(known: Outcome, new: Outcome, stands: Outcome) -> None:
@@ -137,4 +140,5 @@ def test_another_cluster_is_another_execution(in_order: bool) -> None:
 def test_every_field_has_a_rule() -> None:
     """A field that is added to the record must be thought of here."""
     required = {"run", "cluster", "provider", "region", "pool", "started_at", "ended_at", "outcome"}
-    assert {field.name for field in fields(ExecutionRecord)} == required | set(OPTIONAL)
+    stays = {"segment", "segments", "earlier"}
+    assert {field.name for field in fields(ExecutionRecord)} == required | stays | set(OPTIONAL)

@@ -15,7 +15,13 @@ from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.telemetry import report as report_module
-from aiops_provider.telemetry.report import flush, report, report_execution
+from aiops_provider.telemetry.report import (
+    begin_task,
+    flush,
+    report,
+    report_execution,
+    reported_input_size,
+)
 
 _TASK = {
     "namespace": "medical",
@@ -228,6 +234,28 @@ class TestReport:
         )
         report_execution(record)
         assert server.received == []
+
+
+def test_the_size_of_the_input_is_remembered_for_the_end_of_the_run(in_task):
+    """The last word counts, whatever is said of a part, and the next task begins without one."""
+    in_task()
+    report("input_rows", 10)
+    report("input_rows", 20.0)
+    report("input_rows", 7, part="a")
+    report("input_gib", 0.5)
+    assert (0.5, 20) == reported_input_size()
+    begin_task()
+    assert (None, None) == reported_input_size()
+
+
+def test_what_is_no_size_is_left_out(caplog):
+    """It is told, with its name, and what was known stays."""
+    begin_task()
+    report("input_rows", 3)
+    report("input_rows", -1)
+    report("input_gib", float("nan"))
+    assert (None, 3) == reported_input_size()
+    assert "The size input_rows of the input is left out: it is negative (-1.0)" in caplog.text
 
 
 def test_import_is_light():

@@ -5,7 +5,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, dag, get_current_context, task
 
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 
@@ -46,6 +47,26 @@ def both():
     fails_once()
 
 
+class Defers(BaseOperator):
+    """Works for a second, waits elsewhere for five, and goes on."""
+
+    def execute(self, context) -> None:
+        note("deferred", "start")
+        until = time.process_time() + 1.0
+        while time.process_time() < until:
+            pass
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=5)), method_name="go_on")
+
+    def go_on(self, context, event=None) -> None:
+        note("deferred", "end")
+
+
+@dag(schedule=None, default_args=QUICK)
+def deferred():
+    """One task in two parts."""
+    Defers(task_id="defers")
+
+
 @dag(schedule=None, default_args=QUICK)
 def crash():
     """Long enough for a scheduler to die and another one to take over."""
@@ -78,4 +99,5 @@ def freeze():
 
 both()
 crash()
+deferred()
 freeze()
