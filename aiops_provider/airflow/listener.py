@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from aiops_provider.airflow.code_version import code_version
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 from aiops_provider.airflow.results import report_results
+from aiops_provider.telemetry.context import IMAGE_VARIABLE
 
 if TYPE_CHECKING:
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -80,21 +83,26 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
     name = (
         type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
     )
-    operator = type(getattr(task_instance, "task", None)).__name__
+    task = getattr(task_instance, "task", None)
+    operator = type(task).__name__
+    version = {"code_hash": code_version(task), "image": os.environ.get(IMAGE_VARIABLE)}
     path = os.environ.get(OUTCOME_VARIABLE)
     if path:
         ended_at = datetime.now(UTC).isoformat()
         note = json.dumps(
             {"state": state, "operator": operator, "error": name, "ended_at": ended_at}
+            | {name: value for name, value in version.items() if value}
         )
         temporary = Path(f"{path}.part")
         temporary.write_text(note, encoding="utf-8")
         temporary.replace(path)
         return
-    _report_execution(task_instance, state, operator, name)
+    _report_execution(task_instance, state, operator, name, version)
 
 
-def _report_execution(task_instance: Any, state: str, operator: str, error: str) -> None:
+def _report_execution(
+    task_instance: Any, state: str, operator: str, error: str, version: Mapping[str, str | None]
+) -> None:
     from aiops_provider.domain.execution import ExecutionRecord, Outcome
     from aiops_provider.telemetry.context import worker_context
     from aiops_provider.telemetry.report import report_execution
@@ -115,6 +123,8 @@ def _report_execution(task_instance: Any, state: str, operator: str, error: str)
             outcome=Outcome.SUCCESS if state == "success" else Outcome.FAILED,
             usage=_sampler.stop() if _sampler is not None else None,
             operator=operator,
+            code_hash=version["code_hash"],
+            image=version["image"] or None,
             message=error,
         )
     )

@@ -6,7 +6,7 @@ independently, in any order, and either may repeat itself. The rules, in this or
 
 1. *Different clusters*: the try was placed anew after a cluster was lost. The execution that started
    later is the one that counts; the earlier adds only what both have in common – the input's size,
-   the operator, when the host queued it.
+   the operator, the code, when the host queued it.
 2. *Outcome*: the more specific one stands – out of memory, cluster lost, killed, failed, success.
    A scheduler that only saw "failed" does not undo the pool's "out of memory".
 3. *Place and times* come from whoever measured the usage, because it was there; when both or
@@ -22,8 +22,9 @@ from typing import Any
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 
 _FROM_WITNESS = ("cluster", "provider", "region", "pool", "started_at", "ended_at")
-_OF_THE_TASK = ("queued_at", "input_gib", "input_rows", "operator")
-_OPTIONAL = (*_OF_THE_TASK, "request", "cost_usd", "exit_code")
+_OF_THE_TASK = ("queued_at", "input_gib", "input_rows", "operator", "code_hash")
+# Another cluster may have another image.
+_OPTIONAL = (*_OF_THE_TASK, "image", "request", "cost_usd", "exit_code")
 
 _LEAST_SPECIFIC_FIRST = (
     Outcome.SUCCESS,

@@ -187,6 +187,8 @@ class LocalCluster:
             request=sent.decision.grant,
             usage=replace(update.usage, duration_s=duration_s) if update.usage else None,
             operator=noted.get("operator"),
+            code_hash=noted.get("code_hash"),
+            image=noted.get("image"),
             cost_usd=self.spec.pool(pool).cost_usd(sent.decision.grant, duration_s),
             exit_code=update.exit_code,
             message=noted.get("error", "") or update.message,

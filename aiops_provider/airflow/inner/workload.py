@@ -36,7 +36,7 @@ def run(argument: str) -> int:
 
 def read_outcome(path: str | None) -> dict[str, str]:
     """
-    What the listener noted: ``state``, ``operator``, ``error`` and ``ended_at``.
+    What the listener noted: ``state``, ``operator``, ``error``, ``ended_at``, and which code ran.
 
     Empty if it noted nothing: the task was deferred, or ended before it could.
     """

@@ -58,6 +58,13 @@ def samples_of(installation):
     return installation.store.samples_after(0, 1000)[0]
 
 
+def test_outcomes_tell_which_software_ran():
+    """A failure that came with new code can be seen to have."""
+    told = outcome_samples(record(code_hash="5d41402a", image="etl:7"))[0].context
+    assert (told["code_hash"], told["image"]) == ("5d41402a", "etl:7")
+    assert "code_hash" not in outcome_samples(record())[0].context
+
+
 def test_a_finished_try_changes_the_profile(installation):
     """What was used is what the next run will be sized by."""
     learn(installation, [record(peak=0.2)], NOW)

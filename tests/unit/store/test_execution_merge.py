@@ -32,6 +32,8 @@ OPTIONAL = {
     "input_gib": 0.5,
     "input_rows": 10,
     "operator": "PythonOperator",
+    "code_hash": "5d41402abc4b2a76",
+    "image": "registry.example.com/etl:7",
     "cost_usd": 0.01,
     "exit_code": 0,
     "message": "done",
