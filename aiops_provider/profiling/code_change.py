@@ -96,7 +96,7 @@ def odds_of_no_change(earlier: Sequence[float], later: Sequence[float]) -> float
         later: Runs of the version of today, > 0; without any the odds are even.
 
     >>> round(odds_of_no_change([1.0, 1.1, 0.9] * 5, [1.05]), 1)
-    4.1
+    5.7
     >>> odds_of_no_change([1.0, 1.1, 0.9] * 5, [2.0, 2.1]) < 0.1
     True
     """
