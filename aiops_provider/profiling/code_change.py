@@ -13,7 +13,7 @@ forgotten. A version that comes back, such as after a roll-back, finds its own r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -143,7 +143,7 @@ class CodeChange:
         newest: Number of runs of today's version.
         earlier: Number of runs of other versions.
         worth: How many runs the latter are worth.
-        doubted: Versions that may need something else.
+        doubted: Versions that may need something else, each with the factor between its level and today's.
         risen: Whether today's version needs more than one of those.
     """
 
@@ -152,7 +152,7 @@ class CodeChange:
     newest: int
     earlier: int
     worth: float
-    doubted: frozenset[CodeVersion]
+    doubted: Mapping[CodeVersion, float]
     risen: bool
 
 
@@ -179,7 +179,7 @@ def code_change(
         return None
     scaled = list(weights)
     later = _levels([observations[p] for p in newest])
-    doubted, risen = set(), False
+    doubted: dict[CodeVersion, float] = {}
     worth = 0.0
     for version, places in groups.items():
         earlier = _levels([observations[p] for p in places])
@@ -189,8 +189,7 @@ def code_change(
             worth += full
             continue
         worth += min(full, odds)
-        doubted.add(version)
-        risen = risen or not later or median(later) > median(earlier)
+        doubted[version] = median(later) / median(earlier) if later else 1.0
         factor = min(1.0, odds / math.fsum(weights[p] for p in places))
         for place in places:
             scaled[place] *= factor
@@ -201,6 +200,7 @@ def code_change(
         newest=len(newest),
         earlier=len(observations) - len(newest),
         worth=worth,
-        doubted=frozenset(doubted),
-        risen=risen,
+        doubted=doubted,
+        # Before a run of today's code has told anything it may need more.
+        risen=any(factor > 1.0 for factor in doubted.values()) or bool(doubted and not later),
     )

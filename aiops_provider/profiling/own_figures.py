@@ -78,9 +78,9 @@ class Figure:
         return [(r, o.value) for r, o in zip(self.readings, self.observations, strict=True)]
 
     @property
-    def doubted(self) -> frozenset[CodeVersion]:
-        """Versions of the code that may need something else than that of today."""
-        return self.change.doubted if self.change else frozenset()
+    def doubted(self) -> Mapping[CodeVersion | None, float]:
+        """Versions of the code that may need something else than that of today, with the factor."""
+        return {**self.change.doubted} if self.change else {}
 
     @property
     def worth(self) -> float | None:
@@ -114,17 +114,20 @@ class OwnFigures:
             readings: Oldest first.
             idle: What no input needs; 0 for a figure that does not grow with the input.
         """
-        found = self._seen(what, readings, readings, idle)
+        found = self._seen(what, readings, {}, idle)
         if not (idle and found.doubted):
             return found
-        # Two levels would bend the line through the sizes.
-        alike = [r for r in readings if self.versions[r.record.run] not in found.doubted]
-        return self._seen(what, readings, alike, idle)
+        # Two levels would bend the line through the sizes, and the new runs are too few for one.
+        return self._seen(what, readings, found.doubted, idle)
 
     def _seen(
-        self, what: str, readings: Sequence[Reading], sized: Sequence[Reading], idle: float
+        self,
+        what: str,
+        readings: Sequence[Reading],
+        levels: Mapping[CodeVersion | None, float],
+        idle: float,
     ) -> Figure:
-        effect = self._effect(sized, idle) if idle else None
+        effect = self._effect(readings, levels, idle) if idle else None
         factors = [self.factor(effect, r.record) for r in readings]
         observations = [
             Observation(r.value * f, self.weights[r.record.run], r.censored, r.beyond * f)
@@ -133,11 +136,13 @@ class OwnFigures:
         change = code_change(observations, [self.versions[r.record.run] for r in readings])
         return Figure(what, readings, effect, observations, change)
 
-    def _effect(self, readings: Sequence[Reading], idle: float) -> SizeEffect | None:
+    def _effect(
+        self, readings: Sequence[Reading], levels: Mapping[CodeVersion | None, float], idle: float
+    ) -> SizeEffect | None:
         if not self.sizes.wanted:
             return None
         points = [
-            (size, r.value)
+            (size, r.value * levels.get(self.versions[r.record.run], 1.0))
             for r in readings
             if not r.censored and (size := self.sizes.of(r.record))
         ]

@@ -240,3 +240,15 @@ def test_a_kill_of_forgotten_code_is_not_heeded(ask, run):
     assert ask(*leak, kill, *mended).killed_at_gib == 0.0
     same = [replace(each, code_hash="a") for each in mended]
     assert ask(*leak, kill, *same).killed_at_gib == 9.0
+
+
+def test_new_code_keeps_what_the_sizes_of_inputs_have_taught(ask, run):
+    """A few new runs at one size do not make the need proportional to the input."""
+    old = [
+        run(60 - place, peak=4.0 + 0.1 * (1 + place % 4), gib=1.0 + place % 4, code_hash="a")
+        for place in range(24)
+    ]
+    new = [run(9 - place, peak=8.1 + place / 50, gib=1.0, code_hash="b") for place in range(3)]
+    grown = ask(*old, *new, gib=4.0).memory_gib
+    assert "the 24 before count as" in grown.reason
+    assert 8.0 < grown.p50 < 10.0
