@@ -152,7 +152,7 @@ class CodeChange:
     newest: int
     earlier: int
     worth: float
-    doubted: Mapping[CodeVersion, float]
+    doubted: Mapping[CodeVersion | None, float]
     risen: bool
 
 
@@ -179,7 +179,7 @@ def code_change(
         return None
     scaled = list(weights)
     later = _levels([observations[p] for p in newest])
-    doubted: dict[CodeVersion, float] = {}
+    doubted: dict[CodeVersion | None, float] = {}
     worth = 0.0
     for version, places in groups.items():
         earlier = _levels([observations[p] for p in places])

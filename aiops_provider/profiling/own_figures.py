@@ -80,7 +80,7 @@ class Figure:
     @property
     def doubted(self) -> Mapping[CodeVersion | None, float]:
         """Versions of the code that may need something else than that of today, with the factor."""
-        return {**self.change.doubted} if self.change else {}
+        return self.change.doubted if self.change else {}
 
     @property
     def worth(self) -> float | None:
