@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.listeners import hookimpl
 
 from aiops_provider.airflow import dag_test
+from aiops_provider.airflow.code_version import code_version
 from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY, read_description
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 from aiops_provider.airflow.results import report_results
 from aiops_provider.domain.workload import input_size
 from aiops_provider.errors import DescriptionError
+from aiops_provider.telemetry.context import IMAGE_VARIABLE
 from aiops_provider.telemetry.report import begin_task, close, flush, reported_input_size
 
 if TYPE_CHECKING:
@@ -102,7 +105,9 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
     name = (
         type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
     )
-    operator = type(getattr(task_instance, "task", None)).__name__
+    task = getattr(task_instance, "task", None)
+    operator = type(task).__name__
+    version = {"code_hash": code_version(task), "image": os.environ.get(IMAGE_VARIABLE)}
     path = os.environ.get(OUTCOME_VARIABLE)
     if path:
         ended_at = datetime.now(UTC).isoformat()
@@ -117,16 +122,19 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
                     for key, size in _input_size(task_instance).items()
                     if size is not None
                 },
+                **{key: value for key, value in version.items() if value},
             }
         )
         temporary = Path(f"{path}.part")
         temporary.write_text(note, encoding="utf-8")
         temporary.replace(path)
         return
-    _report_execution(task_instance, state, operator, name)
+    _report_execution(task_instance, state, operator, name, version)
 
 
-def _report_execution(task_instance: Any, state: str, operator: str, error: str) -> None:
+def _report_execution(
+    task_instance: Any, state: str, operator: str, error: str, version: Mapping[str, str | None]
+) -> None:
     from aiops_provider.domain.execution import ExecutionRecord, Outcome
     from aiops_provider.telemetry.context import worker_context
     from aiops_provider.telemetry.report import report_execution
@@ -147,6 +155,8 @@ def _report_execution(task_instance: Any, state: str, operator: str, error: str)
             outcome=Outcome(state),
             usage=_sampler.stop() if _sampler is not None else None,
             operator=operator,
+            code_hash=version["code_hash"],
+            image=version["image"] or None,
             message=error,
             segment=context.identity.segment if context.identity is not None else 0,
             **_input_size(task_instance),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.airflow.dag_facts import DagFacts
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.airflow.host import queued_timeout_s
 from aiops_provider.airflow.host_transaction import BeforeCommit
@@ -21,7 +22,7 @@ from aiops_provider.airflow.waiting import WaitingTimes
 from aiops_provider.control.check_run import checked_cluster
 from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decide import TaskRequest
-from aiops_provider.domain.workload import Generic
+from aiops_provider.domain.workload import Generic, with_operator
 from aiops_provider.errors import StoreError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Placer:
         self._named: dict[Any, str] = {}
         self._unwritten = BeforeCommit(self._write)
         self._teams = Teams(layer.settings)
+        self._facts = DagFacts()
         self.waiting = WaitingTimes(
             queued_timeout_s=queued_timeout_s(),
             choose_again_s=layer.settings.routing.choose_again_s,
@@ -137,9 +139,11 @@ class Placer:
         if checked is not None:
             return TaskRequest(run=task_run(ti), description=_check_on(checked), check=checked)
         run, team = task_run(ti), self._teams.of(ti.dag_id, session)
+        known = self._facts.of(ti, session)
         return TaskRequest(
             run=run,
-            description=description_of(ti),
+            description=with_operator(description_of(ti), known),
+            known=known,
             team=team,
             avoid=self.failed_places.avoid(run),
             limits=cluster_limits(

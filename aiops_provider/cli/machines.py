@@ -39,18 +39,28 @@ def machines(
         float,
         typer.Option("--time-weight", min=0.0, max=1.0, help="0: least cost, 1: least time."),
     ] = 0.0,
+    input_gib: Annotated[
+        float | None,
+        typer.Option(
+            "--input-gib",
+            help="For a run over an input of this size, from the task's own runs alone, whose sizes stand "
+            "in a column input_gib.",
+        ),
+    ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Choose the configuration of machines for a task from runs of other tasks and its own."""
     from aiops_provider.control.choose_machine import choose_machine
 
-    found = choose_machine(runs, task, time_weight=time_weight)
+    found = choose_machine(runs, task, time_weight=time_weight, input_gib=input_gib)
     emit(found, output=output, view=lambda: _view(found))
 
 
 def _view(found: MachineChoice) -> Iterator[RenderableType]:
     best = found.choice
     known = f"{found.own_runs} runs of its own, {found.other_tasks} other tasks"
+    if found.input_gib is not None:
+        known = f"for {found.input_gib:g} GiB of input, {found.own_runs} runs of its own"
     yield (
         f"{found.task}: {best.configuration.name}, about {best.p50_s:.4g} s for USD {best.cost_usd:.3g} "
         f"({known})"

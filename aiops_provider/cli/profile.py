@@ -168,6 +168,10 @@ def _terms(needed: WorkloadProfile) -> list[list[object]]:
     known: list[tuple[str, object]] = [
         ("starts per week", f"{starts:.4g}" if starts else None),
         ("busiest hour", _busiest(needed)),
+        *(
+            (f"time on {cluster}, pool {pool}", f"{pace:g} times as long, by its own runs there")
+            for cluster, pool, pace in needed.pool_pace
+        ),
         ("deadline", f"{needed.deadline_s:g} s" if needed.deadline_s else None),
         ("SLA", f"{100 * needed.sla_attainment:g} % of the runs, weight {needed.sla_weight:g}"),
         ("allowed regions", ", ".join(needed.allowed_regions)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aiops_provider.cli.options import ConfigOption, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table, working
 from aiops_provider.control.schedule_export import Export, export_schedule, export_text
 
@@ -81,6 +82,7 @@ def schedule(
         ),
     ] = None,
     namespace: Annotated[str, typer.Option(help="Of a Deployment.")] = "default",
+    config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Plan instances ahead of demand for a week, and export it to what scales them."""
@@ -95,6 +97,7 @@ def schedule(
 
     if (task_file is None) == (demand is None):
         raise typer.BadParameter("give either a TASK.yaml or --demand")
+    settings = read_settings(config).profiling
     if task_file is not None:
         past = demand_of_task(task_file, history_file=history, now=utc_now())
     else:
@@ -113,7 +116,9 @@ def schedule(
         timezone=timezone,
     )
     with working("forecasting a week"):
-        made = schedule_demand(past, capacity_per_instance=per_instance, policy=policy)
+        made = schedule_demand(
+            past, capacity_per_instance=per_instance, policy=policy, settings=settings
+        )
     if made.short_slots:
         note(f"Slots that need more than the maximum: {made.short_slots}")
     if export is not None:

@@ -28,6 +28,7 @@ from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteR
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import Generic
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -88,7 +89,8 @@ class Decider:
         )
         self._router = Router(self._snapshot.router)
         self._advisor = self._new_advisor(self._snapshot)
-        self._cold: dict[TaskKey, WorkloadProfile] = {}
+        # With what the host knew when it was made.
+        self._cold: dict[TaskKey, tuple[Generic | None, WorkloadProfile]] = {}
         self._out_of_memory: dict[TaskKey, ExecutionRecord] = {}
 
     @property
@@ -229,10 +231,12 @@ class Decider:
             # History knows the figures; the description still decides pins and limits.
             constrained = self._profiler.constrain(known, description)
             return self._advisor.advise(constrained, description)
-        if task not in self._cold or description is not None:
-            predicted = self._profiler.predict(task, description, now=now)
-            self._cold[task] = self._advisor.advise(predicted, description)
-        return self._cold[task]
+        told, profile = self._cold.get(task, (None, None))
+        if profile is None or description is not None or told is not request.known:
+            predicted = self._profiler.predict(task, description or request.known, now=now)
+            profile = self._advisor.advise(predicted, description)
+            self._cold[task] = request.known, profile
+        return profile
 
     def _new_advisor(self, snapshot: Snapshot) -> AcceleratorAdvisor:
         return AcceleratorAdvisor(

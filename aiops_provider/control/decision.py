@@ -9,7 +9,7 @@ from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskRun
-from aiops_provider.domain.workload import TaskDescription
+from aiops_provider.domain.workload import Generic, TaskDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class TaskRequest:
     Attributes:
         run: Which try.
         description: What the user said about it, if anything.
+        known: What the host knows of it, which counts before its first run where nobody said anything.
         team: The team it belongs to, for the mode and for who pays.
         avoid: Clusters where this run failed before, with why.
         limits: The only clusters it may use.
@@ -28,6 +29,7 @@ class TaskRequest:
 
     run: TaskRun
     description: TaskDescription | None = None
+    known: Generic | None = None
     team: str | None = None
     avoid: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[ClusterLimit, ...] = ()

@@ -19,6 +19,7 @@ input_rows         rows of the run's input
 task               namespace/name; rows of other tasks are left out
 run_id, map_index, try_number  which try; without a run_id each line is a run of its own
 operator           operator class or flow name
+code_hash, image   which code ran, in which container image: any text that changes with them
 cluster, provider, region, pool  where it ran
 cost_usd           what it cost
 exit_code          exit status of the process
@@ -51,7 +52,18 @@ _NUMBERS = (
     "cost_usd",
 )
 _WHOLE_NUMBERS = ("input_rows", "map_index", "try_number", "exit_code")
-_TEXTS = ("outcome", "task", "run_id", "operator", "cluster", "provider", "region", "pool")
+_TEXTS = (
+    "outcome",
+    "task",
+    "run_id",
+    "operator",
+    "code_hash",
+    "image",
+    "cluster",
+    "provider",
+    "region",
+    "pool",
+)
 COLUMNS = (*_MOMENTS, *_NUMBERS, *_WHOLE_NUMBERS, *_TEXTS)
 # Clocks of machines differ a little; more than this is a wrong time zone.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -139,6 +151,8 @@ def _record(row: Row, task: TaskKey, now: datetime) -> ExecutionRecord:
         input_gib=row.number("input_gib"),
         input_rows=row.whole("input_rows"),
         operator=row.values.get("operator"),
+        code_hash=row.values.get("code_hash"),
+        image=row.values.get("image"),
         cost_usd=row.number("cost_usd"),
         exit_code=row.whole("exit_code"),
     )

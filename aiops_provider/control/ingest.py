@@ -148,6 +148,8 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
         "region": record.region,
         "pool": record.pool,
         "operator": record.operator or "",
+        "code_hash": record.code_hash or "",
+        "image": record.image or "",
     }
     for name, text in texts.items():
         check_text(text, f"{place}.{name}")

@@ -237,7 +237,9 @@ def _dimensions(run: TaskRun) -> dict[str, str]:
 
 
 def _context(record: ExecutionRecord) -> dict[str, str]:
-    return {
+    software = {"code_hash": record.code_hash, "image": record.image}
+    known = {name: value for name, value in software.items() if value}
+    return known | {
         "cluster": record.cluster,
         "provider": record.provider,
         "region": record.region,

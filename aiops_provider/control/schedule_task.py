@@ -18,7 +18,9 @@ from aiops_provider.domain.workload import Serving
 from aiops_provider.errors import DataError
 from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock
+from aiops_provider.profiling.forecast import ForecasterSpec, open_forecasters
 from aiops_provider.profiling.profiler import Profiler
+from aiops_provider.settings.schema import ProfilingSettings
 
 __all__ = [
     "CapacityPolicy",
@@ -172,7 +174,11 @@ def demand_of_runs(task: TaskKey, records: Sequence[ExecutionRecord]) -> PastDem
 
 
 def schedule_demand(
-    demand: PastDemand, *, capacity_per_instance: float | None, policy: CapacityPolicy
+    demand: PastDemand,
+    *,
+    capacity_per_instance: float | None,
+    policy: CapacityPolicy,
+    settings: ProfilingSettings | None = None,
 ) -> CapacitySchedule:
     """
     Plan a week.
@@ -181,9 +187,11 @@ def schedule_demand(
         demand: See above.
         capacity_per_instance: Goes before what follows from the source.
         policy: Everything else; its own ``capacity_per_instance`` is replaced.
+        settings: Which forecasters take part beside our own; default: none.
 
     Raises:
         DataError: Nobody says what an instance serves, or the demand cannot be used.
+        ConfigurationError: A forecaster cannot be used.
     """
     capacity = capacity_per_instance or demand.capacity_per_instance
     if capacity is None:
@@ -193,7 +201,13 @@ def schedule_demand(
             mend="Give --per-instance, in the unit of the demand, such as 50 for 50 requests/s",
         )
     chosen = replace(policy, capacity_per_instance=capacity)
-    return capacity_schedule(demand.values, demand.times, chosen)
+    others = open_forecasters(
+        [
+            ForecasterSpec(name=each.name, model=each.model, options=each.options)
+            for each in (settings.forecasters if settings else ())
+        ]
+    )
+    return capacity_schedule(demand.values, demand.times, chosen, others=others)
 
 
 def schedule_as_data(schedule: CapacitySchedule, demand: PastDemand) -> dict[str, Any]:

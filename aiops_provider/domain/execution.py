@@ -104,6 +104,8 @@ class ExecutionRecord:
         input_gib: Size of its input where known.
         input_rows: Rows of its input where known.
         operator: Operator class or flow name.
+        code_hash: Version of the code that ran, such as a hash of the task's callable; ``None``: unknown.
+        image: Container image that it ran in, with tag or digest; ``None``: unknown, or none.
         cost_usd: Price of the machine share for the duration.
         exit_code: Exit status of the process where known.
         message: Last words, without secrets.
@@ -128,6 +130,8 @@ class ExecutionRecord:
     input_gib: float | None = None
     input_rows: int | None = None
     operator: str | None = None
+    code_hash: str | None = None
+    image: str | None = None
     cost_usd: float | None = None
     exit_code: int | None = None
     message: str = ""

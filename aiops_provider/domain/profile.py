@@ -173,7 +173,8 @@ class WorkloadProfile:
     ``memory_gb_per_s`` between memory and processor (the accelerator's own if there is one),
     ``host_to_device_gb_per_s`` between host and accelerators. ``accelerator`` is set if only that
     model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``, and
-    ``accelerator_pace`` the time that other models take for its work, as a multiple. ``cpu_family`` is
+    ``accelerator_pace`` the time that other models take for its work, as a multiple. ``pool_pace`` is
+    the time on pools where runs took longer or shorter: cluster, pool, multiple. ``cpu_family`` is
     compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
 
     Serving: ``latency_ms`` is the time to answer without the way to the user; ``user_regions`` and
@@ -215,6 +216,7 @@ class WorkloadProfile:
     neighbours: tuple[TaskKey, ...] = ()
     accelerator_choice: Choice | None = None
     accelerator_pace: tuple[tuple[str, float], ...] = ()
+    pool_pace: tuple[tuple[str, str, float], ...] = ()
     cpu_family: Choice | None = None
     serving_runtime: Choice | None = None
     qos_class: Choice | None = None

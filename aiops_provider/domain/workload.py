@@ -303,6 +303,21 @@ def with_requested_memory(
     return (description or Generic()).model_copy(update={"requested_memory_gib": gib})
 
 
+def with_operator(
+    description: TaskDescription | None, known: Generic | None
+) -> TaskDescription | None:
+    """
+    A generic description with the operator that the host knows, unless it names one itself.
+
+    >>> with_operator(Generic(memory_gib=2), Generic(operator="BashOperator")).operator
+    'BashOperator'
+    """
+    if not isinstance(description, Generic) or description.operator or known is None:
+        return description
+    parameters = {**known.parameters, **description.parameters}
+    return description.model_copy(update={"operator": known.operator, "parameters": parameters})
+
+
 def description_schema() -> dict[str, Any]:
     """
     JSON Schema of a task file: one description, and the name of its task.

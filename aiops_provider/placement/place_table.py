@@ -9,7 +9,7 @@ that the router really looks at become objects.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
@@ -168,7 +168,7 @@ class PlaceTable:
             # Where there are none the row is left out anyway.
             share = np.maximum(share, request.accelerators / np.maximum(offered, 1.0))
         score = share * self._price
-        if profile.accelerator_pace:
+        if profile.accelerator_pace or profile.pool_pace:
             # Price per unit of work: a device that takes twice as long costs twice as much.
             score = score * self._paces(profile)
         if self._scarce:
@@ -192,10 +192,18 @@ class PlaceTable:
 
         known = self._pace_of.get(profile.accelerator_pace)
         if known is None:
-            paces = [pace_on(row.pool.machine, profile) for row in self.rows]
+            # What its own runs tell is of one task, and so is set below.
+            alone = replace(profile, pool_pace=())
+            paces = [pace_on(row.cluster.name, row.pool, alone) for row in self.rows]
             if len(self._pace_of) >= _MOST_OFFERS:
                 self._pace_of = {}
             known = self._pace_of[profile.accelerator_pace] = np.array(paces, dtype=np.float64)
+        if profile.pool_pace:
+            known = known.copy()
+            for cluster, pool, pace in profile.pool_pace:
+                row = self.index.get((cluster, pool))
+                if row is not None:
+                    known[row] = pace
         return known
 
     def allowance(self, profile: WorkloadProfile) -> Allowance:
@@ -316,7 +324,7 @@ class Candidates:
             capacity=known.capacity,
             far=bool(self._far[row]),
             barrier=known.barrier,
-            pace=pace_on(known.pool.machine, self._profile),
+            pace=pace_on(known.cluster.name, known.pool, self._profile),
             scarcity_usd=known.scarcity_usd,
         )
 

@@ -151,13 +151,17 @@ def make_place(
     )
 
 
-def pace_on(machine: Capacity, profile: WorkloadProfile) -> float:
+def pace_on(cluster: str, pool: Pool, profile: WorkloadProfile) -> float:
     """
-    Time that a task's work takes on a machine's accelerators, as a multiple of that on its choice.
+    Time that a task's work takes on a pool, as a multiple of the profile's duration.
 
-    1 where nothing is known; of several models the slowest, for the task may get any.
+    As its own runs there have shown; else by the pool's accelerators, relative to its choice of them. 1
+    where nothing is known; of several models the slowest, for the task may get any.
     """
-    paces = dict(profile.accelerator_pace)
+    for of_cluster, name, pace in profile.pool_pace:
+        if (of_cluster, name) == (cluster, pool.name):
+            return pace
+    paces, machine = dict(profile.accelerator_pace), pool.machine
     return max((paces.get(model, 1.0) for model in machine.accelerators), default=1.0)
 
 

@@ -242,6 +242,7 @@ class Router:
             request.accelerators,
             request.accelerator_memory_gib,
             profile.accelerator_pace,
+            profile.pool_pace,
             profile.pinned_cluster,
             profile.allowed_regions,
             profile.allowed_providers,

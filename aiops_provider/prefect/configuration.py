@@ -76,6 +76,12 @@ class AiopsJobConfiguration(BaseJobConfiguration):
         return dict(self._values)
 
     @property
+    def image(self) -> str | None:
+        """The image that the user gave for clusters that run containers, if any."""
+        image = self._values.get("image")
+        return image if isinstance(image, str) and image else None
+
+    @property
     def own_command(self) -> str | None:
         """The command that the user gave, if any."""
         return self._own_command

@@ -51,6 +51,9 @@ def execution_record(
         input_gib=input_gib,
         input_rows=input_rows,
         operator=submitted.task.namespace,
+        code_hash=submitted.code_version,
+        # A local cluster runs processes, whatever image is named for others.
+        image=submitted.configuration.image if cluster.kind != "local" else None,
         cost_usd=pool.cost_usd(decision.grant, duration_s),
         exit_code=ending.exit_code,
         message=ending.message,

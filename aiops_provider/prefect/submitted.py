@@ -88,6 +88,15 @@ class SubmittedRun:
         return self._identifier
 
     @property
+    def code_version(self) -> str | None:
+        """
+        Version of the deployment, else of the flow; without any the server knows none.
+
+        Prefect makes it of the flow's file, unless its author gave one.
+        """
+        return self.flow_run.deployment_version or self.flow_run.flow_version or None
+
+    @property
     def first_try(self) -> TaskRun:
         """The try that Prefect asks for: its number goes on where earlier starts ended."""
         return TaskRun(

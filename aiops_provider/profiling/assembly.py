@@ -22,6 +22,7 @@ from aiops_provider.profiling.calibration import Calibration
 from aiops_provider.profiling.completion import completed
 from aiops_provider.profiling.described import pinned
 from aiops_provider.profiling.estimate import Estimate, Predictor
+from aiops_provider.profiling.pool_pace import pool_paces
 from aiops_provider.profiling.priors.generic import generic_prior
 from aiops_provider.profiling.request import request_for
 from aiops_provider.profiling.starts import starts_by_hour_of_week
@@ -107,6 +108,8 @@ def assemble(
         starts_by_hour_of_week=use.p50 if use and use.unit == "starts" else starts,
         use_by_hour_of_week=use,
         neighbours=_first(e.neighbours for e in estimates) or (),
+        # Accelerators have paces of their own, by model.
+        pool_pace=pool_paces(history) if compute_type is ComputeType.CPU else (),
     )
     return completed(profile, description)
 

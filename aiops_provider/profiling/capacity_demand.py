@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
-from aiops_provider.profiling.forecast import DemandForecast, forecast_demand
+from aiops_provider.profiling.forecast import DemandForecast, DemandForecaster, forecast_demand
 
 Values = NDArray[np.float64]
 
@@ -60,6 +60,7 @@ def week_of_demand(
     *,
     slot_s: float = SECONDS_PER_HOUR,
     timezone: str = "UTC",
+    others: Sequence[DemandForecaster] = (),
 ) -> WeekOfDemand:
     """
     Forecast the demand of the week that follows the last value.
@@ -74,6 +75,7 @@ def week_of_demand(
         times: Their moments, with a time zone.
         slot_s: Seconds per slot: whole minutes that divide a day.
         timezone: IANA name, such as ``Europe/Berlin``.
+        others: Forecasters that take part beside our own.
 
     Raises:
         DataError: Names the field, the value and the mend.
@@ -82,7 +84,7 @@ def week_of_demand(
     slots, levels = _per_slot(values, times, slot_s, zone_of(timezone))
     walls = [_EPOCH + timedelta(seconds=float(slot) * slot_s) for slot in slots]
     count = round(WEEK_S / slot_s)
-    forecast = forecast_demand(levels.tolist(), count, times=walls, step_s=slot_s)
+    forecast = forecast_demand(levels.tolist(), count, times=walls, step_s=slot_s, others=others)
     begins = int((int(slots[-1]) + 1) % count)
     return WeekOfDemand(
         quantiles={level: np.roll(v, begins) for level, v in forecast.quantiles.items()},

@@ -32,6 +32,7 @@ from aiops_provider.profiling.capacity_demand import (
 from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_reaction import Reaction, reaction_for
 from aiops_provider.profiling.capacity_replay import QUANTILES, Terms, choose_terms
+from aiops_provider.profiling.forecast import DemandForecaster
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -121,7 +122,11 @@ class CapacitySchedule:
 
 
 def capacity_schedule(
-    values: Sequence[float], times: Sequence[datetime], policy: CapacityPolicy
+    values: Sequence[float],
+    times: Sequence[datetime],
+    policy: CapacityPolicy,
+    *,
+    others: Sequence[DemandForecaster] = (),
 ) -> CapacitySchedule:
     """
     Plan the instances of a week from past demand.
@@ -130,12 +135,15 @@ def capacity_schedule(
         values: Past demand, >= 0, NaN where missing, in any unit.
         times: Their moments, with a time zone, in any order.
         policy: What is asked for.
+        others: Forecasters that take part beside our own, in the plan and in the replay of the last days.
 
     Raises:
         DataError: The demand cannot be used; see :func:`week_of_demand`.
     """
-    week = week_of_demand(values, times, slot_s=policy.slot_s, timezone=policy.timezone)
-    terms = terms_of_past(values, times, policy) if policy.quantile is None else None
+    week = week_of_demand(
+        values, times, slot_s=policy.slot_s, timezone=policy.timezone, others=others
+    )
+    terms = terms_of_past(values, times, policy, others=others) if policy.quantile is None else None
     if terms is None:
         reaction = reaction_for(values, times, policy.cold_start_s)
         return schedule_for(week, policy, reaction, policy.quantile or _USUAL_QUANTILE)
@@ -148,6 +156,7 @@ def terms_of_past(
     policy: CapacityPolicy,
     *,
     week_at: Callable[[datetime], WeekOfDemand] | None = None,
+    others: Sequence[DemandForecaster] = (),
 ) -> Terms | None:
     """
     The terms that would have cost least in the last days; ``None`` if the past is too short.
@@ -157,6 +166,7 @@ def terms_of_past(
         times: Their moments.
         policy: What is asked for.
         week_at: The week as forecast from what lies before a moment; default: it is forecast.
+        others: Forecasters that take part in that.
     """
 
     def forecast(origin: datetime) -> WeekOfDemand:
@@ -166,6 +176,7 @@ def terms_of_past(
             [t for _, t in before],
             slot_s=policy.slot_s,
             timezone=policy.timezone,
+            others=others,
         )
 
     zone = zone_of(policy.timezone)

@@ -223,6 +223,7 @@ def with_learned(fresh: WorkloadProfile, known: WorkloadProfile) -> WorkloadProf
         if keeps(fresh.duration_s, known.duration_s)
         else fresh.duration_s,
         io_mib_per_s=known.io_mib_per_s or fresh.io_mib_per_s,
+        pool_pace=known.pool_pace or fresh.pool_pace,
         starts_by_hour_of_week=known.starts_by_hour_of_week or fresh.starts_by_hour_of_week,
         # A past demand is part of the description, starts are learned.
         use_by_hour_of_week=use

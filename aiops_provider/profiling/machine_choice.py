@@ -166,7 +166,7 @@ class MachineChooser:
                 value=task,
                 mend="Give it other configurations.",
             )
-        return min(found, key=lambda one: (_expected(one, time_weight), one.configuration.name))
+        return cheapest(found, time_weight=time_weight)
 
     def next_probe(self, task: str, *, time_weight: float = 0.0) -> ConfigurationForecast | None:
         """
@@ -191,6 +191,19 @@ class MachineChooser:
                 one.configuration.name,
             ),
         )
+
+
+def cheapest(
+    forecasts: Sequence[ConfigurationForecast], *, time_weight: float = 0.0
+) -> ConfigurationForecast:
+    """
+    The forecast of the lowest expected cost.
+
+    Args:
+        forecasts: At least one.
+        time_weight: As for :meth:`MachineChooser.choose`.
+    """
+    return min(forecasts, key=lambda one: (_expected(one, time_weight), one.configuration.name))
 
 
 def _expected(one: ConfigurationForecast, time_weight: float) -> float:

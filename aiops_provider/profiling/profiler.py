@@ -22,7 +22,8 @@ from aiops_provider.profiling.assembly import Answer, assemble
 from aiops_provider.profiling.calibration import Calibration
 from aiops_provider.profiling.described import grown, terms_of, with_learned
 from aiops_provider.profiling.estimate import Learner, Predictor
-from aiops_provider.profiling.own_history import OwnHistory, age_in_words, run_order
+from aiops_provider.profiling.own_figures import age_in_words
+from aiops_provider.profiling.own_history import OwnHistory, run_order
 from aiops_provider.profiling.priors import AnalyticPrior
 from aiops_provider.profiling.request import enlarged
 from aiops_provider.profiling.similar_tasks import SimilarTasks

@@ -101,6 +101,7 @@ def few_run_quantiles(
     *,
     levels: Sequence[float] = LEVELS,
     default_scale: float = DEFAULT_LOG_SCALE,
+    runs: float | None = None,
 ) -> tuple[float, ...]:
     """
     Quantiles that hold for the next run, however few runs there were.
@@ -122,6 +123,7 @@ def few_run_quantiles(
         observations: At least one; ages are in the weights, *n* is the effective count.
         levels: In (0, 1), ascending.
         default_scale: *s* before any variation was seen.
+        runs: *n* where the observations are worth less than their weights tell, > 0.
 
     Returns:
         One value per level, ascending.
@@ -129,7 +131,7 @@ def few_run_quantiles(
     >>> [round(q, 2) for q in few_run_quantiles([Observation(1.0, 1.0)])]
     [1.0, 1.15, 1.41]
     """
-    n = effective_count([o.weight for o in observations])
+    n = effective_count([o.weight for o in observations]) if runs is None else runs
     shared = uncensored(observations)
     total = math.fsum(weight for _, weight in shared)
     scale = _log_scale(shared, total, n, default_scale)

@@ -108,6 +108,19 @@ class ServerSettings(Section):
         return secret
 
 
+class ForecasterSettings(Section):
+    """A forecaster of another library that takes part in forecasts of demand."""
+
+    name: str = Field(
+        min_length=1,
+        description="`statsforecast`, `chronos`, `timesfm`, or one of another package.",
+    )
+    model: str | None = Field(
+        None, description="Which model of it: a name of statsforecast's, or a folder with a model."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="What else it takes.")
+
+
 class ProfilingSettings(Section):
     """How requests are sized from profiles."""
 
@@ -121,6 +134,10 @@ class ProfilingSettings(Section):
         description="Later runs after which a run counts half; it counts the less of the two.",
     )
     minimum_runs: int = Field(1, ge=1, description="Finished runs before own history is used.")
+    forecasters: tuple[ForecasterSettings, ...] = Field(
+        (),
+        description="Forecasters that take part in capacity schedules, beside the built-in ones.",
+    )
 
 
 class PlanningSettings(Section):

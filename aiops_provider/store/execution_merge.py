@@ -8,7 +8,7 @@ independently, in any order, and either may repeat itself. The rules, in this or
    on in a further stay on some worker. Both are kept, see :mod:`.execution_segments`.
 2. *Different clusters*: the try was placed anew after a cluster was lost. The execution that started
    later is the one that counts; the earlier adds only what both have in common – the input's size,
-   the operator, when the host queued it.
+   the operator, the code, when the host queued it.
 3. *Outcome*: the more specific one stands – out of memory, cluster lost, killed, failed, success,
    suspended.
    A scheduler that only saw "failed" does not undo the pool's "out of memory".
@@ -26,9 +26,10 @@ from aiops_provider.domain.execution import ExecutionRecord, Outcome, Segment, U
 from aiops_provider.store.execution_segments import merge_segments, segment_of
 
 _FROM_WITNESS = ("cluster", "provider", "region", "pool", "started_at", "ended_at")
-_OF_THE_INPUT = ("input_gib", "input_rows", "operator")
+_OF_THE_INPUT = ("input_gib", "input_rows", "operator", "code_hash")
 _OF_THE_TASK = ("queued_at", *_OF_THE_INPUT)
-_OPTIONAL = (*_OF_THE_TASK, "request", "cost_usd", "exit_code")
+# Another cluster may have another image.
+_OPTIONAL = (*_OF_THE_TASK, "image", "request", "cost_usd", "exit_code")
 
 _LEAST_SPECIFIC_FIRST = (
     Outcome.SUSPENDED,

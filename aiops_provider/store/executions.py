@@ -93,6 +93,8 @@ def _values(item: ExecutionRecord) -> dict[str, Any]:
         "cluster": item.cluster,
         "outcome": item.outcome.value,
         "ended_at": item.ended_at,
+        "code_hash": item.code_hash,
+        "image": item.image,
         "payload": encode(item),
     }
 

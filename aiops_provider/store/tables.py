@@ -91,6 +91,8 @@ execution = Table(
     Column("outcome", String, nullable=False),
     Column("ended_at", UtcDateTime, nullable=False),
     Column("payload", Text, nullable=False),
+    Column("code_hash", String),
+    Column("image", String),
     UniqueConstraint(*RUN_COLUMNS, name="uq_aiops_execution_run"),
     Index(None, "namespace", "name", "ended_at"),
     Index(None, "ended_at"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+IMAGE_VARIABLE = "AIOPS_IMAGE"
+"""Which image a worker runs in; from the cluster's door, or from the image's own ``ENV``."""
 RUN_KIND_VARIABLE = "AIOPS_RUN_KIND"
 TEST_RUN = "test"
 

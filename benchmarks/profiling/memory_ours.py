@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Usage
@@ -22,10 +23,14 @@ class OurProfiler:
 
     Args:
         profiler: Default: a fresh one at its defaults.
+        versions: Hash of the code by number of the job; default: nobody tells.
     """
 
-    def __init__(self, profiler: Profiler | None = None) -> None:
+    def __init__(
+        self, profiler: Profiler | None = None, *, versions: Mapping[int, str] | None = None
+    ) -> None:
         self._profiler = profiler or Profiler()
+        self._versions = versions or {}
         self._profiles: dict[int, WorkloadProfile] = {}
 
     def first(self, job: Job) -> float:
@@ -62,6 +67,7 @@ class OurProfiler:
                     duration_s=job.runtime_s,
                 ),
                 input_gib=job.input_gib,
+                code_hash=self._versions.get(job.number),
             )
         )
 

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from aiops_provider.domain.task import TaskKey
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
@@ -53,3 +55,28 @@ def test_sql_operators_tell_their_row_counts(samples):
     (sample,) = of(samples, "sql_row_count")
     assert sample.value == 3
     assert sample.dimensions["task"] == "inserts"
+
+
+def test_an_undescribed_query_is_known_as_one_at_its_first_dispatch(airflow):
+    """Airflow's own serialized DAG tells the operator: its work is done elsewhere."""
+    task = TaskKey("undescribed", "query")
+    assert airflow.installation.store.executions(task) == []
+    assert airflow.run("undescribed", "u1", timeout_s=180) == "failed"
+    (placement,) = airflow.installation.store.placements(task=task)
+    assert placement.route.request.cores == 0.25
+    # A task of which nothing is known gets a whole core.
+    (unknown,) = airflow.installation.store.placements(task=TaskKey("measured", "emits"))
+    assert unknown.route.request.cores >= 1.0
+
+
+def test_records_tell_which_code_ran(airflow, samples):
+    """Mapped tasks run the same code, others another."""
+    store = airflow.installation.store
+    deadline = time.monotonic() + 60
+    while len(found := store.executions(TaskKey("measured", "pushes"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    (code,) = {each.code_hash for each in found}
+    (other,) = store.executions(TaskKey("measured", "emits"))
+    assert len(code) == len(other.code_hash) == 16
+    assert code != other.code_hash

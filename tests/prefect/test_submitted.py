@@ -165,3 +165,19 @@ async def test_first_identifier_starts_later_ones_are_stored(client: PrefectClie
     await run.report_identifier("dear|2|2")
     assert "dear|2|2" == run.identifier
     assert "dear|2|2" == (await client.read_flow_run(run.flow_run.id)).infrastructure_pid
+
+
+async def test_the_version_of_the_deployment_is_that_of_the_code(client: PrefectClient) -> None:
+    """As the server hands it out; none where nobody gave one."""
+    flow_id = await client.create_flow(example)
+    versioned = await client.create_deployment(flow_id=flow_id, name="versioned", version="7")
+    flow_run = await client.create_flow_run_from_deployment(versioned)
+    told = SubmittedRun(
+        client=client,
+        flow_run=flow_run,
+        configuration=AiopsJobConfiguration(),
+        logger=logging.getLogger("flow run"),
+        started=lambda identifier: None,
+    )
+    assert told.code_version == "7"
+    assert (await submitted(client)).code_version is None

@@ -22,6 +22,7 @@ from aiops_provider.control.pools import open_probe
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.errors import ConfigurationError
+from aiops_provider.telemetry.context import IMAGE_VARIABLE
 
 _SECTION = "kubernetes_executor"
 _DEFAULT_TEMPLATE = Path(__file__).with_name("kubernetes_pod.yaml")
@@ -82,7 +83,9 @@ class KubernetesBinding(StockBinding):
         config = own_words(ti.executor_config)
         own = _as_manifest(config.get("pod_override"))
         pod = _over(self._ours(shipment), own)
-        _keep_nodes(pod["spec"], self._template(config))
+        template = self._template(config)
+        _keep_nodes(pod["spec"], template)
+        self._tell_image(pod["spec"]["containers"][0], template)
         placement = shipment.decision.placement
         pool = placement.route.pool if placement.applied else None
         labels = labels_of(self.spec.name, ti, epoch=shipment.epoch, pool=pool)
@@ -127,6 +130,22 @@ class KubernetesBinding(StockBinding):
             return {}  # Airflow's executor says so, and refuses the task
         with Path(path).open(encoding="utf-8") as file:
             return (yaml.safe_load(file) or {}).get("spec") or {}
+
+    def _tell_image(self, container: dict[str, Any], template: Mapping[str, Any]) -> None:
+        """Let the task know the image of its container, which nothing inside of it can tell."""
+        from airflow.configuration import conf
+
+        def configured(name: str) -> str:
+            return str(conf.get(_SECTION, name, fallback="", team_name=self.team) or "")
+
+        repository, tag = (configured(f"worker_container_{part}") for part in ("repository", "tag"))
+        (based_on, *_) = template.get("containers") or [{}]
+        # In the order in which Airflow's executor chooses.
+        image = container.get("image") or (repository and f"{repository}:{tag}")
+        image = image or based_on.get("image")
+        variables = container.setdefault("env", [])
+        if image and all(each.get("name") != IMAGE_VARIABLE for each in variables):
+            variables.append({"name": IMAGE_VARIABLE, "value": image})
 
     def _ours(self, shipment: Shipment) -> dict[str, Any]:
         options = self._options

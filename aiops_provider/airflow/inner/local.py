@@ -191,6 +191,8 @@ class LocalCluster:
             segment=placement.epoch,
             input_gib=_number(noted.get("input_gib")),
             input_rows=_whole(noted.get("input_rows")),
+            code_hash=noted.get("code_hash"),
+            image=noted.get("image"),
             cost_usd=self.spec.pool(pool).cost_usd(sent.decision.grant, duration_s),
             exit_code=update.exit_code,
             message=noted.get("error", "") or update.message,

@@ -38,8 +38,8 @@ def read_outcome(path: str | None) -> dict[str, str]:
     """
     What the listener noted.
 
-    ``state``, ``operator``, ``error``, ``ended_at`` and, where they are known, ``input_gib`` and
-    ``input_rows``. Empty if it noted nothing: the task ended before it could.
+    ``state``, ``operator``, ``error``, ``ended_at`` and, where they are known, ``input_gib``,
+    ``input_rows`` and which code ran. Empty if it noted nothing: the task ended before it could.
     """
     if not path:
         return {}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops_provider.errors import DataError
+from aiops_provider.profiling.forecast.external import DemandForecaster
 from aiops_provider.profiling.forecast.intervals import conformal_offsets
 from aiops_provider.profiling.forecast.regular import RegularSeries, regular_series
 from aiops_provider.profiling.forecast.seasonal import smoothed_level
@@ -79,6 +80,7 @@ def forecast_demand(
     times: Sequence[datetime] | None = None,
     step_s: float | None = None,
     seasons: Sequence[int] | None = None,
+    others: Sequence[DemandForecaster] = (),
 ) -> DemandForecast:
     """
     Forecast a demand series with 80 % and 95 % intervals.
@@ -94,6 +96,7 @@ def forecast_demand(
         times: Moments of the values, any order; see :func:`regular_series`.
         step_s: Seconds per step; default: from *times*, else one hour.
         seasons: Lengths of the seasons in steps; default: detected.
+        others: Forecasters that take part beside our own where there are seasons.
 
     Raises:
         DataError: The past is empty, infinite, or mostly missing, or the horizon below one.
@@ -111,24 +114,26 @@ def forecast_demand(
     if periods:
         kept = max(_MOST_STEPS, _LEAST_CYCLES_KEPT * periods[-1] + 8 * horizon)
         past = past[-kept:]
-        combined = _combined(past, horizon, periods)
+        combined = _combined(past, horizon, periods, others)
         while combined is None and len(periods) > 1:
             periods = periods[:-1]
-            combined = _combined(past, horizon, periods)
+            combined = _combined(past, horizon, periods, others)
         if combined is not None:
             return _seasonal(series, combined, periods)
     return _level(series, horizon)
 
 
-def _combined(past: Values, horizon: int, periods: tuple[int, ...]) -> Combined | None:
+def _combined(
+    past: Values, horizon: int, periods: tuple[int, ...], others: Sequence[DemandForecaster]
+) -> Combined | None:
     """
     The combination, compared over the whole horizon or, in a short past, over its first cycle.
 
     Three weeks are too short to try a week ahead twice, but not to know one Sunday from the last.
     """
-    combined = combine(past, horizon, periods)
+    combined = combine(past, horizon, periods, others=others)
     if combined is None and periods[0] < horizon:
-        return combine(past, horizon, periods, compared=periods[0])
+        return combine(past, horizon, periods, compared=periods[0], others=others)
     return combined
 
 

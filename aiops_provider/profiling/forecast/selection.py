@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops_provider.profiling.forecast.external import DemandForecaster, guarded
 from aiops_provider.profiling.forecast.regression import lag_direct, lag_recursion
 from aiops_provider.profiling.forecast.seasonal import decomposition, seasonal_naive, theta
 
@@ -46,7 +47,9 @@ class Combined:
     refused: tuple[str, ...]
 
 
-def candidates(periods: tuple[int, ...], *, positive: bool) -> dict[str, Forecaster]:
+def candidates(
+    periods: tuple[int, ...], *, positive: bool, others: Sequence[DemandForecaster] = ()
+) -> dict[str, Forecaster]:
     """The forecasters for these seasons; the first is the guard, the seasonal naive one."""
     found: dict[str, Forecaster] = {}
     for period in periods:
@@ -59,6 +62,10 @@ def candidates(periods: tuple[int, ...], *, positive: bool) -> dict[str, Forecas
     if positive:
         found["log lag recursion"] = _in_logs(found["lag recursion"])
         found["log direct lags"] = _in_logs(found["direct lags"])
+    for other in others:
+        found[other.name if other.name not in found else f"other {other.name}"] = guarded(
+            other, periods
+        )
     return found
 
 
@@ -73,7 +80,12 @@ def _in_logs(forecaster: Forecaster) -> Forecaster:
 
 
 def combine(
-    values: Values, horizon: int, periods: tuple[int, ...], *, compared: int | None = None
+    values: Values,
+    horizon: int,
+    periods: tuple[int, ...],
+    *,
+    compared: int | None = None,
+    others: Sequence[DemandForecaster] = (),
 ) -> Combined | None:
     """
     Forecast with every forecaster, weighted by its errors at past origins.
@@ -86,6 +98,7 @@ def combine(
         horizon: Steps to forecast.
         periods: Seasons in steps, shortest first.
         compared: Steps over which they are compared; default: the whole horizon.
+        others: Forecasters that take part beside our own.
 
     Returns:
         ``None`` if the series is too short for two origins.
@@ -94,7 +107,7 @@ def combine(
     origins = _origins(len(values), ahead, periods)
     if len(origins) < 2:
         return None
-    named = candidates(periods, positive=bool(values.min() > 0))
+    named = candidates(periods, positive=bool(values.min() > 0), others=others)
     actual: Values = np.stack([values[o : o + ahead] for o in origins])
     past: dict[str, Values] = {}
     final: dict[str, Values] = {}

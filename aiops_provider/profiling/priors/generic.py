@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiops_provider.domain.profile import ComputeType
@@ -69,6 +71,22 @@ _MANNERS = (
         reads_input=False,
     ),
 )  # fmt: skip
+# A query is run by its database; this process waits. What only defines or empties tables is quick there,
+# unless it fills them from a query.
+_QUERY = next(manner for manner in _MANNERS if "sqlexecutequery" in manner.words)
+_DEFINITIONS = _Manner(
+    (),
+    "its statements only define or empty tables",
+    cores=_QUERY.cores,
+    work_s=between(1.0, 30.0),
+    reads_input=False,
+)
+_DEFINING = re.compile(
+    r"(create|drop|alter|truncate|comment|grant|revoke|set|use|analyze)\b", re.IGNORECASE
+)
+_FILLING = re.compile(r"\bas\s*\(?\s*(select|with)\b", re.IGNORECASE)
+_SQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
 # What of a request is used. People who ask for a task know it better than a form does that knows no
 # more than its operator; but they ask in steps and for the worst case they remember. The median is
 # what Google saw used of limits set by hand (Autopilot, EuroSys 2020: 46 % unused); that the upper
@@ -90,7 +108,7 @@ def generic_prior(description: Generic) -> Estimate:
 
     An input of known size replaces the guess about the data that is held.
     """
-    manner = _manner(description.operator)
+    manner = _manner(description)
     dataset = Dataset(volume_gib=description.input_gib, rows=description.input_rows)
     sized = size_is_known(dataset) and manner.reads_input
     data = held_gib(in_memory_gib(dataset)) if sized else manner.extra_gib
@@ -112,6 +130,20 @@ def generic_prior(description: Generic) -> Estimate:
     )
 
 
-def _manner(operator: str | None) -> _Manner:
-    name = (operator or "").lower()
-    return next((m for m in _MANNERS if any(word in name for word in m.words)), _ANYTHING)
+def _manner(description: Generic) -> _Manner:
+    name = (description.operator or "").lower()
+    sql = description.parameters.get("sql")
+    statements = list(_statements(sql)) if isinstance(sql, str) else []
+    known = next((m for m in _MANNERS if any(word in name for word in m.words)), None)
+    if statements and known in (None, _QUERY):
+        if all(_DEFINING.match(each) and not _FILLING.search(each) for each in statements):
+            return _DEFINITIONS
+        return _QUERY
+    return known or _ANYTHING
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a query, roughly: a semicolon within a text makes two of one."""
+    for statement in _SQL_COMMENT.sub(" ", sql).split(";"):
+        if text := statement.strip():
+            yield text

@@ -132,7 +132,14 @@ def measured():
     [declares(), pushes.expand(index=[0, 1]), emits(), inserts]
 
 
+@dag(schedule=None)
+def undescribed():
+    """A query of which only Airflow knows that it is one; nothing answers under that name."""
+    SQLExecuteQueryOperator(task_id="query", conn_id="no_such_connection", sql="SELECT 1")
+
+
 everyday()
 measured()
 observed()
 outage()
+undescribed()

@@ -211,7 +211,8 @@ def test_a_pod_asks_for_what_was_granted_and_says_who_it_is(site):
     granted = {"cpu": "1500m", "memory": "2560Mi"}
     assert (granted, granted) == (container.resources.requests, container.resources.limits)
     assert "airflow:3" == container.image
-    assert "eks" in {each.value for each in container.env if each.name == "AIOPS_CLUSTER"}
+    told = {each.name: each.value for each in container.env}
+    assert ("eks", "airflow:3") == (told["AIOPS_CLUSTER"], told["AIOPS_IMAGE"])
     labels = {"dag_id": "medical", "task_id": "train", "run_id": "r1", "try_number": "1"}
     labels |= {"aiops_cluster": "eks", "aiops_ti_id": str(ti.id), "aiops_epoch": "3"}
     assert labels.items() <= pod.metadata.labels.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -83,3 +84,13 @@ def test_bad_input_is_named(aiops, ask, demand_file):
     answer = aiops("schedule", "--demand", str(demand_file))
     assert (answer.status, "--per-instance" in answer.err) == (2, True)
     assert aiops("schedule").status == 2
+
+
+def test_forecasters_of_others_come_from_the_settings(ask, tmp_path, monkeypatch):
+    """One whose library is not there is an error with the line that installs it."""
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    config = tmp_path / "aiops.yaml"
+    config.write_text("profiling: {forecasters: [{name: statsforecast, model: AutoTheta}]}\n")
+    answer = ask("--config", str(config))
+    assert answer.status == 2
+    assert "pip install 'aiops-provider[forecast-statsforecast]'" in answer.err.replace("\n", " ")

@@ -67,6 +67,16 @@ def out_of_memory(decision) -> ExecutionRecord:
     )
 
 
+def test_what_the_host_knows_counts_where_nobody_said_anything():
+    """Before its first run a query is known as one; also when its DAG is read only later."""
+    query = Generic(operator="SQLExecuteQueryOperator")
+    one = decider()
+    assert one.decide(request()).placement.route.request.cores == 1.0
+    assert one.decide(request(2, known=query)).placement.route.request.cores == 0.25
+    said = request(3, known=query, description=Generic(cores=3))
+    assert one.decide(said).placement.route.request.cores == 3.0
+
+
 def test_the_cheaper_cluster_is_taken():
     """Without a plan, price decides among clusters that can hold the task."""
     decision = decider().decide(request())

@@ -16,11 +16,13 @@ from aiops_provider.control.learn import (
     remember_description,
     stored_description,
 )
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest, Source
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import Cadence, Dataset, Etl, Generic
 from aiops_provider.errors import StoreUnreachableError
+from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
 
@@ -56,6 +58,40 @@ def installation(tmp_path):
 
 def samples_of(installation):
     return installation.store.samples_after(0, 1000)[0]
+
+
+def test_outcomes_tell_which_software_ran():
+    """A failure that came with new code can be seen to have."""
+    told = outcome_samples(record(code_hash="5d41402a", image="etl:7"))[0].context
+    assert (told["code_hash"], told["image"]) == ("5d41402a", "etl:7")
+    assert "code_hash" not in outcome_samples(record())[0].context
+
+
+def test_a_task_leaves_the_pool_on_which_it_is_slow(installation):
+    """Its profile has learned the pace, and the router finds the cheap pool to be the dear one."""
+
+    def cluster(name, price):
+        machine = Capacity(cores=8, memory_gib=32)
+        pool = Pool(name="m7i", machine=machine, max_instances=1, price_usd_per_hour=price)
+        return ClusterSpec(name=name, kind="local", provider="x", region="r", pools=(pool,))
+
+    def took(cluster, seconds, first):
+        return [
+            record(
+                place,
+                cluster=cluster,
+                usage=Usage(peak_memory_gib=0.2, cpu_seconds=20, duration_s=seconds + place / 10),
+            )
+            for place in range(first, first + 6)
+        ]
+
+    router = Router(RouterSnapshot(clusters=(cluster("cheap", 1.0), cluster("fast", 1.5))))
+    learn(installation, took("fast", 30, 1), NOW)
+    assert router.route(installation.store.profile(TASK)).cluster == "cheap"
+    learn(installation, took("cheap", 300, 10), NOW)
+    profile = installation.store.profile(TASK)
+    assert {name: pace > 1 for name, _, pace in profile.pool_pace} == {"cheap": True, "fast": False}
+    assert router.route(profile).cluster == "fast"
 
 
 def test_a_finished_try_changes_the_profile(installation):

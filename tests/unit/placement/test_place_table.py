@@ -46,9 +46,13 @@ def table(count: int) -> PlaceTable:
 
 @pytest.mark.parametrize("count", [1, 4, 40, 300])
 @pytest.mark.parametrize("data_region", [None, "r1"])
-def test_looking_one_by_one_gives_the_order_of_looking_at_all(count, data_region):
+@pytest.mark.parametrize(
+    "pace", [(), (("c002", "p1", 0.2), ("c003", "p0", 5.0), ("gone", "p", 2.0))]
+)
+def test_looking_one_by_one_gives_the_order_of_looking_at_all(count, data_region, pace):
     """Few places or many: the walk visits each once, in the order of preference."""
-    candidates = table(count).candidates(replace(PROFILE, data_region=data_region))
+    profile = replace(PROFILE, data_region=data_region, pool_pace=pace)
+    candidates = table(count).candidates(profile)
     walked = list(candidates)
     assert walked == sorted(candidates.all(), key=lambda place: place.preference)
     assert len({place.key for place in walked}) == len(walked) == candidates.count

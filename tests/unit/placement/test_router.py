@@ -259,3 +259,19 @@ def test_a_place_with_room_has_no_queue():
     load = {("a", "p"): InUse(cores=4, memory_gib=8, backlog_s=900)}
     route = Router(snapshot()).route(PROFILE, load=load, now=NOW)
     assert ("a", 0) == (route.cluster, route.reason.figures["expected_wait_s"])
+
+
+def test_a_pool_on_which_the_task_is_slow_is_dearer_than_it_looks():
+    """Four times as long at half the price: the faster pool costs less, as the alternatives say."""
+    slow_on_a = replace(PROFILE, pool_pace=(("a", "p", 4.0),))
+    route = Router(snapshot()).route(slow_on_a)
+    assert route.cluster == "b"
+    assert [each.cluster for each in route.alternatives] == ["c", "a"]
+    by_cluster = {each.cluster: each.expected_cost_usd for each in route.alternatives}
+    usual = Router(snapshot()).route(PROFILE)
+    assert by_cluster["a"] == pytest.approx(4 * usual.expected_cost_usd)
+
+
+def test_a_pace_on_a_pool_that_is_gone_does_nothing():
+    """Runs remember pools that are configured no more."""
+    assert Router(snapshot()).route(replace(PROFILE, pool_pace=(("x", "p", 4.0),))).cluster == "a"

@@ -10,7 +10,8 @@ import pytest
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import Source
 from aiops_provider.domain.workload import Dataset, Etl
-from aiops_provider.profiling.own_history import OwnHistory, age_in_words
+from aiops_provider.profiling.own_figures import age_in_words
+from aiops_provider.profiling.own_history import OwnHistory
 
 
 @pytest.fixture
@@ -196,3 +197,58 @@ def test_nonsense_is_refused():
 def test_ages_are_told_as_people_do(age, words):
     """Two significant units are one too many."""
     assert age_in_words(age) == words
+
+
+def test_new_code_widens_until_its_runs_agree(ask, run):
+    """The first run of another version widens the interval; some that agree narrow it again."""
+    old = [run(60 - place, peak=1.0 + place % 3 / 10, code_hash="a") for place in range(24)]
+    new = [run(20 - place, peak=1.2 - place % 3 / 10, code_hash="b") for place in range(8)]
+    before, first, agreed = (ask(*old, *new[:count]).memory_gib for count in (0, 1, 8))
+    assert first.p95 > before.p95
+    assert agreed.p95 == pytest.approx(before.p95, rel=0.02)
+    assert "its code changed with the last run, the 24 before count as" in first.reason
+    assert "its code changed with the last 8 runs, which agree with those before" in agreed.reason
+    assert ask(*old, *new[:1]).own_runs < 6 < ask(*old, *new).own_runs
+
+
+def test_new_code_that_needs_more_is_followed_at_once(ask, run):
+    """Two runs are no change of level by their figures alone, but they are with another version."""
+    old = [run(60 - place, peak=1.0 + place % 3 / 50, code_hash="a") for place in range(24)]
+    new = [run(20 - place, peak=2.0 + place % 3 / 50, code_hash="b") for place in range(2)]
+    told = ask(*old, *new).memory_gib
+    untold = ask(*old, *(replace(each, code_hash=None) for each in new)).memory_gib
+    assert untold.p50 < 1.1
+    assert told.p50 >= 2.0
+    assert told.p95 > 2.1
+
+
+def test_new_code_that_needs_less_asks_for_no_more(ask, run):
+    """It widens downwards only: nothing says that it needs more than before."""
+    old = [run(60 - place, peak=2.0 + place % 3 / 10, image="etl:1") for place in range(24)]
+    new = [run(20, peak=1.0, image="etl:2")]
+    before, after = ask(*old).memory_gib, ask(*old, *new).memory_gib
+    assert after.p50 < before.p50
+    assert after.p95 <= before.p95
+    assert "its image changed with the last run" in after.reason
+
+
+def test_a_kill_of_forgotten_code_is_not_heeded(ask, run):
+    """A leak that was mended asks for no room any more; of code that agrees it does."""
+    leak = [run(40 - place, peak=8.0, code_hash="a") for place in range(6)]
+    kill = run(30, peak=9.0, asked=9.0, outcome=Outcome.OUT_OF_MEMORY, code_hash="a")
+    mended = [run(9 - place, peak=1.0, code_hash="b") for place in range(4)]
+    assert ask(*leak, kill, *mended).killed_at_gib == 0.0
+    same = [replace(each, code_hash="a") for each in mended]
+    assert ask(*leak, kill, *same).killed_at_gib == 9.0
+
+
+def test_new_code_keeps_what_the_sizes_of_inputs_have_taught(ask, run):
+    """A few new runs at one size do not make the need proportional to the input."""
+    old = [
+        run(60 - place, peak=4.0 + 0.1 * (1 + place % 4), gib=1.0 + place % 4, code_hash="a")
+        for place in range(24)
+    ]
+    new = [run(9 - place, peak=8.1 + place / 50, gib=1.0, code_hash="b") for place in range(3)]
+    grown = ask(*old, *new, gib=4.0).memory_gib
+    assert "the 24 before count as" in grown.reason
+    assert 8.0 < grown.p50 < 10.0

@@ -360,3 +360,26 @@ def test_names_tell_the_number_of_weights(prior, name, parameters):
     candidate = ModelCandidate(family="fine_tuning", name=name)
     reason = prior(Training(candidates=(candidate,))).memory_gib.reason
     assert f"{parameters:.3g} weights" in reason
+
+
+@pytest.mark.parametrize(
+    ("sql", "quick"),
+    [
+        ("CREATE TABLE a (x int); -- then\nGRANT select ON a TO b", True),
+        ("/* nightly */ truncate table a", True),
+        ("CREATE TABLE a AS SELECT * FROM b", False),
+        ("create table a as (with b as (select 1) select * from b)", False),
+        ("INSERT INTO a SELECT * FROM b; DROP TABLE b", False),
+        ("SELECT 1", False),
+    ],
+)
+def test_a_query_is_run_elsewhere(prior, sql, quick):
+    """Its process waits, briefly where the statements only define or empty tables."""
+    query = prior(Generic(operator="SQLExecuteQueryOperator", parameters={"sql": sql}))
+    own = prior(Generic(operator="OurQueryOperator", parameters={"sql": sql}))
+    assert query.cores.p80 == own.cores.p80 < 0.5
+    assert query.duration_s.p50 == own.duration_s.p50
+    assert (query.duration_s.p95 < 60) is quick
+    # What is known to wait or to do little does so whatever it is given.
+    sensor = Generic(operator="SqlSensor", parameters={"sql": sql})
+    assert prior(sensor).duration_s.p95 == prior(Generic(operator="SqlSensor")).duration_s.p95

@@ -1,0 +1,177 @@
+"""
+What Airflow itself knows of a task that nobody described, from its serialized DAG.
+
+What an executor is handed names a task and the version of its DAG, no more. The metadata database has the
+DAG as it was serialized: one look per version tells the operator and the query of each of its tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from aiops_provider.domain.workload import Generic
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+# Versions that are remembered; a few kilobytes each.
+_MOST_VERSIONS = 2_000
+# So much of each second may be spent on looking up in the scheduler's own loop; what is beyond comes
+# from a thread, too late for the first task of its DAG but for no other.
+_SHARE_S, _PERIOD_S = 0.05, 1.0
+# Of a query only its beginning tells what it does; it is kept in memory for each task.
+_SQL_CHARACTERS = 500
+_SQL = "sql"
+
+_Tasks = Mapping[str, Generic]
+_NOTHING: _Tasks = {}
+
+
+class DagFacts:
+    """
+    Tasks by version of their DAG; used from the scheduler's main thread only.
+
+    Args:
+        read: Reads one version, with the scheduler's session or, without, with one of its own; ``None``
+            where there is no such version.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any, Session | None], Mapping[str, Any] | None] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read or read_serialized
+        self._clock = clock
+        self._known: OrderedDict[Any, _Tasks] = OrderedDict()
+        self._coming: dict[Any, Future[_Tasks]] = {}
+        self._reader: ThreadPoolExecutor | None = None
+        self._period_began, self._spent_s = clock(), 0.0
+
+    def of(self, ti: Any, session: Session | None) -> Generic | None:
+        """
+        What is known of a task, ``None`` if nothing is, or not yet; never raises.
+
+        Args:
+            ti: With ``dag_version_id`` and ``task_id``.
+            session: The scheduler's own. Without one nothing is looked up here, only in the thread.
+        """
+        version = getattr(ti, "dag_version_id", None)
+        if version is None:
+            return None
+        tasks = self._known.get(version)
+        if tasks is None:
+            tasks = self._looked_up(version, session)
+        return tasks.get(ti.task_id)
+
+    def _looked_up(self, version: Any, session: Session | None) -> _Tasks:
+        coming = self._coming.get(version)
+        if coming is not None:
+            if not coming.done():
+                return _NOTHING
+            del self._coming[version]
+            return self._keep(version, coming.result())
+        begun = self._clock()
+        if begun - self._period_began >= _PERIOD_S:
+            self._period_began, self._spent_s = begun, 0.0
+        if session is None or self._spent_s >= _SHARE_S:
+            if self._reader is None:
+                self._reader = ThreadPoolExecutor(1, thread_name_prefix="aiops dag facts")
+            self._coming[version] = self._reader.submit(self._tasks, version, None)
+            return _NOTHING
+        tasks = self._keep(version, self._tasks(version, session))
+        self._spent_s += self._clock() - begun
+        return tasks
+
+    def _tasks(self, version: Any, session: Session | None) -> _Tasks:
+        try:
+            return dict(described_tasks(self._read(version, session) or {}))
+        except Exception:
+            # Facts are a help, never a condition: the task is placed as one of which nothing is known.
+            log.warning("Nothing is known of DAG version %s", version, exc_info=True)
+            return _NOTHING
+
+    def _keep(self, version: Any, tasks: _Tasks) -> _Tasks:
+        self._known[version] = tasks
+        if len(self._known) > _MOST_VERSIONS:
+            self._known.popitem(last=False)
+        return tasks
+
+
+def read_serialized(version: Any, session: Session | None) -> Mapping[str, Any] | None:
+    """
+    A serialized DAG as it stands in Airflow's database, by one query on a unique index.
+
+    Args:
+        version: Id of the DAG version.
+        session: The scheduler's, of which nothing is flushed; without one a new one is opened.
+    """
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    if session is None:
+        with create_session() as own:
+            return read_serialized(version, own)
+    model = SerializedDagModel
+    query = select(model._data, model._data_compressed)  # noqa: SLF001 -- its property reads a whole row
+    with session.no_autoflush:
+        found = session.execute(query.where(model.dag_version_id == version)).one_or_none()
+    if found is None:
+        return None
+    data, compressed = found
+    if compressed:
+        data = json.loads(zlib.decompress(compressed))
+    plain: Mapping[str, Any] | None = json.loads(data) if isinstance(data, str) else data
+    return plain
+
+
+def described_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, Generic]]:
+    """
+    The tasks of a serialized DAG.
+
+    Args:
+        serialized: As Airflow's serialization has it, both of 3.2 and 3.3.
+
+    Returns:
+        Ids, each with the operator and, where it has one, its query.
+    """
+    for task in (serialized.get("dag") or {}).get("tasks") or ():
+        told = _plain(task)
+        operator = told.get("task_type")
+        sql = _text(told.get(_SQL)) or _text(_mapped(told).get(_SQL))
+        parameters = {_SQL: sql[:_SQL_CHARACTERS]} if sql else {}
+        yield str(told["task_id"]), Generic(operator=operator, parameters=parameters)
+
+
+def _mapped(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a mapped task is given: the same for all of its instances, else for each."""
+    same = _plain(told.get("partial_kwargs") or {})
+    each = _plain((told.get("expand_input") or {}).get("value") or {})
+    return {**(each if isinstance(each, Mapping) else {}), **same}
+
+
+def _plain(thing: Any) -> Any:
+    """Without the envelope that names the type."""
+    return thing["__var"] if isinstance(thing, Mapping) and "__var" in thing else thing
+
+
+def _text(said: Any) -> str:
+    """One text of a query or of several."""
+    said = _plain(said)
+    if isinstance(said, str):
+        return said
+    if isinstance(said, (list, tuple)):
+        return ";\n".join(text for each in said if (text := _text(each)))
+    return ""
