@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from aiops_provider.detection.attributes import SILENT_KPI
 from aiops_provider.detection.expressions import Expression
 from aiops_provider.detection.sequential import Direction
 from aiops_provider.detection.verdict import Verdict
@@ -26,7 +27,7 @@ DetectorName = Literal["seasonal", "failures", "sequential", "streaming", "none"
 # other is reached as attributes.name or attributes["name"].
 LABELS = (
     "cluster", "provider", "region", "pool", "dag", "task", "dataset", "table", "partition",
-    "feature", "version", "model_version",
+    "feature", "version", "model_version", SILENT_KPI,
 )  # fmt: skip
 
 # Names known before a sample is judged; the second group only afterwards.
