@@ -15,6 +15,7 @@ from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.local_clock import ClockError
 from aiops_provider.detection.watch import Evaluation, Watch
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
@@ -73,7 +74,12 @@ def detect_file(
     rules = read_rules(rules_file or settings.rules_file)
     samples = sorted(read_kpi_file(file), key=lambda sample: sample.observed_at)
     config = _fitted(watch_config(settings), samples)
-    watch = Watch(config, rules, clusters=_clusters(samples))
+    try:
+        watch = Watch(config, rules, clusters=_clusters(samples))
+    except ClockError as error:
+        raise DataError(
+            str(error), field="detection", mend="Change detection.time_zone or detection.holidays."
+        ) from error
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     observations: list[Observation] = []

@@ -20,6 +20,7 @@ from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.local_clock import ClockError, LocalClock
 from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.silence import silent_series
@@ -201,7 +202,7 @@ def _prime(
 def _rebuild(installation: Installation, state: WatchState, saved: Position, now: datetime) -> None:
     preload()
     store = installation.require_store()
-    config = watch_config(installation.settings.detection)
+    config = _with_known_clock(watch_config(installation.settings.detection))
     watch = Watch(config, _rules(installation.settings.detection), clusters=installation.clusters)
     lately = store.alarms(since=now - config.adapt_after, limit=_EVERYTHING)
     open_ones = store.alarms(open_only=True, limit=_EVERYTHING)
@@ -278,7 +279,19 @@ def watch_config(settings: DetectionSettings) -> WatchConfig:
         quarantine=timedelta(seconds=settings.quarantine_s),
         hold_after_clusters=settings.hold_after_clusters,
         dry_run=settings.dry_run,
+        time_zone=settings.time_zone,
+        holidays=settings.holidays or "",
     )
+
+
+def _with_known_clock(config: WatchConfig) -> WatchConfig:
+    try:
+        LocalClock(config.time_zone, config.holidays)
+    except ClockError as error:
+        # As with rules: watching by UTC beats not watching.
+        log.error("Comparable moments are counted in UTC: %s", error)  # noqa: TRY400 - no traceback: it names the setting's value
+        return replace(config, time_zone="", holidays="")
+    return config
 
 
 def read_rules(file: str | None) -> RuleSet:

@@ -27,6 +27,8 @@ class WatchConfig:
         quarantine: How long a response lasts.
         hold_after_clusters: A task at fault on so many clusters is held.
         dry_run: Decide responses but apply none.
+        time_zone: Whose clock says what the same time is; empty: UTC.
+        holidays: Country whose public holidays are none of the other days; empty: none.
     """
 
     false_discovery_rate: float = 0.05
@@ -43,3 +45,5 @@ class WatchConfig:
     quarantine: timedelta = timedelta(hours=1)
     hold_after_clusters: int = 3
     dry_run: bool = False
+    time_zone: str = ""
+    holidays: str = ""

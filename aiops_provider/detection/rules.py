@@ -56,6 +56,8 @@ class Effect:
         severity: How urgent an alarm is.
         owner: Who cares for it.
         remedy: What helps.
+        time_zone: Whose clock says what the same time of another day is.
+        holidays: Country whose public holidays are like Sundays.
     """
 
     detector: DetectorName | None = None
@@ -68,6 +70,8 @@ class Effect:
     severity: Severity | None = None
     owner: str | None = None
     remedy: str | None = None
+    time_zone: str | None = None
+    holidays: str | None = None
 
     def over(self, earlier: Effect) -> Effect:
         """This effect, where it says nothing the earlier one."""
@@ -79,7 +83,8 @@ class Effect:
     @property
     def chooses(self) -> bool:
         """Whether it matters before, or without, a deviation."""
-        return self.detector is not None or self.above is not None or self.below is not None
+        chosen = (self.detector, self.above, self.below, self.time_zone, self.holidays)
+        return any(one is not None for one in chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +157,7 @@ class RuleSet:
         return RuleSet([*(rule for rule in self.rules if rule.name not in names), *other.rules])
 
     def choice(self, sample: KpiSample) -> Effect:
-        """What is said before a sample is judged: detector, direction and thresholds."""
+        """What is said before a sample is judged: detector, clock, direction and thresholds."""
         if self._by_name and sample.name in self._known:
             return self._known[sample.name]
         values = _values(sample, None)

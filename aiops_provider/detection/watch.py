@@ -18,6 +18,7 @@ from aiops_provider.detection.discovery import Discoveries
 from aiops_provider.detection.investigation import Investigation, lifted
 from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.memory import Memory
 from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.silence import (
@@ -62,6 +63,9 @@ class Watch:
         rules: Expert rules.
         clusters: The clusters of the installation, for responses.
         detectors: Detectors beside the built-in ones.
+
+    Raises:
+        ClockError: The configured time zone or holidays cannot be used.
     """
 
     def __init__(
@@ -73,13 +77,17 @@ class Watch:
         detectors: Iterable[Detector] = (),
     ) -> None:
         self._period, self._merge_gap = config.period, config.merge_gap
-        self._judge = Judge(rules, minimum_history=config.minimum_history, detectors=detectors)
+        clock = LocalClock(config.time_zone, config.holidays)
+        self._judge = Judge(
+            rules, minimum_history=config.minimum_history, detectors=detectors, clock=clock
+        )
         self._memory = Memory(config.adapt_after)
         self._silences = Silences(
             minimum=config.minimum_history,
             settle=config.silence_after,
             missed=config.ended_after_missed,
             give_up=config.give_up_after,
+            hour_of_week=clock.hour_of_week,
         )
         self._discoveries = Discoveries(config.false_discovery_rate, config.period, beside=WEIGHT)
         self._board = AlarmBoard(clear_after=config.clear_after, give_up_after=config.give_up_after)
