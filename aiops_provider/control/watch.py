@@ -24,8 +24,9 @@ from aiops_provider.detection.local_clock import ClockError, LocalClock
 from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.silence import silent_series
+from aiops_provider.detection.similar import REMEMBERED
 from aiops_provider.detection.watch import Evaluation, Watch
-from aiops_provider.domain.alarm import Alarm
+from aiops_provider.domain.alarm import Alarm, AlarmState
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
 from aiops_provider.settings.schema import DetectionSettings
@@ -222,6 +223,9 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
         ],
         samples,
     )
+    over = (AlarmState.RESOLVED, AlarmState.FALSE_POSITIVE)
+    earlier = [one for one in store.super_alarms(limit=REMEMBERED) if one.state in over]
+    watch.recall(reversed(earlier))
     if saved.resumed_at is not None:
         watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms

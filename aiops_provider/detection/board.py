@@ -153,6 +153,7 @@ class AlarmBoard:
             reason=verdict.reason,
             detector=verdict.detector,
             last_seen_at=sample.observed_at,
+            remedy=observation.ruling.effect.remedy or "",
         )
         self._held[sample.series] = _Held(alarm)
         self._changed[alarm.id] = alarm

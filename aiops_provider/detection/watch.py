@@ -180,6 +180,10 @@ class Watch:
                 if alarm.state is AlarmState.FALSE_POSITIVE:
                     self._silences.accept(silent)
 
+    def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
+        """Remember super-alarms that are over, which later ones are compared with; the newest last."""
+        self._investigation.super_alarms.recall(super_alarms)
+
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """
         Take note of what people did to alarms meanwhile.
@@ -205,8 +209,9 @@ class Watch:
         for key, one in mine.open_ones.items():
             if key not in told:
                 mine.forget(key)
-            elif (told[key].state, told[key].response) != (one.state, one.response):
-                mine.put(replace(one, state=told[key].state, response=told[key].response))
+            elif _marks(told[key]) != _marks(one):
+                state, response, note = _marks(told[key])
+                mine.put(replace(one, state=state, response=response, note=note))
 
     def observe(self, samples: Iterable[KpiSample]) -> list[Observation]:
         """Judge samples and update the alarm board; the samples of a period face one test."""
@@ -344,6 +349,11 @@ class Watch:
             holder = super_alarms.holder_of(alarm.id)
             if holder is not None and alarm.super_alarm != holder:
                 self._board.put(replace(alarm, super_alarm=holder))
+
+
+def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str]:
+    """What people can change of a super-alarm."""
+    return one.state, one.response, one.note
 
 
 def _by_period(samples: Iterable[KpiSample], period: timedelta) -> Iterator[list[KpiSample]]:
