@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseNotifier
@@ -56,7 +56,7 @@ class SuperAlarmNotifier(BaseNotifier):
         if not told:
             self.log.info("No open super-alarm of %s", self.dag_id)
             return
-        text = "\n".join(f"{each['severity']}: {each['summary']}" for each in told)
+        text = "\n".join(map(_line, told))
         self.log.warning("Open super-alarms of %s:\n%s", self.dag_id, text)
         if self.webhook_conn_id:
             self._send(f"Open super-alarms of {self.dag_id}:\n{text}")
@@ -85,3 +85,11 @@ class SuperAlarmNotifier(BaseNotifier):
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             kind = type(error).__name__
             raise AiopsError(f"the webhook of {where} does not answer: {kind}") from None
+
+
+def _line(super_alarm: Mapping[str, Any]) -> str:
+    """A super-alarm in one line, with what helps where that is known."""
+    hypotheses = super_alarm.get("root_cause", {}).get("hypotheses") or [{}]
+    remedy = hypotheses[0].get("remedy")
+    line = f"{super_alarm['severity']}: {super_alarm['summary']}"
+    return f"{line}. Remedy: {remedy}" if remedy else line

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from aiops_provider.control.alarms import Found
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Of an alarm or a super-alarm.")]
+_Note = Annotated[
+    str,
+    typer.Option("--note", help="What was found or helped; told with later ones that look alike."),
+]
 _SHOWN_MEMBERS = 20
 
 commands = typer.Typer(help="Show alarms and super-alarms, acknowledge or release them.")
@@ -68,18 +72,24 @@ def show(
 
 @commands.command()
 def ack(
-    wanted: _Id, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+    wanted: _Id,
+    note: _Note = "",
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Somebody cares for it."""
-    _mark(wanted, AlarmState.ACKNOWLEDGED, config, output)
+    _mark(wanted, AlarmState.ACKNOWLEDGED, config, output, note)
 
 
 @commands.command("false-positive")
 def false_positive(
-    wanted: _Id, config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE
+    wanted: _Id,
+    note: _Note = "",
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """It was no trouble: its figures are learned as normal, its response is lifted."""
-    _mark(wanted, AlarmState.FALSE_POSITIVE, config, output)
+    _mark(wanted, AlarmState.FALSE_POSITIVE, config, output, note)
 
 
 @commands.command()
@@ -97,10 +107,12 @@ def release(
     emit(lifted, output=output, view=lambda: [f"{lifted.id} is released."])
 
 
-def _mark(wanted: str, state: AlarmState, config: ConfigOption, output: OutputFormat) -> None:
+def _mark(
+    wanted: str, state: AlarmState, config: ConfigOption, output: OutputFormat, note: str
+) -> None:
     from aiops_provider.control.alarms import mark
 
-    found = mark(open_installation(config), wanted, state, utc_now())
+    found = mark(open_installation(config), wanted, state, utc_now(), note=note)
     text = f"{wanted} is marked {state.value}: {len(found.alarms)} alarms."
     emit(_plain(found), output=output, view=lambda: [text])
 

@@ -10,7 +10,7 @@ import typer
 
 from aiops_provider.cli.options import ConfigOption, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table, working
-from aiops_provider.domain.alarm import Alarm, Hypothesis, Response, SuperAlarm
+from aiops_provider.domain.alarm import Alarm, Hypothesis, Response, SimilarIncident, SuperAlarm
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,6 +87,7 @@ def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
         "size": len(one.alarms),
         "cause": dict(one.root_cause.best.cause),
         "hypotheses": [_plain_hypothesis(h) for h in one.root_cause.hypotheses],
+        "similar": [_plain_similar(each) for each in one.similar],
         "response": _plain_response(one.response),
     }
 
@@ -98,6 +99,18 @@ def _plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
         "lift": hypothesis.lift,
         "confidence": hypothesis.confidence,
         "next_check": hypothesis.next_check,
+        "remedy": hypothesis.remedy,
+    }
+
+
+def _plain_similar(one: SimilarIncident) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "similarity": one.similarity,
+        "opened_at": one.opened_at,
+        "closed_at": one.closed_at,
+        "cause": dict(one.cause),
+        "closed_by": one.closed_by,
     }
 
 
@@ -155,6 +168,7 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
             "confidence",
             "against",
             "next check",
+            "remedy",
         ],
         [
             (
@@ -167,8 +181,17 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
                 h.confidence,
                 h.counter_evidence,
                 h.next_check,
+                h.remedy,
             )
             for h in one.root_cause.hypotheses
         ],
         right=["support", "precision", "lift", "p", "confidence"],
     )
+    for each in one.similar:
+        what = ", ".join(f"{k}={v}" for k, v in each.cause.items()) or "unknown"
+        how = each.closed_by or "ended by itself"
+        yield Text(
+            f"Like {each.id} ({each.similarity:.0%}) of {each.opened_at:%Y-%m-%d}: {what}; {how}"
+        )
+    if one.note:
+        yield Text(f"Note: {one.note}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
 
 _EVERYTHING = 1_000_000
+_LONGEST_NOTE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +55,33 @@ def find(installation: Installation, wanted: str) -> Found:
     )
 
 
-def mark(installation: Installation, wanted: str, state: AlarmState, now: datetime) -> Found:
+def mark(
+    installation: Installation, wanted: str, state: AlarmState, now: datetime, *, note: str = ""
+) -> Found:
     """
     Say what an alarm or super-alarm is: acknowledged or a false positive.
 
     A super-alarm is marked with all of its members; what was done about a false one is lifted.
+
+    Args:
+        installation: With a store.
+        wanted: Id of an alarm or super-alarm.
+        state: What it is.
+        now: The present moment.
+        note: What was found or done; kept with a super-alarm, and shown with later ones that look alike.
 
     Raises:
         DataError: There is none of that id, or it has ended.
         StoreError: The store does not answer.
     """
     store = installation.require_store()
+    if len(note) > _LONGEST_NOTE:
+        raise DataError(
+            f"is longer than {_LONGEST_NOTE} characters",
+            field="note",
+            value=f"{note[:20]}…",
+            mend="Say what helped; link to the rest.",
+        )
     found = find(installation, wanted)
     whole = found.super_alarm is not None and found.super_alarm.id == wanted
     _check_open(found.super_alarm if whole else found.alarms[0], wanted)
@@ -75,7 +92,11 @@ def mark(installation: Installation, wanted: str, state: AlarmState, now: dateti
     if whole and marked is not None:
         false = state is AlarmState.FALSE_POSITIVE
         marked = replace(
-            marked, state=state, updated_at=now, closed_at=now if false else marked.closed_at
+            marked,
+            state=state,
+            updated_at=now,
+            closed_at=now if false else marked.closed_at,
+            note=note or marked.note,
         )
         store.save_super_alarms([marked])
         if false and marked.response is not None and marked.response.active(now):

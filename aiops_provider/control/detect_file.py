@@ -15,12 +15,18 @@ from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import WatchConfig
-from aiops_provider.detection.watch import Watch
+from aiops_provider.detection.local_clock import ClockError
+from aiops_provider.detection.watch import Evaluation, Watch
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.errors import DataError
 from aiops_provider.settings.schema import DetectionSettings
+
+# Samples that must have been taken by a moment, or later, for time to have come so far.
+_WITNESSES = 3
+# Share of a short file's time that a series must have reported for before it can be missed.
+_SETTLED_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +74,32 @@ def detect_file(
     rules = read_rules(rules_file or settings.rules_file)
     samples = sorted(read_kpi_file(file), key=lambda sample: sample.observed_at)
     config = _fitted(watch_config(settings), samples)
-    watch = Watch(config, rules, clusters=_clusters(samples))
+    try:
+        watch = Watch(config, rules, clusters=_clusters(samples))
+    except ClockError as error:
+        raise DataError(
+            str(error), field="detection", mend="Change detection.time_zone or detection.holidays."
+        ) from error
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     observations: list[Observation] = []
     judged = 0
+
+    def take(found: Evaluation) -> None:
+        alarms.update({alarm.id: alarm for alarm in found.alarms})
+        super_alarms.update({one.id: one for one in found.super_alarms})
+
+    trusted = _trusted_until(samples)
     for batch in _periods(samples, config.period):
+        for moment in _silent_moments(watch, min(batch[0].observed_at, trusted)):
+            take(watch.evaluate(moment))
         observed = watch.observe(batch)
         if scores_file is not None:
             observations.extend(observed)
-        found = watch.evaluate(batch[-1].observed_at)
+        now = batch[-1].observed_at
+        found = watch.evaluate(now, complete=now <= trusted)
         judged += found.judged
-        alarms |= {alarm.id: alarm for alarm in found.alarms}
-        super_alarms |= {one.id: one for one in found.super_alarms}
+        take(found)
     if scores_file is not None:
         _write_scores(scores_file, observations)
     return Detection(
@@ -89,6 +108,23 @@ def detect_file(
         alarms=tuple(sorted(alarms.values(), key=lambda one: (one.observed_at, one.id))),
         super_alarms=tuple(sorted(super_alarms.values(), key=lambda one: (one.opened_at, one.id))),
     )
+
+
+def _silent_moments(watch: Watch, before: datetime) -> Iterator[datetime]:
+    """Moments between two batches at which someone who waits would miss a series."""
+    moment = watch.next_silence(before)
+    while moment is not None:
+        yield moment
+        moment = watch.next_silence(before)
+
+
+def _trusted_until(samples: Sequence[KpiSample]) -> datetime:
+    """
+    Until when time has passed for sure.
+
+    Time passes by samples here, and one clock that is years ahead must not make all others silent.
+    """
+    return samples[-min(_WITNESSES, len(samples))].observed_at
 
 
 def _write_scores(file: Path, observations: Iterable[Observation]) -> None:
@@ -108,12 +144,14 @@ def _write_scores(file: Path, observations: Iterable[Observation]) -> None:
 
 def _fitted(config: WatchConfig, samples: Sequence[KpiSample]) -> WatchConfig:
     """Limits that suit how often the file's series are observed; nothing is applied."""
-    cadence = _cadence(samples)
+    cadence, span = _cadence(samples), samples[-1].observed_at - samples[0].observed_at
     return replace(
         config,
         # One incident may reach some series a sampling period later than others.
         merge_gap=max(config.merge_gap, 2 * cadence),
         keep_evidence=max(config.keep_evidence, 3 * cadence),
+        # Of a file that spans hours nobody wants to wait for a day.
+        silence_after=min(config.silence_after, _SETTLED_SHARE * span),
         dry_run=True,
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,13 @@ from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.local_clock import ClockError, LocalClock
 from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
+from aiops_provider.detection.silence import silent_series
+from aiops_provider.detection.similar import REMEMBERED
 from aiops_provider.detection.watch import Evaluation, Watch
-from aiops_provider.domain.alarm import Alarm
+from aiops_provider.domain.alarm import Alarm, AlarmState
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
 from aiops_provider.settings.schema import DetectionSettings
@@ -42,6 +45,13 @@ _EVERYTHING = 1_000_000
 # A sample that is so much older than the last round is a back-fill: learned, never an alarm.
 _BACKFILL = timedelta(hours=1)
 
+# Rounds further apart than so many periods: nobody listened meanwhile, and silence says nothing.
+_PAUSE = 3
+# Series that have not reported since this process began are met with their past, so many a round, if
+# they were heard of in this time.
+_MET = 200
+_LATELY = timedelta(days=60)
+
 
 @dataclass(slots=True)
 class WatchState:
@@ -53,12 +63,14 @@ class WatchState:
         position: Up to where samples are accounted for.
         past_alarms: Alarms of before this process, which say what of the past was not normal.
         rules_read: When the rules file was last changed, as read.
+        unmet: Last samples of series that this process has not heard of yet, the newest first.
     """
 
     watch: Watch | None = None
     position: Position = field(default_factory=Position)
     past_alarms: Sequence[Alarm] = ()
     rules_read: float | None = None
+    unmet: Sequence[KpiSample] = ()
 
 
 def watch_once(installation: Installation, state: WatchState, now: datetime) -> Evaluation:
@@ -102,16 +114,40 @@ def _round(
     _sync(store, watch)
     backfill = (state.position.watched_at or now) - _BACKFILL
     cursor = state.position.cursor
+    _notice_pause(watch, state, now, period=installation.settings.detection.period_s)
+    complete = False
     for _ in range(_READS):
         samples, cursor = store.samples_after(cursor, _READ)
         if samples:
             _observe(installation, watch, state, samples, backfill=backfill, now=now)
-        if len(samples) < _READ:
+        complete = len(samples) < _READ
+        if complete:
             break
-    evaluation = watch.evaluate(now, unavailable=clusters_out_of_use(store, now).reasons)
+    if complete:
+        _meet(installation, watch, state, now)
+    evaluation = watch.evaluate(
+        now, unavailable=clusters_out_of_use(store, now).reasons, complete=complete
+    )
     _persist(store, evaluation)
     state.position = state.position.moved(cursor, now)
     return evaluation
+
+
+def _notice_pause(watch: Watch, state: WatchState, now: datetime, *, period: float) -> None:
+    """That our own process was away is nobody's silence."""
+    position = state.position
+    longest = _PAUSE * max(timedelta(seconds=period), timedelta(minutes=1))
+    if position.watched_at is None or now - position.watched_at > longest:
+        state.position = replace(position, resumed_at=now)
+        watch.resume(now)
+
+
+def _meet(installation: Installation, watch: Watch, state: WatchState, now: datetime) -> None:
+    """Make the engine know series that do not report, or it would never miss them."""
+    waiting = [sample for sample in state.unmet if not watch.knows(sample.series)]
+    met, state.unmet = waiting[:_MET], waiting[_MET:]
+    _prime(installation, watch, met, alarms=state.past_alarms, now=now)
+    watch.learn(met)
 
 
 def _observe(
@@ -156,14 +192,18 @@ def _prime(
             series: [one for one in history.get(series, ()) if one[0] < begin]
             for series, begin in first.items()
         },
-        [alarm for alarm in alarms if alarm.series in first],
+        [
+            alarm
+            for alarm in alarms
+            if alarm.series in first or silent_series(alarm.series) in first
+        ],
     )
 
 
 def _rebuild(installation: Installation, state: WatchState, saved: Position, now: datetime) -> None:
     preload()
     store = installation.require_store()
-    config = watch_config(installation.settings.detection)
+    config = _with_known_clock(watch_config(installation.settings.detection))
     watch = Watch(config, _rules(installation.settings.detection), clusters=installation.clusters)
     lately = store.alarms(since=now - config.adapt_after, limit=_EVERYTHING)
     open_ones = store.alarms(open_only=True, limit=_EVERYTHING)
@@ -183,7 +223,13 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
         ],
         samples,
     )
+    over = (AlarmState.RESOLVED, AlarmState.FALSE_POSITIVE)
+    earlier = [one for one in store.super_alarms(limit=REMEMBERED) if one.state in over]
+    watch.recall(reversed(earlier))
+    if saved.resumed_at is not None:
+        watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms
+    state.unmet = store.last_samples(since=now - _LATELY)
 
 
 def _between(store: Store, cursor: int, end: int) -> Iterator[KpiSample]:
@@ -237,7 +283,19 @@ def watch_config(settings: DetectionSettings) -> WatchConfig:
         quarantine=timedelta(seconds=settings.quarantine_s),
         hold_after_clusters=settings.hold_after_clusters,
         dry_run=settings.dry_run,
+        time_zone=settings.time_zone,
+        holidays=settings.holidays or "",
     )
+
+
+def _with_known_clock(config: WatchConfig) -> WatchConfig:
+    try:
+        LocalClock(config.time_zone, config.holidays)
+    except ClockError as error:
+        # As with rules: watching by UTC beats not watching.
+        log.error("Comparable moments are counted in UTC: %s", error)  # noqa: TRY400 - no traceback: it names the setting's value
+        return replace(config, time_zone="", holidays="")
+    return config
 
 
 def read_rules(file: str | None) -> RuleSet:

@@ -29,6 +29,7 @@ class Position:
         watched_at: When the last round was; ``None`` before the first.
         next_window: The place that becomes the window when it is old enough.
         next_window_at: When that place was reached.
+        resumed_at: Since when rounds follow each other without a pause; before it nobody listened.
     """
 
     cursor: int = 0
@@ -37,6 +38,7 @@ class Position:
     watched_at: datetime | None = None
     next_window: int = 0
     next_window_at: datetime | None = None
+    resumed_at: datetime | None = None
 
     def moved(self, cursor: int, now: datetime) -> Self:
         """After a round at *now* that read up to *cursor*."""
@@ -67,6 +69,7 @@ class Position:
             watched_at=_moment(found.get("watched_at")),
             next_window=int(found.get("next_window", 0)),
             next_window_at=_moment(found.get("next_window_at")),
+            resumed_at=_moment(found.get("resumed_at")),
         )
 
     def write(self, store: Store, kept: Position) -> None:

@@ -15,12 +15,16 @@ SOFTWARE = ("version", "model_version", "code_hash", "image")
 # How far a run has come; neither a cause nor part of what a training is.
 PROGRESS = frozenset({"batch", "step", "epoch"})
 
+# That a series does not report is observed as a KPI of its own; a dimension names the silent one.
+SILENCE = "silence_s"
+SILENT_KPI = "silent_kpi"
+
 # Several observations of one execution differ in these. They say what was looked at.
-INSIDE_EXECUTION = frozenset({"kpi", "feature", "column"}) | PROGRESS
+INSIDE_EXECUTION = frozenset({"kpi", SILENT_KPI, "feature", "column"}) | PROGRESS
 
 # Names of an occasion or of a symptom, not of something that can be at fault.
 OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
-NEVER_AT_FAULT = OCCASION | {"kpi"}
+NEVER_AT_FAULT = OCCASION | {"kpi", SILENT_KPI}
 
 TASK_FAILED = "task_failed"
 

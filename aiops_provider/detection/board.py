@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from aiops_provider.detection.attributes import SILENCE
 from aiops_provider.detection.judge import Observation
 from aiops_provider.domain.alarm import Alarm, AlarmState, Severity
 from aiops_provider.domain.kpi import SeriesKey
@@ -120,9 +121,18 @@ class AlarmBoard:
         self.put(replace(alarm, state=AlarmState.FALSE_POSITIVE))
         self._turned = True
 
+    def clear(self, series: SeriesKey, why: str = "") -> None:
+        """End the alarm of a series at once, if it has one; *why* is added to its reason."""
+        held = self._held.get(series)
+        if held is not None:
+            reason = f"{held.alarm.reason}; {why}" if why else held.alarm.reason
+            self._end(replace(held.alarm, reason=reason))
+
     def give_up(self, now: datetime) -> None:
-        """Resolve alarms of series that have not been reported for long."""
+        """Resolve alarms of series that have not been reported for long, unless just that is told."""
         for alarm in list(self.open_alarms.values()):
+            if alarm.series.name == SILENCE:
+                continue
             newest = self._newest.get(alarm.series, alarm.observed_at)
             if now - newest > self._give_up_after:
                 self._end(alarm)
@@ -143,6 +153,7 @@ class AlarmBoard:
             reason=verdict.reason,
             detector=verdict.detector,
             last_seen_at=sample.observed_at,
+            remedy=observation.ruling.effect.remedy or "",
         )
         self._held[sample.series] = _Held(alarm)
         self._changed[alarm.id] = alarm

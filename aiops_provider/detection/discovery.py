@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 
-def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
+def benjamini_hochberg(
+    p_values: Sequence[float], rate: float, *, tests: float | None = None
+) -> float:
     """
     The largest p-value that still counts as a discovery; -1 when none does.
 
@@ -15,12 +17,17 @@ def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
     of false ones among those that count is then at most *rate* (Benjamini and Hochberg, 1995), for
     independent and for positively dependent series.
 
+    Args:
+        p_values: In any order.
+        rate: False-discovery rate.
+        tests: How many tests there were, if more than those whose p-values are given.
+
     >>> benjamini_hochberg([0.001, 0.02, 0.03, 0.9], rate=0.05)
     0.03
     """
-    threshold = -1.0
+    threshold, tests = -1.0, tests or float(len(p_values))
     for place, p_value in enumerate(sorted(p_values), start=1):
-        if p_value <= rate * place / len(p_values):
+        if p_value <= rate * place / tests:
             threshold = p_value
     return threshold
 
@@ -32,10 +39,12 @@ class Discoveries:
     Args:
         rate: False-discovery rate, in (0, 1).
         period: How long samples count as of one period.
+        beside: Weight of the tests that are made of each sample beside its value.
     """
 
-    def __init__(self, rate: float, period: timedelta) -> None:
+    def __init__(self, rate: float, period: timedelta, *, beside: float = 0.0) -> None:
         self._rate, self._period = rate, period
+        self._tests_per_sample = 1.0 + beside
         self._recent: deque[tuple[datetime, float]] = deque()
 
     def threshold(self, samples: Sequence[tuple[datetime, float]]) -> float:
@@ -50,4 +59,8 @@ class Discoveries:
             return -1.0
         newest = max(at for at, _ in self._recent)
         self._recent = deque(one for one in self._recent if newest - one[0] < self._period)
-        return benjamini_hochberg([p_value for _, p_value in self._recent], self._rate)
+        return benjamini_hochberg(
+            [p_value for _, p_value in self._recent],
+            self._rate,
+            tests=len(self._recent) * self._tests_per_sample,
+        )

@@ -83,6 +83,10 @@ class Evidence:
             rows[key] = replace(row, times=before.times + 1 if before and again else 1)
         return alarm is not None
 
+    def withdraw(self, series: Collection[SeriesKey]) -> None:
+        """What these series said last, when they were healthy, speaks for nothing any more."""
+        self._healthy = {k: row for k, row in self._healthy.items() if k[0] not in series}
+
     def alarmed(self, alarms: Collection[str]) -> list[Row]:
         """Rows that these alarms hold."""
         return [row for row in self._alarmed.values() if row.alarm in alarms]

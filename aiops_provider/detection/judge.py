@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aiops_provider.detection.baseline import Baseline
 from aiops_provider.detection.failures import FailureDetector
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.rules import Effect, RuleSet, Ruling, relative_change
 from aiops_provider.detection.seasonal import SeasonalDetector
 from aiops_provider.detection.sequential import SequentialTest
@@ -47,15 +48,26 @@ class Judge:
         rules: Expert rules in force.
         minimum_history: Samples of a series before it is judged.
         detectors: By name, instead of or beside the built-in ones.
+        clock: Of the installation; default: UTC, without holidays.
     """
 
     def __init__(
-        self, rules: RuleSet, *, minimum_history: int, detectors: Iterable[Detector] = ()
+        self,
+        rules: RuleSet,
+        *,
+        minimum_history: int,
+        detectors: Iterable[Detector] = (),
+        clock: LocalClock | None = None,
     ) -> None:
         self._rules = rules
         self._sequential = SequentialTest()
-        self._streaming = StreamingDetector()
-        built_in: tuple[Detector, ...] = (SeasonalDetector(minimum_history), FailureDetector())
+        self._streaming = StreamingDetector(clock)
+        self._minimum, self._clock = minimum_history, clock or LocalClock()
+        self._by_clock: dict[tuple[str, str], SeasonalDetector] = {}
+        built_in: tuple[Detector, ...] = (
+            SeasonalDetector(minimum_history, clock),
+            FailureDetector(),
+        )
         self._detectors = {one.name: one for one in (*built_in, *detectors)}
 
     def verdict(self, sample: KpiSample, history: Baseline) -> Verdict | None:
@@ -95,13 +107,25 @@ class Judge:
         elif choice.detector == "streaming":
             second = self._streaming.score(sample, history)
         else:
-            return self._detectors[choice.detector or "seasonal"].score(sample, history)
-        first = self._detectors["seasonal"].score(sample, history)
+            name = choice.detector or "seasonal"
+            detector = self._seasonal(choice) if name == "seasonal" else self._detectors[name]
+            return detector.score(sample, history)
+        first = self._seasonal(choice).score(sample, history)
         told = [one for one in (first, second) if one is not None]
         if len(told) < 2:
             return told[0] if told else None
         best = min(told, key=lambda one: one.p_value)
         return replace(best, p_value=min(2.0 * best.p_value, 1.0))
+
+    def _seasonal(self, choice: Effect) -> Detector:
+        """The seasonal detector by the clock that the rules choose."""
+        if choice.time_zone is None and choice.holidays is None:
+            return self._detectors["seasonal"]
+        zone, holidays = self._clock.names
+        chosen = (choice.time_zone or zone, choice.holidays or holidays)
+        if chosen not in self._by_clock:
+            self._by_clock[chosen] = SeasonalDetector(self._minimum, LocalClock(*chosen))
+        return self._by_clock[chosen]
 
     def observation(
         self, sample: KpiSample, verdict: Verdict | None, *, threshold_p: float

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops_provider.detection.baseline import Floats
+from aiops_provider.detection.local_clock import LocalClock
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
@@ -88,7 +89,9 @@ def _reach(freedom: float, p_value: float) -> float:
     return -float(special.stdtrit(freedom, p_value / 2))
 
 
-def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Iterator[Reference]:
+def references(
+    times: Floats, values: Floats, at: float, *, minimum: int, clock: LocalClock | None = None
+) -> Iterator[Reference]:
     """
     All references that have enough values.
 
@@ -97,10 +100,20 @@ def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Ite
         values: The past values.
         at: Moment of the sample in seconds.
         minimum: Values that a reference must have.
+        clock: What counts as the same time; default: UTC, without holidays.
     """
     if len(values) < minimum:
         return
     yield summarise("lately", values[-RECENT:], len(values[-RECENT:]))
+    if clock is not None:
+        times, values, at = _on_the_wall(clock, times, values, at)
+        if clock.is_holiday(at):
+            rest = clock.rest_days(times[0] - TOLERANCE_S, at - DAY_S)
+            found = _same_time_of(
+                "at this time of holidays and Sundays", rest, times, values, at, minimum=minimum
+            )
+            if found is not None:
+                yield found
     for name, period_s in (("at this time of day", DAY_S), ("at this time of the week", WEEK_S)):
         near = _near(times, _periods_back(times, at, period_s, TOLERANCE_S), TOLERANCE_S)
         back = at - times[near]
@@ -122,6 +135,38 @@ def references(times: Floats, values: Floats, at: float, *, minimum: int) -> Ite
     found = _season("at this time of the year", values[near], days, close, minimum=minimum, least=1)
     if found is not None:
         yield found
+
+
+def _on_the_wall(
+    clock: LocalClock, times: Floats, values: Floats, at: float
+) -> tuple[Floats, Floats, float]:
+    """Moments as the local clock shows them; an hour that comes twice is laid upon itself."""
+    shown, now = clock.local_times(times), clock.local(at)
+    if shown is not times and bool(np.any(shown[1:] < shown[:-1])):
+        order = np.argsort(shown, kind="stable")
+        shown, values = shown[order], values[order]
+    return shown, values, now
+
+
+def _same_time_of(
+    name: str, days: Floats, times: Floats, values: Floats, at: float, *, minimum: int
+) -> Reference | None:
+    """The same time of certain days, given by their numbers since 1970, ascending."""
+    middle = days * DAY_S + at % DAY_S
+    near = _near(times, middle, TOLERANCE_S)
+    if len(near) < minimum:
+        return None
+    # The nearest of these days: they are a day apart at least.
+    place = np.clip(np.searchsorted(middle, times[near] - DAY_S / 2), 0, len(middle) - 1)
+    close = np.abs(times[near] - middle[place]) <= TOLERANCE_S
+    return _season(
+        name,
+        values[near],
+        place.astype(np.float64),
+        close,
+        minimum=minimum,
+        least=MINIMUM_SEASONS,
+    )
 
 
 def _same_day_of_month(
@@ -147,7 +192,7 @@ def _same_day_of_month(
 
 
 def _months_back(at: float, since: float) -> Floats:
-    """The same day of earlier months at the same time of day (UTC), oldest first."""
+    """The same day of earlier months at the same time of day, oldest first."""
     day = math.floor(at / DAY_S)
     days = _days_of_months(day, math.ceil((at - since) / _SHORTEST_MONTH_S))
     middle = days * DAY_S + at % DAY_S

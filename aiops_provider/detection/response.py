@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import work_of
+from aiops_provider.detection.attributes import SILENCE, work_of
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import (
     Alarm,
@@ -76,7 +76,9 @@ def decide_response(
         says why in any case.
     """
     best = super_alarm.root_cause.best
-    tasks = len({work_of(alarm.attributes) for alarm in members})
+    # That nothing is heard does not say that nothing runs: only what was seen is answered.
+    seen = [alarm for alarm in members if alarm.series.name != SILENCE]
+    tasks = len({work_of(alarm.attributes) for alarm in seen})
     nothing = Response(
         id=f"response-{super_alarm.id.removeprefix('super-')}",
         super_alarm=super_alarm.id,
@@ -89,6 +91,11 @@ def decide_response(
     doubt = _doubt(best)
     if doubt:
         return replace(nothing, reason=doubt)
+    if not seen:
+        return replace(
+            nothing,
+            reason=f"{named(best.cause)} stopped reporting, which does not say that its work fails.",
+        )
     match best.kind:
         case CauseKind.CLUSTER if tasks < MINIMUM_TASKS:
             return replace(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from aiops_provider.detection.attributes import SILENT_KPI
 from aiops_provider.detection.expressions import Expression
 from aiops_provider.detection.sequential import Direction
 from aiops_provider.detection.verdict import Verdict
@@ -26,7 +27,7 @@ DetectorName = Literal["seasonal", "failures", "sequential", "streaming", "none"
 # other is reached as attributes.name or attributes["name"].
 LABELS = (
     "cluster", "provider", "region", "pool", "dag", "task", "dataset", "table", "partition",
-    "feature", "version", "model_version",
+    "feature", "version", "model_version", SILENT_KPI,
 )  # fmt: skip
 
 # Names known before a sample is judged; the second group only afterwards.
@@ -55,6 +56,8 @@ class Effect:
         severity: How urgent an alarm is.
         owner: Who cares for it.
         remedy: What helps.
+        time_zone: Whose clock says what the same time of another day is.
+        holidays: Country whose public holidays are like Sundays.
     """
 
     detector: DetectorName | None = None
@@ -67,6 +70,8 @@ class Effect:
     severity: Severity | None = None
     owner: str | None = None
     remedy: str | None = None
+    time_zone: str | None = None
+    holidays: str | None = None
 
     def over(self, earlier: Effect) -> Effect:
         """This effect, where it says nothing the earlier one."""
@@ -78,7 +83,8 @@ class Effect:
     @property
     def chooses(self) -> bool:
         """Whether it matters before, or without, a deviation."""
-        return self.detector is not None or self.above is not None or self.below is not None
+        chosen = (self.detector, self.above, self.below, self.time_zone, self.holidays)
+        return any(one is not None for one in chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +157,7 @@ class RuleSet:
         return RuleSet([*(rule for rule in self.rules if rule.name not in names), *other.rules])
 
     def choice(self, sample: KpiSample) -> Effect:
-        """What is said before a sample is judged: detector, direction and thresholds."""
+        """What is said before a sample is judged: detector, clock, direction and thresholds."""
         if self._by_name and sample.name in self._known:
             return self._known[sample.name]
         values = _values(sample, None)

@@ -7,9 +7,17 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from aiops_provider.detection.expressions import Expression, ExpressionError
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.rules import (
     EXAMPLE,
     JUDGED_NAMES,
@@ -46,9 +54,23 @@ class RuleText(BaseModel):
     severity: Severity | None = Field(None, description="info, warning or critical.")
     owner: str | None = Field(None, description="Who cares for it.")
     remedy: str | None = Field(None, description="What helps.")
+    time_zone: str | None = Field(None, description="Such as Europe/Oslo; compare by its clock.")
+    holidays: str | None = Field(None, description='Such as "NO" or "DE-BY"; quote "NO".')
     starts_at: AwareDatetime | None = Field(None, description="Holds from then on.")
     ends_at: AwareDatetime | None = Field(None, description="Holds until then.")
     reason: str = Field("", description="Why, for people.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str | None) -> str | None:
+        LocalClock(name or "")
+        return name
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays_are_known(cls, code: str | None) -> str | None:
+        LocalClock("", code or "")
+        return code
 
     def to_rule(self) -> Rule:
         """

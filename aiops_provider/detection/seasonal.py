@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiops_provider.detection.baseline import Baseline
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.reference import DAY_S, Reference, references
 from aiops_provider.detection.verdict import Verdict
 from aiops_provider.domain.kpi import KpiSample
@@ -23,7 +24,8 @@ class SeasonalDetector:
     ``z = (x - median) / (scale * sqrt(1 + π/(2n)))``; the p-value is two-sided, by Student's t
     sized by the number of comparable values (see :class:`Reference`). Of the references that have
     enough values, the one with the narrowest interval is used, chosen without looking at the
-    sample: a series that swings with the day has its narrowest around the same time of day. A
+    sample: a series that swings with the day has its narrowest around the same time of day. On a public
+    holiday that of holidays and Sundays is among them. A
     value that is usual for the time of day, week, month or year (p > 0.05) is normal in any case, and so
     is an excursion that the series has made at least five times before.
 
@@ -35,18 +37,19 @@ class SeasonalDetector:
 
     Args:
         minimum_history: Values of the series before it is judged.
+        clock: What counts as the same time; default: UTC, without holidays.
     """
 
     name = "seasonal"
 
-    def __init__(self, minimum_history: int = 8) -> None:
-        self._minimum = minimum_history
+    def __init__(self, minimum_history: int = 8, clock: LocalClock | None = None) -> None:
+        self._minimum, self._clock = minimum_history, clock
 
     def score(self, sample: KpiSample, history: Baseline) -> Verdict | None:
         """The verdict, or ``None`` while there is too little history to judge."""
         times, values = history.before(sample.observed_at)
         moment = sample.observed_at.timestamp()
-        found = list(references(times, values, moment, minimum=self._minimum))
+        found = list(references(times, values, moment, minimum=self._minimum, clock=self._clock))
         if not found:
             return None
         best = min(found, key=Reference.width)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from aiops_provider.detection.attributes import TASK_FAILED, work_of
+from aiops_provider.detection.attributes import SILENCE, TASK_FAILED, work_of
 from aiops_provider.detection.rules import relative_change
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import Alarm, Hypothesis
@@ -25,6 +25,8 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
     −78 %, precision 0.95 → 0.61, 380 features drifted (feature_mean)".
     """
     onset = min(alarm.observed_at for alarm in alarms)
+    if all(alarm.series.name == SILENCE for alarm in alarms):
+        return _stopped(alarms, best, onset)
     tasks = len({work_of(alarm.attributes) for alarm in alarms})
     where = f" of {named(best.cause)}" if best.cause else ", cause unknown"
     symptoms = ", ".join(_symptoms(alarms))
@@ -32,6 +34,14 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
         f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')} on {_counted(tasks, 'task')}"
         f"{where}: {symptoms}"
     )
+
+
+def _stopped(alarms: Sequence[Alarm], best: Hypothesis, onset: datetime) -> str:
+    tasks = _counted(len({work_of(alarm.attributes) for alarm in alarms}), "task")
+    series = f"{len(alarms)} series of {tasks}"
+    if not best.cause:
+        return f"Since {_clock(onset)} {series} are not reported any more, cause unknown"
+    return f"Since {_clock(onset)} {named(best.cause)} stopped reporting: {series}"
 
 
 def impact_of(alarms: Iterable[Alarm], clusters: Iterable[str]) -> str:
@@ -69,6 +79,8 @@ def _symptoms(alarms: Sequence[Alarm]) -> list[str]:
 def _symptom(kpi: str, alarms: Sequence[Alarm]) -> str:
     if kpi == TASK_FAILED:
         return f"{_counted(len(alarms), 'task')} failed"
+    if kpi == SILENCE:
+        return f"{len(alarms)} series not reported any more"
     if _is_feature(alarms):
         return f"{_counted(len(alarms), 'feature')} drifted ({kpi})"
     before = median(alarm.expected for alarm in alarms)

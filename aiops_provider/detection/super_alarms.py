@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from aiops_provider.detection.fold import Fold
+from aiops_provider.detection.similar import REMEMBERED, similar_incidents, with_remedy
 from aiops_provider.detection.summary import impact_of, shared_attributes, summarise_alarms
 from aiops_provider.domain.alarm import (
     Alarm,
@@ -42,6 +44,7 @@ class SuperAlarms:
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
         self._changed: dict[str, SuperAlarm] = {}
+        self._past: deque[SuperAlarm] = deque(maxlen=REMEMBERED)
 
     @property
     def open_ones(self) -> dict[str, SuperAlarm]:
@@ -75,6 +78,10 @@ class SuperAlarms:
         )
         self._told[super_alarm.id] = told
 
+    def recall(self, past: Iterable[SuperAlarm]) -> None:
+        """Remember super-alarms that are over, for comparison; the newest last."""
+        self._past.extend(past)
+
     def put(self, super_alarm: SuperAlarm) -> None:
         """Replace an open one after its response was decided or a person marked it."""
         told = self._told.get(super_alarm.id)
@@ -83,8 +90,10 @@ class SuperAlarms:
             self._changed[super_alarm.id] = super_alarm
 
     def forget(self, super_alarm_id: str) -> None:
-        """A person ended it: nothing is added to it any more."""
-        self._told.pop(super_alarm_id, None)
+        """A person said that it was false: nothing is added to it any more."""
+        told = self._told.pop(super_alarm_id, None)
+        if told is not None:
+            self._past.append(replace(told.super_alarm, state=AlarmState.FALSE_POSITIVE))
 
     def update(self, folds: Sequence[Fold], alarms: Mapping[str, Alarm], now: datetime) -> None:
         """
@@ -182,10 +191,11 @@ class SuperAlarms:
         """Bring what is told up to date with the members, and close it when all are normal."""
         told.members = {key: alarms.get(key, alarm) for key, alarm in told.members.items()}
         before = told.super_alarm
-        after = _described(told)
+        after = _described(told, self._past)
         if not any(alarm.state in _OPEN for alarm in told.members.values()):
             after = replace(after, state=AlarmState.RESOLVED, closed_at=now)
             del self._told[after.id]
+            self._past.append(after)
         if after != before or after.id in self._changed or before.updated_at == _NEVER:
             told.super_alarm = replace(after, updated_at=now)
             self._changed[after.id] = told.super_alarm
@@ -214,11 +224,19 @@ def _opened(fold: Fold, members: Mapping[str, Alarm], taken: Collection[str]) ->
     )
 
 
-def _described(told: _Told) -> SuperAlarm:
+def _described(told: _Told, past: Sequence[SuperAlarm]) -> SuperAlarm:
     members = sorted(told.members.values(), key=lambda alarm: (alarm.observed_at, alarm.id))
-    root_cause: RootCause = told.super_alarm.root_cause
+    root_cause = RootCause(
+        hypotheses=tuple(
+            with_remedy(one, members, past) for one in told.super_alarm.root_cause.hypotheses
+        )
+    )
+    kpis = sorted({alarm.series.name for alarm in members})
     return replace(
         told.super_alarm,
+        root_cause=root_cause,
+        kpis=tuple(kpis),
+        similar=similar_incidents(root_cause.best.cause, kpis, len(members), past),
         summary=summarise_alarms(members, root_cause.best),
         opened_at=members[0].observed_at,
         severity=max((alarm.severity for alarm in members), key=_URGENCY.__getitem__),

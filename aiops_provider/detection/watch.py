@@ -18,8 +18,16 @@ from aiops_provider.detection.discovery import Discoveries
 from aiops_provider.detection.investigation import Investigation, lifted
 from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.memory import Memory
 from aiops_provider.detection.rules import RuleSet
+from aiops_provider.detection.silence import (
+    WEIGHT,
+    Silences,
+    Silent,
+    silence_of,
+    silent_series,
+)
 from aiops_provider.detection.verdict import Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
@@ -55,6 +63,9 @@ class Watch:
         rules: Expert rules.
         clusters: The clusters of the installation, for responses.
         detectors: Detectors beside the built-in ones.
+
+    Raises:
+        ClockError: The configured time zone or holidays cannot be used.
     """
 
     def __init__(
@@ -66,9 +77,19 @@ class Watch:
         detectors: Iterable[Detector] = (),
     ) -> None:
         self._period, self._merge_gap = config.period, config.merge_gap
-        self._judge = Judge(rules, minimum_history=config.minimum_history, detectors=detectors)
+        clock = LocalClock(config.time_zone, config.holidays)
+        self._judge = Judge(
+            rules, minimum_history=config.minimum_history, detectors=detectors, clock=clock
+        )
         self._memory = Memory(config.adapt_after)
-        self._discoveries = Discoveries(config.false_discovery_rate, config.period)
+        self._silences = Silences(
+            minimum=config.minimum_history,
+            settle=config.silence_after,
+            missed=config.ended_after_missed,
+            give_up=config.give_up_after,
+            hour_of_week=clock.hour_of_week,
+        )
+        self._discoveries = Discoveries(config.false_discovery_rate, config.period, beside=WEIGHT)
         self._board = AlarmBoard(clear_after=config.clear_after, give_up_after=config.give_up_after)
         self._investigation = Investigation(config, clusters)
         self._samples = self._judged = 0
@@ -97,12 +118,35 @@ class Watch:
             alarms: Alarms of that time: what they hold is not normal, unless it lasted long or a
                 person said that it was a false alarm.
         """
+        alarms = list(alarms)
         self._memory.prime(history, alarms)
+        outages: dict[SeriesKey, list[tuple[datetime, datetime]]] = defaultdict(list)
+        for alarm in alarms:
+            silent = silent_series(alarm.series)
+            if silent is not None and alarm.state is not AlarmState.FALSE_POSITIVE:
+                span = (alarm.observed_at, alarm.last_seen_at or alarm.observed_at)
+                outages[silent].append(span)
+        for series, values in history.items():
+            self._silences.prime(series, [at for at, _ in values], outages.get(series, ()))
 
     def learn(self, samples: Iterable[KpiSample]) -> None:
         """Take in samples from long ago as normal, without judging them."""
         for sample in samples:
             self._memory.learn(sample)
+            self._silences.arrived(sample, live=False)
+
+    def resume(self, now: datetime) -> None:
+        """
+        Nobody listened for a while: what was not heard until now says nothing about who is silent.
+
+        Args:
+            now: From then on a silence counts.
+        """
+        self._silences.resume(now)
+
+    def next_silence(self, before: datetime) -> datetime | None:
+        """When to evaluate, before that moment, because a silence can be odd; ``None``: need not."""
+        return self._silences.next_look(before)
 
     def restore(
         self,
@@ -128,6 +172,17 @@ class Watch:
         for sample in sorted(samples, key=lambda sample: sample.observed_at):
             verdict = self._judge.verdict(sample, self._memory.past(sample.series))
             self._keep(sample, verdict, _holder(sample, by_series.get(sample.series, ())))
+            self._silences.arrived(sample, live=False)
+        for alarm in alarms:
+            silent = silent_series(alarm.series)
+            if silent is not None and alarm.state is not AlarmState.RESOLVED:
+                self._silences.told(silent, alarm.observed_at)
+                if alarm.state is AlarmState.FALSE_POSITIVE:
+                    self._silences.accept(silent)
+
+    def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
+        """Remember super-alarms that are over, which later ones are compared with; the newest last."""
+        self._investigation.super_alarms.recall(super_alarms)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """
@@ -141,7 +196,11 @@ class Watch:
         for alarm in self._board.open_alarms.values():
             if alarm.id not in stored:
                 self._board.mute(alarm)
-                self._memory.accept(alarm.series)
+                silent = silent_series(alarm.series)
+                if silent is None:
+                    self._memory.accept(alarm.series)
+                else:
+                    self._silences.accept(silent)
                 self._news = True
             elif stored[alarm.id].state is not alarm.state:
                 self._board.put(replace(alarm, state=stored[alarm.id].state))
@@ -150,8 +209,9 @@ class Watch:
         for key, one in mine.open_ones.items():
             if key not in told:
                 mine.forget(key)
-            elif (told[key].state, told[key].response) != (one.state, one.response):
-                mine.put(replace(one, state=told[key].state, response=told[key].response))
+            elif _marks(told[key]) != _marks(one):
+                state, response, note = _marks(told[key])
+                mine.put(replace(one, state=state, response=response, note=note))
 
     def observe(self, samples: Iterable[KpiSample]) -> list[Observation]:
         """Judge samples and update the alarm board; the samples of a period face one test."""
@@ -163,7 +223,11 @@ class Watch:
         return observations
 
     def evaluate(
-        self, now: datetime, *, unavailable: Mapping[str, str] | None = None
+        self,
+        now: datetime,
+        *,
+        unavailable: Mapping[str, str] | None = None,
+        complete: bool = True,
     ) -> Evaluation:
         """
         Group alarms, find causes, decide responses.
@@ -171,8 +235,13 @@ class Watch:
         Args:
             now: The present moment.
             unavailable: Clusters that cannot be counted on now, with why.
+            complete: Whether all that was reported until now was observed. If not, nobody is silent.
         """
         self._board.give_up(now)
+        if complete:
+            self._listen(now)
+        else:
+            self._silences.resume(now)
         if self._news or self._board.turned:
             self._fold(now)
             self._news = False
@@ -208,7 +277,46 @@ class Watch:
         ]
         for observation in observations:
             self._note(observation)
+            self._silences.arrived(observation.sample)
         return observations
+
+    def _listen(self, now: datetime) -> None:
+        """Series that stopped to report are in alarm, those that report again no more."""
+        for series, why in self._silences.over(now):
+            self._board.clear(silence_of(series), why)
+        overdue = self._silences.overdue(now)
+        if not overdue:
+            return
+        threshold_p = self._discoveries.threshold([(now, one.verdict.p_value) for one in overdue])
+        held = [self._hear(silent, threshold_p, now) for silent in overdue]
+        if any(held):
+            self._news = True
+            # Their neighbours may be late for the same reason, though it is not sure yet.
+            self._investigation.evidence.withdraw(self._silences.late(now))
+
+    def _hear(self, silent: Silent, threshold_p: float, now: datetime) -> bool:
+        """Judge a silence; whether an alarm holds it."""
+        sample, series = silent.sample, silent_series(silent.sample.series)
+        assert series is not None  # noqa: S101 - it is a silence
+        verdict = self._judge.with_threshold(sample, silent.verdict) or silent.verdict
+        # Maintenance may have begun after the sample was due, and may be over by now.
+        for at in (now, sample.observed_at):
+            observation = self._judge.observation(
+                replace(sample, observed_at=at), verdict, threshold_p=threshold_p
+            )
+            if observation.ruling.ignored_by is not None:
+                self._silences.excuse(series, now)
+                self._board.clear(
+                    sample.series, f"normal by rule {observation.ruling.ignored_by.name}"
+                )
+                return False
+        alarm = self._board.update(observation)
+        if alarm is None:
+            return False
+        self._silences.told(series, alarm.observed_at)
+        self._investigation.evidence.add(sample, expected=verdict.expected, alarm=alarm.id)
+        self._spread_at = now
+        return True
 
     def _note(self, observation: Observation) -> None:
         self._keep(observation.sample, observation.verdict, self._board.update(observation))
@@ -241,6 +349,11 @@ class Watch:
             holder = super_alarms.holder_of(alarm.id)
             if holder is not None and alarm.super_alarm != holder:
                 self._board.put(replace(alarm, super_alarm=holder))
+
+
+def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str]:
+    """What people can change of a super-alarm."""
+    return one.state, one.response, one.note
 
 
 def _by_period(samples: Iterable[KpiSample], period: timedelta) -> Iterator[list[KpiSample]]:

@@ -48,6 +48,7 @@ class Alarm:
         state: Open until the series is normal again.
         super_alarm: Id of the super-alarm that holds it, or ``None``.
         last_seen_at: When it was last seen deviating.
+        remedy: What helps, as the rules say; empty: they do not.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Alarm:
     state: AlarmState = AlarmState.OPEN
     super_alarm: str | None = None
     last_seen_at: datetime | None = None
+    remedy: str = ""
 
 
 class CauseKind(StrEnum):
@@ -92,6 +94,7 @@ class Hypothesis:
         next_check: What would decide it.
         depth: Place in the hypothesis tree; children refine their parent.
         parent: Cause of the parent, or ``None`` at the root.
+        remedy: What helps if this is it; empty: nobody said yet.
     """
 
     cause: Mapping[str, str]
@@ -105,6 +108,7 @@ class Hypothesis:
     next_check: str = ""
     depth: int = 0
     parent: Mapping[str, str] | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +176,28 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarIncident:
+    """
+    An earlier super-alarm that looked alike.
+
+    Attributes:
+        id: Of the super-alarm.
+        similarity: In [0, 1], over cause, KPIs and size.
+        opened_at: Its onset.
+        closed_at: When it was over.
+        cause: What was at fault then.
+        closed_by: What was noted or done; empty: it ended by itself.
+    """
+
+    id: str
+    similarity: float
+    opened_at: datetime
+    closed_at: datetime | None
+    cause: Mapping[str, str]
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuperAlarm:
     """
     Many alarms with one cause, told once.
@@ -189,6 +215,10 @@ class SuperAlarm:
         closed_at: When its last member cleared.
         impact: Tasks, users, money, in words.
         updated_at: When it last changed.
+        attributes: What all of its alarms share.
+        kpis: Names of the KPIs in alarm.
+        similar: Earlier ones that looked alike, the likest first.
+        note: What a person wrote when acknowledging it.
     """
 
     id: str
@@ -204,3 +234,6 @@ class SuperAlarm:
     closed_at: datetime | None = None
     impact: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    kpis: tuple[str, ...] = ()
+    similar: tuple[SimilarIncident, ...] = ()
+    note: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -158,12 +159,43 @@ class DetectionSettings(Section):
     false_discovery_rate: Probability = 0.05
     minimum_history: int = Field(8, ge=3, description="Samples of a series before it is judged.")
     history_days: float = Field(400.0, gt=0, description="How far back baselines look.")
+    time_zone: str = Field(
+        "UTC",
+        description="Whose clock says what the same time of another day is, e.g. Europe/Oslo.",
+    )
+    holidays: str | None = Field(
+        None,
+        pattern="^[A-Z]{2}(-[A-Z0-9]{1,5})?$",
+        description="Country or part of one (NO, DE-BY) whose public holidays are like Sundays.",
+    )
     rules_file: str | None = Field(None, description="Expert rules (YAML).")
     quarantine_s: float = Field(3600.0, gt=0, description="How long a quarantine lasts.")
     hold_after_clusters: int = Field(
         3, ge=2, description="A task failing on this many clusters is not failed over any more."
     )
     dry_run: bool = Field(False, description="Decide responses but apply none.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingError(
+                "is no time zone known here",
+                value=name,
+                mend="Write one such as Europe/Oslo; without zone data: pip install tzdata.",
+            ) from error
+        return name
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _norway_is_no_falsehood(cls, code: object) -> object:
+        if code is False:
+            raise SettingError(
+                "is read as `false`, as YAML does with NO", mend='Quote it: holidays: "NO".'
+            )
+        return code
 
 
 class RoutingSettings(Section):

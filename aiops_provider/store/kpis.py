@@ -25,7 +25,7 @@ from itertools import islice
 from struct import pack
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 
 from aiops_provider.domain.kpi import KpiSample, SeriesKey, split_dimensions
 from aiops_provider.errors import KpiRejectedError
@@ -224,6 +224,27 @@ def newest(
         each = (_sample(row, name, dimensions[row.series_id]) for row in rows)
         found += islice((one for one in each if context.items() <= one.context.items()), limit)
     return sorted(found, key=lambda one: one.observed_at, reverse=True)[:limit]
+
+
+def last_of_each(connection: Connection, *, since: datetime) -> list[KpiSample]:
+    """The newest sample of every series that has one since then, the newest first."""
+    newest_at = (
+        select(func.max(sample.c.observed_at))
+        .where(sample.c.series_id == series.c.id)
+        .scalar_subquery()
+    )
+    last = select(series, newest_at.label("newest_at")).subquery()
+    query = (
+        select(sample, last.c.name, last.c.dimensions)
+        .join(last, (last.c.id == sample.c.series_id) & (last.c.newest_at == sample.c.observed_at))
+        .where(last.c.newest_at >= since)
+        .order_by(sample.c.observed_at.desc(), sample.c.id.desc())
+    )
+    found: dict[int, KpiSample] = {}
+    for row in connection.execute(query):
+        if row.series_id not in found:
+            found[row.series_id] = _sample(row, row.name, json.loads(row.dimensions))
+    return list(found.values())
 
 
 def _sample(row: Any, name: str, dimensions: Mapping[str, str]) -> KpiSample:

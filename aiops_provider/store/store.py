@@ -195,6 +195,10 @@ class Store:
         """The newest samples of a KPI that have all of these labels, newest first."""
         return self._database.read(kpis.newest, name, labels=labels, since=since, limit=limit)
 
+    def last_samples(self, *, since: datetime) -> list[KpiSample]:
+        """The newest sample of every series that was observed since then, the newest first."""
+        return self._database.read(kpis.last_of_each, since=since)
+
     def history(
         self, series: Sequence[SeriesKey], *, since: datetime, before: datetime | None = None
     ) -> dict[SeriesKey, list[tuple[datetime, float]]]:

@@ -16,6 +16,7 @@ from aiops_provider.domain.alarm import (
     ResponseAction,
     RootCause,
     Severity,
+    SimilarIncident,
     SuperAlarm,
 )
 from aiops_provider.domain.kpi import SeriesKey
@@ -75,6 +76,21 @@ def response(identifier: str = "r1", **more: object) -> Response:
         clusters=("eks",),
     )
     return replace(quarantine, **more)  # type: ignore[arg-type]
+
+
+def test_likeness_remedy_and_note_round_trip(store: Store) -> None:
+    """What is told beside the cause comes back as it was."""
+    like = SimilarIncident(
+        id="s0", similarity=0.75, opened_at=NOW - HOUR, closed_at=None, cause={"os": "ios"},
+        closed_by="rolled back",
+    )  # fmt: skip
+    told = super_alarm("s1")
+    best = replace(told.root_cause.best, remedy="roll back")
+    told = replace(
+        told, root_cause=RootCause(hypotheses=(best,)), similar=(like,), kpis=("rows",), note="seen"
+    )
+    store.save_super_alarms([told])
+    assert told == store.super_alarm("s1")
 
 
 class TestAlarms:

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from aiops_provider.detection.baseline import Baseline
+from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.streaming.bank import StreamBank
 from aiops_provider.detection.verdict import Verdict
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
@@ -24,11 +25,15 @@ class StreamingDetector:
     met for the first time is brought up to date from the newest thousand values of its past, in
     about a tenth of a second. A sample that is not newer than the last one is not judged. A sample
     costs about 0.2 ms by itself; a :class:`StreamBank` fed in batches is forty times as fast.
+
+    Args:
+        clock: Whose days are compared; default: those of UTC.
     """
 
     name = "streaming"
 
-    def __init__(self) -> None:
+    def __init__(self, clock: LocalClock | None = None) -> None:
+        self._clock = clock or LocalClock()
         self._bank = StreamBank(_FIRST_ROOM)
         self._rows: dict[SeriesKey, int] = {}
         self._newest: dict[SeriesKey, datetime] = {}
@@ -65,7 +70,8 @@ class StreamingDetector:
         return row
 
     def _feed(self, row: int, moment: float, value: float) -> float:
-        return float(self._bank.score(np.array([row]), np.array([moment]), np.array([value]))[0])
+        local = np.array([self._clock.local(moment)])
+        return float(self._bank.score(np.array([row]), local, np.array([value]))[0])
 
 
 def _usual(history: Baseline, at: datetime) -> float:

@@ -212,3 +212,22 @@ def test_a_backfill_is_learned_and_not_judged(watch, one_run, start):
     assert ((), 0) == (found.alarms, found.samples)
     watch.observe(one_run(bad=AWS))
     assert 10 == len(watch.evaluate(now(start)).alarms)
+
+
+def test_the_second_incident_knows_the_first(primed, one_run, start):
+    """The remedy of the rules, and the earlier super-alarm with the note and what was done."""
+    primed.observe(one_run(bad=AWS))
+    found = primed.evaluate(now(start))
+    (first,) = found.super_alarms
+    assert "Check the source and the filters of the task." == first.root_cause.best.remedy
+    assert ((), ("row_count",)) == (first.similar, first.kpis)
+    primed.sync(found.alarms, [replace(first, note="a mirror was stale")])
+    for hours in (0.2, 0.4):
+        primed.observe(one_run(hours, only=HEALTHY))
+        primed.evaluate(now(start, hours))
+    primed.observe(one_run(6.0, bad=AWS))
+    (second,) = primed.evaluate(now(start, 6.0)).super_alarms
+
+    (alike,) = second.similar
+    assert (first.id, 1.0) == (alike.id, pytest.approx(alike.similarity))
+    assert alike.closed_by == "a mirror was stale; quarantine of aws-sa-east-1, aws-us-east-1"

@@ -135,6 +135,18 @@ BAD_FILES = {
         "detection:\n  rules_file: rules.yaml\n",
         (2, "detection.rules_file", "no such file", "beside aiops.yaml"),
     ),
+    "unknown time zone": (
+        "detection:\n  time_zone: Europe/Olso\n",
+        (2, "detection.time_zone", "no time zone known", "Europe/Oslo"),
+    ),
+    "Norway, which YAML takes for a falsehood": (
+        "detection:\n  holidays: NO\n",
+        (2, "detection.holidays", "is read as `false`", 'holidays: "NO"'),
+    ),
+    "no country": (
+        "detection:\n  holidays: Norway\n",
+        (2, "detection.holidays", "Norway"),
+    ),
     "broken YAML": ("mode: observe\nclusters: [{name: a\n", (3, "not valid YAML", "Mend")),
     "tab": ("server:\n\tport: 1\n", (2, "not valid YAML", "Mend")),
     "key twice": ("mode: observe\nmode: enforce\n", (2, "mode", "twice, first in line 1", "Keep")),

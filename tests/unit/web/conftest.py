@@ -21,6 +21,7 @@ from aiops_provider.domain.alarm import (
     ResponseAction,
     RootCause,
     Severity,
+    SimilarIncident,
     SuperAlarm,
 )
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
@@ -109,7 +110,8 @@ def super_alarm(now: datetime) -> SuperAlarm:
         root_cause=RootCause(
             hypotheses=(
                 Hypothesis(cause=cause, kind=CauseKind.CLUSTER, support=0.95, precision=0.9, lift=3.1,
-                           p_value=1e-9, confidence=0.97, counter_evidence="one healthy run"),
+                           p_value=1e-9, confidence=0.97, counter_evidence="one healthy run",
+                           remedy="Ask <aws> for quota."),
                 Hypothesis(cause=cause | {"task": "load"}, kind=CauseKind.TASK, support=0.4,
                            precision=0.5, lift=1.5, p_value=0.2, confidence=0.1, depth=1,
                            parent=cause, next_check="run it elsewhere"),
@@ -118,6 +120,11 @@ def super_alarm(now: datetime) -> SuperAlarm:
         updated_at=now,
         impact="24 tasks",
         response=response(now),
+        similar=(
+            SimilarIncident(id="s0", similarity=0.83, opened_at=now - timedelta(days=9),
+                            closed_at=now - timedelta(days=8), cause=cause, closed_by="quota raised"),
+        ),
+        note="looking <b>into</b> it",
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def test_page_shows_plan_routes_profiles_and_incidents(caller, lively):
     text = caller("read").get("/").text
     for expected in (
         "provider = aws", "provider = aws and task = load", "one healthy run", "run it elsewhere",
+        "Ask &lt;aws&gt; for quota.", "looking &lt;b&gt;into&lt;/b&gt; it", "s0 (83 %)", "quota raised",
         "quarantine of brazil", "95 % of the alarms are on aws", "24 tasks",
         "The plan sends it to brazil.", "Not onprem", "dearer by $0.10", "All demand fits.",
         "most SLA within capacity and $40.00/h", "brazil $0.03", "medical/train",

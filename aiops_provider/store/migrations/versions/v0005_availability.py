@@ -1,7 +1,7 @@
 """
 How long each cluster was watched, and how long it could be used.
 
-Revision 0005, after 0002.
+Revision 0005, after 0003.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
