@@ -107,7 +107,7 @@ class Decider:
             unreachable = {**snapshot.router.unreachable, **self._unreachable}
             router = replace(snapshot.router, unreachable=unreachable)
             self._snapshot = replace(snapshot, router=router)
-            self._router = Router(router)
+            self._router = Router(router, earlier=self._router)
             self._advisor = self._new_advisor(self._snapshot)
             self._cold = {t: p for t, p in self._cold.items() if snapshot.book.get(t) is None}
 
@@ -120,7 +120,7 @@ class Decider:
                 self._unreachable.pop(health.cluster, None)
             router = replace(self._snapshot.router, unreachable=dict(self._unreachable))
             self._snapshot = replace(self._snapshot, router=router)
-            self._router = Router(router)
+            self._router = Router(router, earlier=self._router)
             self._advisor = self._new_advisor(self._snapshot)
 
     def decide(self, request: TaskRequest) -> Decision:
