@@ -13,10 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from aiops_provider.control.pool_slices import Need, PoolKey, Slice, amounts, beside, whole
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.live_load import IDLE, InUse, fill
+from aiops_provider.placement.slicing import NOTHING, Amounts
 
 
 @dataclass(slots=True)
@@ -95,6 +97,10 @@ class LoadLedger:
         self._capacities = {
             (c.name, pool.name): pool.capacity for c in clusters for pool in c.pools
         }
+        self._totals = {key: whole(capacity) for key, capacity in self._capacities.items()}
+        # None: nobody else spends anything.
+        self._slices: Mapping[PoolKey, Slice] | None = None
+        self._asked_since: dict[TaskRun, float] = {}
         self._bookings: dict[TaskRun, _Booking] = {}
         self._loads: defaultdict[tuple[str, str], _PoolLoad] = defaultdict(_PoolLoad)
         self._lock = threading.Lock()
@@ -138,7 +144,7 @@ class LoadLedger:
             booking = self._bookings.get(run)
             if booking is None:
                 return True
-            if booking.limited and not self._has_room(booking):
+            if booking.limited and not self._has_room(run, booking):
                 return False
             if not booking.running:
                 self._start(run, booking)
@@ -158,7 +164,7 @@ class LoadLedger:
         """
         now = self._clock()
         with self._lock:
-            return {
+            loads = {
                 key: InUse(
                     cores=load.limited.cores,
                     memory_gib=load.limited.memory_gib,
@@ -169,6 +175,75 @@ class LoadLedger:
                 for key, load in self._loads.items()
                 if load.limited.bookings
             }
+            for key, given in (self._slices or {}).items():
+                if given.amounts != self._totals[key]:
+                    loads[key] = beside(loads.get(key, IDLE), self._totals[key], given.amounts)
+            return loads
+
+    def needs(self) -> dict[PoolKey, Need]:
+        """What this process has and wants of each pool."""
+        with self._lock:
+            asking = self._asking()
+            needs: dict[PoolKey, Need] = {}
+            for key, total in self._totals.items():
+                load = self._loads.get(key)
+                run = asking.get(key)
+                needs[key] = Need(
+                    total=total,
+                    held=self._slice(key).amounts,
+                    used=_running(load) if load is not None else NOTHING,
+                    wanted=amounts(load.limited) if load is not None else NOTHING,
+                    run=run,
+                    asked=amounts(self._bookings[run].grant) if run is not None else None,
+                    asked_since=self._asked_since[run] if run is not None else 0.0,
+                )
+            return needs
+
+    def narrow(self, slices: Mapping[PoolKey, Slice]) -> dict[PoolKey, Amounts]:
+        """
+        Spend no more than these slices from now on, but no more than so far either.
+
+        Returns:
+            What is held now: at least what runs, which cannot be given back.
+        """
+        with self._lock:
+            held: dict[PoolKey, Amounts] = {}
+            narrowed: dict[PoolKey, Slice] = {}
+            for key, given in slices.items():
+                used = _running(self._loads[key]) if key in self._loads else NOTHING
+                held[key] = Amounts(*map(max, given.amounts, used))
+                least = map(min, held[key], self._slice(key).amounts)
+                narrowed[key] = Slice(Amounts(*least), given.kept_for)
+            self._slices = narrowed
+            return held
+
+    def set_slices(self, slices: Mapping[PoolKey, Slice] | None) -> None:
+        """Spend these slices from now on; ``None``: everything is for this process."""
+        with self._lock:
+            self._slices = slices
+
+    def _slice(self, key: PoolKey) -> Slice:
+        given = self._slices.get(key) if self._slices is not None else None
+        return given if given is not None else Slice(self._totals[key])
+
+    def _asking(self) -> dict[PoolKey, TaskRun]:
+        """The longest waiting try of each pool that its slice could not hold even if idle."""
+        since: dict[TaskRun, float] = {}
+        for run, booking in self._bookings.items():
+            key = booking.cluster, booking.pool
+            if booking.running or not booking.limited or key not in self._totals:
+                continue
+            grant, total = amounts(booking.grant), self._totals[key]
+            # Who has asked goes on asking until it runs: with the room there it would lose it.
+            small = self._slice(key).amounts.covers(grant) or not total.covers(grant)
+            if run in self._asked_since or not small:
+                since[run] = self._asked_since.get(run, time.time())
+        self._asked_since = since
+        asking: dict[PoolKey, TaskRun] = {}
+        for run in sorted(since, key=since.__getitem__):
+            booking = self._bookings[run]
+            asking.setdefault((booking.cluster, booking.pool), run)
+        return asking
 
     def _start(self, run: TaskRun, booking: _Booking) -> None:
         booking.running, booking.started_at = True, self._clock()
@@ -197,17 +272,23 @@ class LoadLedger:
         if not load.waiting:
             load.waiting_s = 0.0
 
-    def _has_room(self, wanted: _Booking) -> bool:
-        capacity = self._capacities.get((wanted.cluster, wanted.pool))
-        if capacity is None:
+    def _has_room(self, run: TaskRun, wanted: _Booking) -> bool:
+        key = wanted.cluster, wanted.pool
+        if key not in self._totals:
             return True
-        running, grant = self._loads[wanted.cluster, wanted.pool].running, wanted.grant
-        slack = 1e-9
-        return (
-            running.cores + grant.cores <= capacity.cores + slack
-            and running.memory_gib + grant.memory_gib <= capacity.memory_gib + slack
-            and running.accelerators + grant.accelerators <= sum(capacity.accelerators.values())
-        )
+        given, running = self._slice(key), self._loads[key].running
+        needed = [amounts(running), amounts(wanted.grant)]
+        if given.kept_for is not None and given.kept_for != run:
+            first = self._bookings.get(given.kept_for)
+            if first is not None and not first.running:
+                needed.append(amounts(first.grant))
+        return given.amounts.covers(Amounts(*map(sum, zip(*needed, strict=True))))
+
+
+def _running(load: _PoolLoad) -> Amounts:
+    """Of what runs in room that it waited for."""
+    started = [amounts(booking.grant) for booking in load.started.values()]
+    return Amounts(*map(sum, zip(*started, strict=True))) if started else NOTHING
 
 
 def _left_s(started: Iterable[_Booking], now: float) -> float:

@@ -17,10 +17,12 @@ class InUse:
     What is booked on one pool now.
 
     Attributes:
-        cores: Of running and waiting tasks.
+        cores: Of running and waiting tasks, and what only other schedulers may use.
         memory_gib: As above.
         accelerators: As above.
         waiting: Tasks among them that have not started.
+        leased_cores: Of the cores, those that only other schedulers may use.
+        leased_accelerators: As above.
         backlog_s: Seconds that the pool needs for all of it if it is never idle in between: how long
             one more task waits when the pool is full.
     """
@@ -30,6 +32,8 @@ class InUse:
     accelerators: int = 0
     waiting: int = 0
     backlog_s: float = 0.0
+    leased_cores: float = 0.0
+    leased_accelerators: int = 0
 
 
 LiveLoad = Mapping[tuple[str, str], InUse]

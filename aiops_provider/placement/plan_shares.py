@@ -170,4 +170,6 @@ def _amount(request: ResourceRequest) -> float:
 
 
 def _booked(in_use: InUse, request: ResourceRequest) -> float:
-    return float(in_use.accelerators if request.accelerators else in_use.cores)
+    if request.accelerators:
+        return float(in_use.accelerators - in_use.leased_accelerators)
+    return in_use.cores - in_use.leased_cores
