@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class Sizes:
         import numpy as np
 
         cores, memory, cluster = columns.cores[rows], columns.memory[rows], columns.cluster[rows]
-        self._cores, self._memory = np.sort(cores), np.sort(memory)
+        self._cores: list[float] = np.sort(cores).tolist()
+        self._memory: list[float] = np.sort(memory).tolist()
         # What the largest machines of two clusters have in common.
         self._common_cores = self._common_gib = -1.0
         large = np.argsort(-np.minimum(cores, memory), kind="stable")
@@ -47,8 +49,8 @@ class Sizes:
 
     def count(self, request: ResourceRequest) -> int | None:
         """Number of pools with machines of that size; ``None`` if that takes a closer look."""
-        too_few_cores = int(self._cores.searchsorted(request.cores))
-        too_little_memory = int(self._memory.searchsorted(request.memory_gib))
+        too_few_cores = bisect_left(self._cores, request.cores)
+        too_little_memory = bisect_left(self._memory, request.memory_gib)
         if too_few_cores and too_little_memory:
             return None  # some may have too little of both
         return len(self._cores) - too_few_cores - too_little_memory
@@ -68,16 +70,18 @@ class Rules:
 
     Attributes:
         allowed: As given.
+        mask: The same, 1 for allowed, quicker to look up.
         known: Order of those with a known price.
         unknown: Order of those without.
     """
 
-    __slots__ = ("_columns", "_sizes", "allowed", "known", "unknown")
+    __slots__ = ("_columns", "_sizes", "allowed", "known", "mask", "unknown")
 
     def __init__(self, columns: PoolColumns, allowed: NDArray[np.bool_]) -> None:
         import numpy as np
 
         self._columns, self.allowed = columns, allowed
+        self.mask = allowed.astype(np.uint8).tobytes()
         self.known = PriceOrder(columns, np.flatnonzero(allowed & ~columns.unknown))
         self.unknown = PriceOrder(columns, np.flatnonzero(allowed & columns.unknown))
         self._sizes: dict[object, Sizes] = {}

@@ -21,7 +21,7 @@ class Asked:
         profile: Of the task.
         candidates: The places for it.
         shares: The plan's shares by place; empty if the plan does not know the task.
-        load: What is booked now.
+        load: What is booked now; it must not change, for the explanation is of this moment.
         avoid: Clusters that failed or refused it, with why.
         now: The present moment.
     """
@@ -32,12 +32,6 @@ class Asked:
     load: LiveLoad
     avoid: Mapping[str, str]
     now: datetime | None
-
-    def at_that_moment(self) -> Asked:
-        """The same question with a load that goes on as it is now, whoever counts on."""
-        return Asked(
-            self.profile, self.candidates, self.shares, dict(self.load), self.avoid, self.now
-        )
 
     def obstacle(self, place: Place) -> Obstacle:
         """What stands in the way of a place now."""

@@ -69,7 +69,7 @@ class Candidates:
         """
         columns, request = self._table.columns, self._profile.request
         row = columns.index.get(key)
-        if row is None or not self.allowance.rules.allowed[row]:
+        if row is None or not self.allowance.rules.mask[row]:
             return None
         entry = columns.entries[row]
         if request.cores > entry.cores or request.memory_gib > entry.memory_gib:

@@ -41,7 +41,10 @@ def choose(asked: Asked, plan: PlanShares) -> Choice | None:
     Returns:
         ``None`` if the task can run nowhere.
     """
-    due, blocked = _planned(asked, plan) if asked.shares else ([], [])
+    due: list[int] = []
+    blocked: list[Passed] = []
+    if asked.shares:
+        due, blocked = _planned(asked, plan)
     if due:
         return Choice(asked.candidates.place(due[0]), Obstacle.NONE, blocked)
     tiers = asked.candidates.allowance.tiers

@@ -91,10 +91,11 @@ class PriceOrder:
         rows: Which of them.
     """
 
-    __slots__ = ("_columns", "_ladders", "_per_core", "_per_gib", "_rows", "_scarcity")
+    __slots__ = ("_columns", "_entries", "_ladders", "_per_core", "_per_gib", "_rows", "_scarcity")
 
     def __init__(self, columns: PoolColumns, rows: NDArray[np.intp]) -> None:
         self._columns, self._rows = columns, rows
+        self._entries = [columns.entries[row] for row in rows.tolist()]
         price = columns.price[rows]
         self._scarcity = columns.scarcity[rows]
         self._per_core = price / columns.cores[rows]
@@ -142,7 +143,7 @@ class PriceOrder:
         gib_per_core = math.exp(band * _BAND)
         dear = np.maximum(self._per_core, self._per_gib * (gib_per_core * _BELOW))
         bounds = dear * _BELOW + (self._scarcity - np.abs(self._scarcity) * (1.0 - _BELOW))
-        return Ladder([self._columns.entries[row] for row in self._rows.tolist()], bounds)
+        return Ladder(self._entries, bounds)
 
     def _accelerated(self, profile: WorkloadProfile) -> Ladder:
         import numpy as np
@@ -161,7 +162,9 @@ class PriceOrder:
         if (self._scarcity < 0).any():
             bounds = np.full(len(rows), -np.inf)
         entries = [
-            self._columns.entries[row]._replace(offered=int(count), pace=pace)
-            for row, count, pace in zip(rows.tolist(), counts.tolist(), paces.tolist(), strict=True)
+            self._entries[number]._replace(offered=int(count), pace=pace)
+            for number, count, pace in zip(
+                suiting.tolist(), counts.tolist(), paces.tolist(), strict=True
+            )
         ]
         return Ladder(entries, bounds)

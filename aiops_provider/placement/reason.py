@@ -10,6 +10,8 @@ from aiops_provider.placement.choice import Choice
 from aiops_provider.placement.places import OBSTACLES, Obstacle, Place
 
 _NAMED = 3
+# Looking up a member of an enumeration takes longer than comparing with it.
+_NONE, _FULL, _AVOIDED = Obstacle.NONE, Obstacle.FULL, Obstacle.AVOIDED
 _UNPLANNED = "the plan does not use it"
 
 
@@ -75,7 +77,7 @@ def explain_choice(
     """
     best = choice.place
     spite = ""
-    if choice.level is not Obstacle.NONE:
+    if choice.level is not _NONE:
         spite = f" although {_blocked(best, choice.level, asked.avoid)}"
     code, sentence = _why(asked, choice, spite) or _by_preference(
         asked, choice, spite, plan_version=plan_version, scarce=scarce, wait_s=wait_s
@@ -101,7 +103,7 @@ def _why(asked: Asked, choice: Choice, spite: str) -> tuple[RouteCode, str] | No
     name = choice.place.name
     if asked.profile.pinned_cluster == name:
         return RouteCode.PINNED, f"the task is pinned to {name}{spite}"
-    if choice.level >= Obstacle.AVOIDED:
+    if choice.level >= _AVOIDED:
         return RouteCode.FALLBACK, f"no better place is left than {name}{spite}"
     if asked.candidates.on_one_cluster():
         only = f"{name} is the only cluster that may and can hold it"
@@ -126,12 +128,12 @@ def _by_preference(
     share = asked.shares.get(choice.place.key, 0.0)
     if share > 0:
         return RouteCode.PLAN, f"plan {plan_version} gives {name} {share:.0%} of it{spite}"
-    if choice.level is Obstacle.FULL and wait_s:
+    if choice.level is _FULL and wait_s:
         queue = f"the shortest queue of all, about {wait_s:.0f} s"
         return RouteCode.CHEAPEST, f"{name} has {queue}{spite}"
-    if choice.level is Obstacle.FULL:
+    if choice.level is _FULL:
         return RouteCode.CHEAPEST, f"{name} is the least overbooked of all{spite}"
-    full = any(each.level == Obstacle.FULL for each in choice.passed)
+    full = any(each.level == _FULL for each in choice.passed)
     room = " with room" if full else ""
     count = asked.candidates.count
     if plan_version is not None and scarce:
@@ -142,12 +144,14 @@ def _by_preference(
 
 def _stood_in_for(asked: Asked, choice: Choice) -> list[tuple[str, str]]:
     """Clusters that would have come before the chosen one, had nothing worse than load stopped them."""
-    worse = [each for each in choice.passed if each.level != Obstacle.FULL]
+    worse = [each for each in choice.passed if each.level != _FULL]
+    if not worse:
+        return []
     found: dict[str, str] = {}
     for level, _, _, row in sorted(worse):
         name, barrier = asked.candidates.barrier(row)
         if name != choice.place.name and name not in found:
-            found[name] = asked.avoid[name] if level == Obstacle.AVOIDED else barrier
+            found[name] = asked.avoid[name] if level == _AVOIDED else barrier
     return list(found.items())
 
 

@@ -75,10 +75,11 @@ class Router:
     def __init__(self, snapshot: RouterSnapshot, *, earlier: Router | None = None) -> None:
         self.snapshot = snapshot
         self._clusters = tuple(sorted(snapshot.clusters, key=lambda cluster: cluster.name))
-        if earlier is not None and earlier.snapshot.plan is snapshot.plan:
-            self._shares = earlier._shares  # noqa: SLF001 -- its own kind
-        else:
-            self._shares = PlanShares(snapshot.plan)
+        self._shares: PlanShares = (
+            earlier._shares  # noqa: SLF001 -- its own kind
+            if earlier is not None and earlier.snapshot.plan is snapshot.plan
+            else PlanShares(snapshot.plan)
+        )
         scarcity = snapshot.plan.shadow_prices if snapshot.plan is not None else {}
         self._scarce = any(scarcity.values())
         self._version = snapshot.plan.version if snapshot.plan is not None else 0
@@ -149,16 +150,16 @@ class Router:
     ) -> Route:
         shares = self._shares.of(profile.task)
         candidates = Candidates(self._table, profile)
-        asked = Asked(profile, candidates, shares, load, avoid, now)
+        # Whoever keeps count of the load goes on counting, the explanation is of this moment.
+        asked = Asked(profile, candidates, shares, dict(load), avoid, now)
         choice = choose(asked, self._shares)
         if choice is None:
             raise infeasible(profile, self._clusters, candidates.refused())
         best = choice.place
         in_use = load.get(best.key, IDLE)
         hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
-        then = asked.at_that_moment()
         reason = explain_choice(
-            then,
+            asked,
             choice,
             hours=hours,
             plan_version=self._version if self.snapshot.plan is not None else None,
@@ -173,7 +174,7 @@ class Router:
             request=profile.request,
             reason=reason,
             alternatives=Alternatives(
-                lambda: first_places(then, self._shares, _ALTERNATIVES + 1)[1:], hours
+                lambda: first_places(asked, self._shares, _ALTERNATIVES + 1)[1:], hours
             ),
             expected_cost_usd=best.cost_usd(hours),
             plan_version=self._version,
