@@ -168,6 +168,18 @@ class Decider:
         """The newest epoch given to a try; 0 if none."""
         return self._epochs.get(run, 0)
 
+    def take_over(self, placement: Placement) -> None:
+        """Count what an earlier process started and this one looks after from now on."""
+        if placement.applied:
+            self.ledger.book(
+                placement.run,
+                cluster=placement.cluster,
+                pool=placement.route.pool,
+                grant=placement.route.request,
+                limited=True,
+                running=True,
+            )
+
     def finished(self, record: ExecutionRecord) -> None:
         """Make room, and let the next try of a task that ran out of memory be bigger at once."""
         self.ledger.release(record.run)

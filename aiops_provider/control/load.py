@@ -114,6 +114,7 @@ class LoadLedger:
         grant: ResourceRequest,
         limited: bool,
         expected_s: float = 0.0,
+        running: bool = False,
     ) -> None:
         """
         Note that a try was given to a pool; an earlier booking of the try is replaced.
@@ -125,6 +126,7 @@ class LoadLedger:
             grant: What it may use.
             limited: Whether the pool's capacity decides when it may start.
             expected_s: How long it will run; 0 where nobody knows.
+            running: It runs already, whether there is room or not.
         """
         capacity = self._capacities.get((cluster, pool))
         share = fill(grant, capacity, IDLE) if capacity is not None else 0.0
@@ -137,6 +139,8 @@ class LoadLedger:
                 load.limited.add(grant)
                 load.waiting += 1
                 load.waiting_s += expected_s * share
+            if running:
+                self._start(run, booking)
 
     def admit(self, run: TaskRun) -> bool:
         """Whether the try may start now; it counts as running from then on."""

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,7 @@ class PoolLeases:
             for pool in c.pools
         }
         self._others: frozenset[str] = frozenset()
+        self._alone_until = 0.0
 
     def renew(self) -> None:
         """
@@ -80,6 +82,9 @@ class PoolLeases:
         Raises:
             StoreError: The store does not answer; the slices stay as they are or get smaller.
         """
+        asked_at = time.monotonic()
+        if asked_at < self._alone_until and self._store.pool_lease_holders() == {self.holder}:
+            return  # to look costs less than to write
         slices: dict[PoolKey, Slice] | None = None
 
         def claim(others: Mapping[str, str]) -> str:
@@ -101,6 +106,7 @@ class PoolLeases:
 
         self._store.renew_pool_lease(self.holder, self._ttl_s, claim)
         self._ledger.set_slices(slices)
+        self._alone_until = asked_at + self._ttl_s / 3 if slices is None else 0.0
 
     def release(self) -> None:
         """

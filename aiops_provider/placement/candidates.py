@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.profile import WorkloadProfile
@@ -60,23 +60,31 @@ class Candidates:
         """All places; where there are many it costs a sort and an object for each."""
         return tuple(self.place(row) for row in self._table.ranked(self._profile, self._fitting()))
 
-    def at(self, key: tuple[str, str]) -> Entry | None:
+    def at(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
         """
-        A pool, or ``None`` if it cannot hold the task or must not.
+        Those pools that can hold the task and are allowed to.
 
         Args:
-            key: Name of the cluster and name of the pool.
+            keys: Names of clusters and names of their pools.
         """
-        columns, request = self._table.columns, self._profile.request
-        row = columns.index.get(key)
-        if row is None or not self.allowance.rules.mask[row]:
-            return None
-        entry = columns.entries[row]
-        if request.cores > entry.cores or request.memory_gib > entry.memory_gib:
-            return None
-        if request.accelerators and not columns.rows[row].pool.machine.fits(request):
-            return None
-        return entry
+        columns, request, mask = (
+            self._table.columns,
+            self._profile.request,
+            self.allowance.rules.mask,
+        )
+        index, entries = columns.index, columns.entries
+        cores, memory_gib, accelerators = request.cores, request.memory_gib, request.accelerators
+        found = []
+        for key in keys:
+            row = index.get(key)
+            if row is None or not mask[row]:
+                continue
+            entry = entries[row]
+            if cores > entry.cores or memory_gib > entry.memory_gib:
+                continue
+            if not accelerators or columns.rows[row].pool.machine.fits(request):
+                found.append(entry)
+        return found
 
     def on_one_cluster(self) -> bool:
         """Whether all places, if there are any, are on the same cluster."""

@@ -51,7 +51,9 @@ def choose(asked: Asked, plan: PlanShares) -> Choice | None:
     free = preferred_free(asked.profile, tiers, asked.load, asked.avoid)
     if free is not None:
         row, passed = free
-        return Choice(asked.candidates.place(row), Obstacle.NONE, {*blocked, *passed})
+        # What the plan gives and is not free was met on the way again.
+        passed += [each for each in blocked if each not in passed]
+        return Choice(asked.candidates.place(row), Obstacle.NONE, passed)
     ranks = _ranks(asked, plan)
     level = next((obstacle for obstacle in OBSTACLES if ranks[obstacle]), None)
     if level is None:
@@ -95,14 +97,12 @@ def _planned(asked: Asked, plan: PlanShares) -> tuple[list[int], list[Passed]]:
     free: dict[tuple[str, str], int] = {}
     blocked: list[Passed] = []
     profile = asked.profile
-    for key in asked.shares:
-        entry = asked.candidates.at(key)
-        if entry is not None:
-            level = obstacle_at(entry, profile.request, asked.load, asked.avoid)
-            if level:
-                blocked.append(_passed(level, asked.candidates.place(entry.row), entry.row))
-            else:
-                free[key] = entry.row
+    for entry in asked.candidates.at(asked.shares):
+        level = obstacle_at(entry, profile.request, asked.load, asked.avoid)
+        if level:
+            blocked.append(_passed(level, asked.candidates.place(entry.row), entry.row))
+        else:
+            free[entry.key] = entry.row
     due = plan.order(profile.task, profile.request, among=free, load=asked.load, now=asked.now)
     return [free[key] for key in due], blocked
 
@@ -134,4 +134,4 @@ def _preferred_first(asked: Asked, plan: PlanShares, places: Sequence[Place]) ->
 
 
 def _passed(level: int, place: Place, row: int) -> Passed:
-    return Passed(level, place.tier, place.score_usd_per_hour, row)
+    return level, place.tier, place.score_usd_per_hour, row

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.placement.allowance import Tier
@@ -15,21 +14,12 @@ from aiops_provider.placement.pool_columns import Entry
 _FULL, _AVOIDED = int(Obstacle.FULL), int(Obstacle.AVOIDED)
 
 
-class Passed(NamedTuple):
-    """
-    A place that would come first, had nothing stood in its way; sorts the mildest first.
+Passed = tuple[int, int, float, int]
+"""
+A place that would come first, had nothing stood in its way; sorts the mildest first.
 
-    Attributes:
-        level: What stands in its way.
-        tier: Of the place.
-        score_usd: Of the place, per hour.
-        row: Of the place in the table.
-    """
-
-    level: int
-    tier: int
-    score_usd: float
-    row: int
+What stands in its way, as the number of an Obstacle; its tier; its score in USD per hour; its row.
+"""
 
 
 def obstacle_at(
@@ -137,6 +127,6 @@ def _cheapest_free(
                     best, lowest = row, score
                     continue
                 level = _FULL
-            passed.append(Passed(level, number, score, row))
+            passed.append((level, number, score, row))
         done = len(steps)
     return best, lowest

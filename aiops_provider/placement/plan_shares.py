@@ -23,8 +23,8 @@ from aiops_provider.placement.live_load import InUse, LiveLoad
 Place = tuple[str, str]
 """Name of the cluster and name of the pool."""
 
-# Some hours of every place of a large fleet.
-_PLANNED_REMEMBERED = 50_000
+# With and without accelerators; an hour that is over does not come back for a week.
+_HOURS_REMEMBERED = 8
 
 _NOTHING: Mapping[Place, float] = {}
 
@@ -51,7 +51,7 @@ class PlanShares:
         # the week and resource. Only places that are asked for are added up: all of them would keep a
         # task waiting at the beginning of each hour.
         self._users: dict[Place, list[tuple[WorkloadGroup, float]]] = {}
-        self._planned: dict[tuple[Place, int | None, bool], float] = {}
+        self._planned: dict[tuple[int | None, bool], dict[Place, float]] = {}
         shares: dict[str, dict[Place, float]] = {}
         for each in plan.assignments if plan is not None else ():
             places = shares.setdefault(each.group, {})
@@ -96,7 +96,7 @@ class PlanShares:
         whole = math.fsum([given.shares[place] for place in places])
         parts = {place: given.shares[place] / whole for place in places}
         slot = hour_of_week(now) if now is not None else None
-        own = [self._own_load(given, place, request, load, slot) for place in places]
+        own = self._own_loads(given, places, request, load, slot)
         running = math.fsum(own)
         if running > 0:
             total = running + _amount(request)
@@ -106,40 +106,47 @@ class PlanShares:
             ]
         else:
             behind = [(-part, place) for place, part in parts.items()]
-        ranked = [place for _, place in sorted(behind)]
+        behind.sort()
+        ranked = [place for _, place in behind]
         if running > 0:
             return ranked
         first = _pointed_at(task, slot, places, parts)
         return [first, *(place for place in ranked if place != first)]
 
-    def _own_load(
+    def _own_loads(
         self,
         given: _Given,
-        place: Place,
+        places: Sequence[Place],
         request: ResourceRequest,
         load: LiveLoad,
         slot: int | None,
-    ) -> float:
-        """What of the load on a place is the task's group: all beyond the others' planned part."""
-        in_use = load.get(place)
-        booked = _booked(in_use, request) if in_use is not None else 0.0
-        if not booked:
-            return 0.0
+    ) -> list[float]:
+        """What of the load on each place is the task's group: all beyond the others' planned part."""
         accelerated = request.accelerators > 0
         demand = _at(_demand(given.group, accelerated=accelerated), slot)
-        others = self._planned_on(place, slot, accelerated) - given.shares[place] * demand
-        return max(0.0, booked - max(0.0, others))
+        planned = self._planned.get((slot, accelerated))
+        if planned is None:
+            if len(self._planned) >= _HOURS_REMEMBERED:
+                self._planned = {}
+            planned = self._planned[slot, accelerated] = {}
+        own = []
+        for place in places:
+            in_use = load.get(place)
+            booked = _booked(in_use, request) if in_use is not None else 0.0
+            if booked:
+                all_planned = planned.get(place)
+                if all_planned is None:
+                    all_planned = planned[place] = self._planned_on(place, slot, accelerated)
+                others = all_planned - given.shares[place] * demand
+                booked = max(0.0, booked - max(0.0, others))
+            own.append(booked)
+        return own
 
     def _planned_on(self, place: Place, slot: int | None, accelerated: bool) -> float:
-        known = self._planned.get((place, slot, accelerated))
-        if known is None:
-            known = 0.0
-            for group, share in self._users.get(place, ()):
-                known += share * _at(_demand(group, accelerated=accelerated), slot)
-            if len(self._planned) >= _PLANNED_REMEMBERED:
-                self._planned = {}
-            self._planned[place, slot, accelerated] = known
-        return known
+        planned = 0.0
+        for group, share in self._users.get(place, ()):
+            planned += share * _at(_demand(group, accelerated=accelerated), slot)
+        return planned
 
 
 def _pointed_at(

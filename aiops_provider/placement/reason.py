@@ -133,7 +133,7 @@ def _by_preference(
         return RouteCode.CHEAPEST, f"{name} has {queue}{spite}"
     if choice.level is _FULL:
         return RouteCode.CHEAPEST, f"{name} is the least overbooked of all{spite}"
-    full = any(each.level == _FULL for each in choice.passed)
+    full = any(each[0] == _FULL for each in choice.passed)
     room = " with room" if full else ""
     count = asked.candidates.count
     if plan_version is not None and scarce:
@@ -144,7 +144,7 @@ def _by_preference(
 
 def _stood_in_for(asked: Asked, choice: Choice) -> list[tuple[str, str]]:
     """Clusters that would have come before the chosen one, had nothing worse than load stopped them."""
-    worse = [each for each in choice.passed if each.level != _FULL]
+    worse = [each for each in choice.passed if each[0] != _FULL]
     if not worse:
         return []
     found: dict[str, str] = {}

@@ -325,6 +325,10 @@ class Store:
         """Hold *claim(what others hold)* of the pools for the next *ttl_s* seconds."""
         self._database.write(pool_leases.renew, holder, ttl_s, claim)
 
+    def pool_lease_holders(self) -> set[str]:
+        """Who holds a part of the pools now."""
+        return self._database.read(pool_leases.holders)
+
     def release_pool_lease(self, holder: str) -> None:
         """Give back whatever *holder* has of the pools."""
         self._database.write(pool_leases.release, holder)

@@ -50,6 +50,16 @@ def test_the_backlog_is_what_is_left_of_everything_booked(ledger, clock):
     assert pytest.approx(30) == ledger.load()["c", "p"].backlog_s
 
 
+def test_what_runs_already_is_counted_whether_there_is_room_or_not(ledger):
+    """A scheduler takes over what an earlier one has started."""
+    for number in range(3):
+        grant = ResourceRequest(cores=2, memory_gib=1)
+        run = TaskRun(TaskKey("d", "t"), "earlier", number)
+        ledger.book(run, cluster="c", pool="p", grant=grant, limited=True, running=True)
+    assert (6, 0) == (ledger.load()["c", "p"].cores, ledger.load()["c", "p"].waiting)
+    assert not ledger.admit(book(ledger, 1))
+
+
 def test_being_asked_again_does_not_start_a_task_anew(ledger, clock):
     """Admitted is admitted."""
     run = book(ledger, 1)

@@ -160,6 +160,48 @@ def test_what_another_holds_is_never_taken(two, store, payload):
     assert [] == one.start(1)
 
 
+def test_a_scheduler_alone_hardly_writes_and_sees_who_comes(two, monkeypatch):
+    """Its lease is renewed in time; a newcomer is noticed at the next look."""
+    one, other = two
+    renew(one, rounds=1)
+    written = []
+    renewed = one.leases._store.renew_pool_lease
+    monkeypatch.setattr(
+        one.leases._store, "renew_pool_lease", lambda *given: (written.append(1), renewed(*given))
+    )
+    renew(one, rounds=5)
+    assert [] == written
+    other.leases.renew()
+    written.clear()
+    renew(one, rounds=1)
+    assert [1] == written
+    assert 4 == one.cores
+    one.leases._alone_until = 0.0
+    other.leases.release()
+    renew(one, rounds=1)
+    assert 8 == one.cores
+
+
+def test_what_is_taken_over_stays_with_whoever_looks_after_it(two):
+    """Even if there is no room for it by now, the others count with it."""
+    one, other = two
+    renew(one, other)
+    for number in range(6):
+        one.ledger.book(
+            TaskRun(TaskKey("earlier", "t"), "r", number),
+            cluster="c",
+            pool="p",
+            grant=ResourceRequest(cores=1, memory_gib=1),
+            limited=True,
+            running=True,
+        )
+    assert [] == one.start(1)
+    renew(one, rounds=1)
+    other.waiting = [other.book() for _ in range(4)]
+    renew(other, rounds=1)
+    assert 2 == other.cores == len(other.start(0))
+
+
 def test_a_task_larger_than_its_slice_does_not_starve(two):
     """Others of both schedulers let it pass, and go on after it."""
     one, other = two
