@@ -7,12 +7,13 @@ and admitted when there is room to run it, so late tasks see the load of earlier
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 
+from aiops_provider.control.bookings import Booking, PoolLoad, left_s, running_part
 from aiops_provider.control.pool_slices import Need, PoolKey, Slice, amounts, beside, whole
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
@@ -20,65 +21,8 @@ from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.live_load import IDLE, InUse, fill
 from aiops_provider.placement.slicing import NOTHING, Amounts
 
-
-@dataclass(slots=True)
-class _Booking:
-    cluster: str
-    pool: str
-    grant: ResourceRequest
-    limited: bool
-    expected_s: float
-    share: float
-    running: bool = False
-    started_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Sum:
-    """
-    Of some bookings of one pool, kept up to date.
-
-    Adding all of them up for every task that is placed would take as long as the tasks squared.
-    """
-
-    bookings: int = 0
-    cores: float = 0.0
-    memory_gib: float = 0.0
-    accelerators: int = 0
-
-    def add(self, grant: ResourceRequest) -> None:
-        self.bookings += 1
-        self.cores += grant.cores
-        self.memory_gib += grant.memory_gib
-        self.accelerators += grant.accelerators
-
-    def subtract(self, grant: ResourceRequest) -> None:
-        self.bookings -= 1
-        self.cores -= grant.cores
-        self.memory_gib -= grant.memory_gib
-        self.accelerators -= grant.accelerators
-        if not self.bookings:  # differences of floats are not exactly zero
-            self.cores = self.memory_gib = 0.0
-
-
-@dataclass(slots=True)
-class _PoolLoad:
-    """
-    What is booked on one pool.
-
-    Attributes:
-        limited: Of bookings that wait for room or run in room they waited for.
-        running: Of all that run.
-        waiting: Number of limited bookings that have not started.
-        waiting_s: Seconds of the pool that these need.
-        started: Limited bookings that run.
-    """
-
-    limited: _Sum = field(default_factory=_Sum)
-    running: _Sum = field(default_factory=_Sum)
-    waiting: int = 0
-    waiting_s: float = 0.0
-    started: dict[TaskRun, _Booking] = field(default_factory=dict)
+# So old may the part of a backlog be that runs down with time; it is an estimate of seconds.
+_BACKLOG_AGE_S = 0.5
 
 
 class LoadLedger:
@@ -101,8 +45,12 @@ class LoadLedger:
         # None: nobody else spends anything.
         self._slices: Mapping[PoolKey, Slice] | None = None
         self._asked_since: dict[TaskRun, float] = {}
-        self._bookings: dict[TaskRun, _Booking] = {}
-        self._loads: defaultdict[tuple[str, str], _PoolLoad] = defaultdict(_PoolLoad)
+        self._bookings: dict[TaskRun, Booking] = {}
+        self._loads: defaultdict[tuple[str, str], PoolLoad] = defaultdict(PoolLoad)
+        # What load() said: counted anew where something has changed, and as a whole from time to time.
+        self._counted: dict[PoolKey, InUse] = {}
+        self._counted_at = -math.inf
+        self._changed: set[PoolKey] = set()
         self._lock = threading.Lock()
 
     def book(
@@ -132,8 +80,9 @@ class LoadLedger:
         share = fill(grant, capacity, IDLE) if capacity is not None else 0.0
         with self._lock:
             self._forget(run)
-            booking = _Booking(cluster, pool, grant, limited, expected_s, share)
+            booking = Booking(cluster, pool, grant, limited, expected_s, share)
             self._bookings[run] = booking
+            self._changed.add((cluster, pool))
             if limited:
                 load = self._loads[cluster, pool]
                 load.limited.add(grant)
@@ -168,21 +117,30 @@ class LoadLedger:
         """
         now = self._clock()
         with self._lock:
-            loads = {
-                key: InUse(
-                    cores=load.limited.cores,
-                    memory_gib=load.limited.memory_gib,
-                    accelerators=load.limited.accelerators,
-                    waiting=load.waiting,
-                    backlog_s=load.waiting_s + _left_s(load.started.values(), now),
-                )
-                for key, load in self._loads.items()
-                if load.limited.bookings
-            }
-            for key, given in (self._slices or {}).items():
-                if given.amounts != self._totals[key]:
-                    loads[key] = beside(loads.get(key, IDLE), self._totals[key], given.amounts)
-            return loads
+            if now - self._counted_at >= _BACKLOG_AGE_S:
+                self._counted, self._counted_at = {}, now
+                self._changed = {*self._loads, *(self._slices or ())}
+            for key in self._changed:
+                in_use = self._in_use(key, now)
+                if in_use is None:
+                    self._counted.pop(key, None)
+                else:
+                    self._counted[key] = in_use
+            self._changed.clear()
+            return dict(self._counted)
+
+    def _in_use(self, key: PoolKey, now: float) -> InUse | None:
+        load, total, given = self._loads.get(key), self._totals.get(key), self._slice(key).amounts
+        own = None
+        if load is not None and load.limited.bookings:
+            own = InUse(
+                cores=load.limited.cores,
+                memory_gib=load.limited.memory_gib,
+                accelerators=load.limited.accelerators,
+                waiting=load.waiting,
+                backlog_s=load.waiting_s + left_s(load.started.values(), now),
+            )
+        return own if total is None or given == total else beside(own or IDLE, total, given)
 
     def needs(self) -> dict[PoolKey, Need]:
         """What this process has and wants of each pool."""
@@ -195,7 +153,7 @@ class LoadLedger:
                 needs[key] = Need(
                     total=total,
                     held=self._slice(key).amounts,
-                    used=_running(load) if load is not None else NOTHING,
+                    used=running_part(load) if load is not None else NOTHING,
                     wanted=amounts(load.limited) if load is not None else NOTHING,
                     run=run,
                     asked=amounts(self._bookings[run].grant) if run is not None else None,
@@ -214,21 +172,21 @@ class LoadLedger:
             held: dict[PoolKey, Amounts] = {}
             narrowed: dict[PoolKey, Slice] = {}
             for key, given in slices.items():
-                used = _running(self._loads[key]) if key in self._loads else NOTHING
+                used = running_part(self._loads[key]) if key in self._loads else NOTHING
                 held[key] = Amounts(*map(max, given.amounts, used))
                 least = map(min, held[key], self._slice(key).amounts)
                 narrowed[key] = Slice(Amounts(*least), given.kept_for)
-            self._slices = narrowed
+            self._slices, self._counted_at = narrowed, -math.inf
             return held
 
     def set_slices(self, slices: Mapping[PoolKey, Slice] | None) -> None:
         """Spend these slices from now on; ``None``: everything is for this process."""
         with self._lock:
-            self._slices = slices
+            self._slices, self._counted_at = slices, -math.inf
 
     def _slice(self, key: PoolKey) -> Slice:
         given = self._slices.get(key) if self._slices is not None else None
-        return given if given is not None else Slice(self._totals[key])
+        return given if given is not None else Slice(self._totals.get(key, NOTHING))
 
     def _asking(self) -> dict[PoolKey, TaskRun]:
         """The longest waiting try of each pool that its slice could not hold even if idle."""
@@ -249,8 +207,9 @@ class LoadLedger:
             asking.setdefault((booking.cluster, booking.pool), run)
         return asking
 
-    def _start(self, run: TaskRun, booking: _Booking) -> None:
+    def _start(self, run: TaskRun, booking: Booking) -> None:
         booking.running, booking.started_at = True, self._clock()
+        self._changed.add((booking.cluster, booking.pool))
         load = self._loads[booking.cluster, booking.pool]
         load.running.add(booking.grant)
         if booking.limited:
@@ -261,6 +220,7 @@ class LoadLedger:
         booking = self._bookings.pop(run, None)
         if booking is None:
             return
+        self._changed.add((booking.cluster, booking.pool))
         load = self._loads[booking.cluster, booking.pool]
         if booking.running:
             load.running.subtract(booking.grant)
@@ -270,13 +230,13 @@ class LoadLedger:
         if booking.limited:
             load.limited.subtract(booking.grant)
 
-    def _wait_no_more(self, load: _PoolLoad, booking: _Booking) -> None:
+    def _wait_no_more(self, load: PoolLoad, booking: Booking) -> None:
         load.waiting -= 1
         load.waiting_s -= booking.expected_s * booking.share
         if not load.waiting:
             load.waiting_s = 0.0
 
-    def _has_room(self, run: TaskRun, wanted: _Booking) -> bool:
+    def _has_room(self, run: TaskRun, wanted: Booking) -> bool:
         key = wanted.cluster, wanted.pool
         if key not in self._totals:
             return True
@@ -287,14 +247,3 @@ class LoadLedger:
             if first is not None and not first.running:
                 needed.append(amounts(first.grant))
         return given.amounts.covers(Amounts(*map(sum, zip(*needed, strict=True))))
-
-
-def _running(load: _PoolLoad) -> Amounts:
-    """Of what runs in room that it waited for."""
-    started = [amounts(booking.grant) for booking in load.started.values()]
-    return Amounts(*map(sum, zip(*started, strict=True))) if started else NOTHING
-
-
-def _left_s(started: Iterable[_Booking], now: float) -> float:
-    """Seconds of the pool that what runs still needs."""
-    return sum(max(0.0, b.expected_s - (now - b.started_at)) * b.share for b in started)
