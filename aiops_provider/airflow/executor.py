@@ -183,6 +183,8 @@ class AiopsExecutor(BaseExecutor):
         for name, orphans in adopted.items():
             for orphan in orphans:
                 self._in_flight.adopted(name, orphan)
+                if orphan.placement is not None:
+                    self._the_layer.decider.take_over(orphan.placement)
                 self.running.add(orphan.ti.key)
             self._clusters[name].adopt(orphans)
         return back

@@ -109,7 +109,7 @@ class Decider:
             unreachable = {**snapshot.router.unreachable, **self._unreachable}
             router = replace(snapshot.router, unreachable=unreachable)
             self._snapshot = replace(snapshot, router=router)
-            self._router = Router(router)
+            self._router = Router(router, earlier=self._router)
             self._advisor = self._new_advisor(self._snapshot)
             self._cold = {t: p for t, p in self._cold.items() if snapshot.book.get(t) is None}
 
@@ -122,7 +122,7 @@ class Decider:
                 self._unreachable.pop(health.cluster, None)
             router = replace(self._snapshot.router, unreachable=dict(self._unreachable))
             self._snapshot = replace(self._snapshot, router=router)
-            self._router = Router(router)
+            self._router = Router(router, earlier=self._router)
             self._advisor = self._new_advisor(self._snapshot)
 
     def decide(self, request: TaskRequest) -> Decision:
@@ -169,6 +169,18 @@ class Decider:
     def epoch(self, run: TaskRun) -> int:
         """The newest epoch given to a try; 0 if none."""
         return self._epochs.get(run, 0)
+
+    def take_over(self, placement: Placement) -> None:
+        """Count what an earlier process started and this one looks after from now on."""
+        if placement.applied:
+            self.ledger.book(
+                placement.run,
+                cluster=placement.cluster,
+                pool=placement.route.pool,
+                grant=placement.route.request,
+                limited=True,
+                running=True,
+            )
 
     def finished(self, record: ExecutionRecord) -> None:
         """Make room, and let the next try of a task that ran out of memory be bigger at once."""

@@ -7,76 +7,22 @@ and admitted when there is room to run it, so late tasks see the load of earlier
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 
+from aiops_provider.control.bookings import Booking, PoolLoad, left_s, running_part
+from aiops_provider.control.pool_slices import Need, PoolKey, Slice, amounts, beside, whole
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.live_load import IDLE, InUse, fill
+from aiops_provider.placement.slicing import NOTHING, Amounts
 
-
-@dataclass(slots=True)
-class _Booking:
-    cluster: str
-    pool: str
-    grant: ResourceRequest
-    limited: bool
-    expected_s: float
-    share: float
-    running: bool = False
-    started_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Sum:
-    """
-    Of some bookings of one pool, kept up to date.
-
-    Adding all of them up for every task that is placed would take as long as the tasks squared.
-    """
-
-    bookings: int = 0
-    cores: float = 0.0
-    memory_gib: float = 0.0
-    accelerators: int = 0
-
-    def add(self, grant: ResourceRequest) -> None:
-        self.bookings += 1
-        self.cores += grant.cores
-        self.memory_gib += grant.memory_gib
-        self.accelerators += grant.accelerators
-
-    def subtract(self, grant: ResourceRequest) -> None:
-        self.bookings -= 1
-        self.cores -= grant.cores
-        self.memory_gib -= grant.memory_gib
-        self.accelerators -= grant.accelerators
-        if not self.bookings:  # differences of floats are not exactly zero
-            self.cores = self.memory_gib = 0.0
-
-
-@dataclass(slots=True)
-class _PoolLoad:
-    """
-    What is booked on one pool.
-
-    Attributes:
-        limited: Of bookings that wait for room or run in room they waited for.
-        running: Of all that run.
-        waiting: Number of limited bookings that have not started.
-        waiting_s: Seconds of the pool that these need.
-        started: Limited bookings that run.
-    """
-
-    limited: _Sum = field(default_factory=_Sum)
-    running: _Sum = field(default_factory=_Sum)
-    waiting: int = 0
-    waiting_s: float = 0.0
-    started: dict[TaskRun, _Booking] = field(default_factory=dict)
+# So old may the part of a backlog be that runs down with time; it is an estimate of seconds.
+_BACKLOG_AGE_S = 0.5
 
 
 class LoadLedger:
@@ -95,8 +41,16 @@ class LoadLedger:
         self._capacities = {
             (c.name, pool.name): pool.capacity for c in clusters for pool in c.pools
         }
-        self._bookings: dict[TaskRun, _Booking] = {}
-        self._loads: defaultdict[tuple[str, str], _PoolLoad] = defaultdict(_PoolLoad)
+        self._totals = {key: whole(capacity) for key, capacity in self._capacities.items()}
+        # None: nobody else spends anything.
+        self._slices: Mapping[PoolKey, Slice] | None = None
+        self._asked_since: dict[TaskRun, float] = {}
+        self._bookings: dict[TaskRun, Booking] = {}
+        self._loads: defaultdict[tuple[str, str], PoolLoad] = defaultdict(PoolLoad)
+        # What load() said: counted anew where something has changed, and as a whole from time to time.
+        self._counted: dict[PoolKey, InUse] = {}
+        self._counted_at = -math.inf
+        self._changed: set[PoolKey] = set()
         self._lock = threading.Lock()
 
     def book(
@@ -108,6 +62,7 @@ class LoadLedger:
         grant: ResourceRequest,
         limited: bool,
         expected_s: float = 0.0,
+        running: bool = False,
     ) -> None:
         """
         Note that a try was given to a pool; an earlier booking of the try is replaced.
@@ -119,18 +74,22 @@ class LoadLedger:
             grant: What it may use.
             limited: Whether the pool's capacity decides when it may start.
             expected_s: How long it will run; 0 where nobody knows.
+            running: It runs already, whether there is room or not.
         """
         capacity = self._capacities.get((cluster, pool))
         share = fill(grant, capacity, IDLE) if capacity is not None else 0.0
         with self._lock:
             self._forget(run)
-            booking = _Booking(cluster, pool, grant, limited, expected_s, share)
+            booking = Booking(cluster, pool, grant, limited, expected_s, share)
             self._bookings[run] = booking
+            self._changed.add((cluster, pool))
             if limited:
                 load = self._loads[cluster, pool]
                 load.limited.add(grant)
                 load.waiting += 1
                 load.waiting_s += expected_s * share
+            if running:
+                self._start(run, booking)
 
     def admit(self, run: TaskRun) -> bool:
         """Whether the try may start now; it counts as running from then on."""
@@ -138,7 +97,7 @@ class LoadLedger:
             booking = self._bookings.get(run)
             if booking is None:
                 return True
-            if booking.limited and not self._has_room(booking):
+            if booking.limited and not self._has_room(run, booking):
                 return False
             if not booking.running:
                 self._start(run, booking)
@@ -158,20 +117,99 @@ class LoadLedger:
         """
         now = self._clock()
         with self._lock:
-            return {
-                key: InUse(
-                    cores=load.limited.cores,
-                    memory_gib=load.limited.memory_gib,
-                    accelerators=load.limited.accelerators,
-                    waiting=load.waiting,
-                    backlog_s=load.waiting_s + _left_s(load.started.values(), now),
-                )
-                for key, load in self._loads.items()
-                if load.limited.bookings
-            }
+            if now - self._counted_at >= _BACKLOG_AGE_S:
+                self._counted, self._counted_at = {}, now
+                self._changed = {*self._loads, *(self._slices or ())}
+            for key in self._changed:
+                in_use = self._in_use(key, now)
+                if in_use is None:
+                    self._counted.pop(key, None)
+                else:
+                    self._counted[key] = in_use
+            self._changed.clear()
+            return dict(self._counted)
 
-    def _start(self, run: TaskRun, booking: _Booking) -> None:
+    def _in_use(self, key: PoolKey, now: float) -> InUse | None:
+        load, total, given = self._loads.get(key), self._totals.get(key), self._slice(key).amounts
+        own = None
+        if load is not None and load.limited.bookings:
+            own = InUse(
+                cores=load.limited.cores,
+                memory_gib=load.limited.memory_gib,
+                accelerators=load.limited.accelerators,
+                waiting=load.waiting,
+                backlog_s=load.waiting_s + left_s(load.started.values(), now),
+            )
+        return own if total is None or given == total else beside(own or IDLE, total, given)
+
+    def needs(self) -> dict[PoolKey, Need]:
+        """What this process has and wants of each pool."""
+        with self._lock:
+            asking = self._asking()
+            needs: dict[PoolKey, Need] = {}
+            for key, total in self._totals.items():
+                load = self._loads.get(key)
+                run = asking.get(key)
+                needs[key] = Need(
+                    total=total,
+                    held=self._slice(key).amounts,
+                    used=running_part(load) if load is not None else NOTHING,
+                    wanted=amounts(load.limited) if load is not None else NOTHING,
+                    run=run,
+                    asked=amounts(self._bookings[run].grant) if run is not None else None,
+                    asked_since=self._asked_since[run] if run is not None else 0.0,
+                )
+            return needs
+
+    def narrow(self, slices: Mapping[PoolKey, Slice]) -> dict[PoolKey, Amounts]:
+        """
+        Spend no more than these slices from now on, but no more than so far either.
+
+        Returns:
+            What is held now: at least what runs, which cannot be given back.
+        """
+        with self._lock:
+            held: dict[PoolKey, Amounts] = {}
+            narrowed: dict[PoolKey, Slice] = {}
+            for key, given in slices.items():
+                used = running_part(self._loads[key]) if key in self._loads else NOTHING
+                held[key] = Amounts(*map(max, given.amounts, used))
+                least = map(min, held[key], self._slice(key).amounts)
+                narrowed[key] = Slice(Amounts(*least), given.kept_for)
+            self._slices, self._counted_at = narrowed, -math.inf
+            return held
+
+    def set_slices(self, slices: Mapping[PoolKey, Slice] | None) -> None:
+        """Spend these slices from now on; ``None``: everything is for this process."""
+        with self._lock:
+            self._slices, self._counted_at = slices, -math.inf
+
+    def _slice(self, key: PoolKey) -> Slice:
+        given = self._slices.get(key) if self._slices is not None else None
+        return given if given is not None else Slice(self._totals.get(key, NOTHING))
+
+    def _asking(self) -> dict[PoolKey, TaskRun]:
+        """The longest waiting try of each pool that its slice could not hold even if idle."""
+        since: dict[TaskRun, float] = {}
+        for run, booking in self._bookings.items():
+            key = booking.cluster, booking.pool
+            if booking.running or not booking.limited or key not in self._totals:
+                continue
+            grant, total = amounts(booking.grant), self._totals[key]
+            # Who has asked goes on asking until it runs: with the room there it would lose it.
+            small = self._slice(key).amounts.covers(grant) or not total.covers(grant)
+            if run in self._asked_since or not small:
+                since[run] = self._asked_since.get(run, time.time())
+        self._asked_since = since
+        asking: dict[PoolKey, TaskRun] = {}
+        for run in sorted(since, key=since.__getitem__):
+            booking = self._bookings[run]
+            asking.setdefault((booking.cluster, booking.pool), run)
+        return asking
+
+    def _start(self, run: TaskRun, booking: Booking) -> None:
         booking.running, booking.started_at = True, self._clock()
+        self._changed.add((booking.cluster, booking.pool))
         load = self._loads[booking.cluster, booking.pool]
         load.running.add(booking.grant)
         if booking.limited:
@@ -182,6 +220,7 @@ class LoadLedger:
         booking = self._bookings.pop(run, None)
         if booking is None:
             return
+        self._changed.add((booking.cluster, booking.pool))
         load = self._loads[booking.cluster, booking.pool]
         if booking.running:
             load.running.subtract(booking.grant)
@@ -191,25 +230,20 @@ class LoadLedger:
         if booking.limited:
             load.limited.subtract(booking.grant)
 
-    def _wait_no_more(self, load: _PoolLoad, booking: _Booking) -> None:
+    def _wait_no_more(self, load: PoolLoad, booking: Booking) -> None:
         load.waiting -= 1
         load.waiting_s -= booking.expected_s * booking.share
         if not load.waiting:
             load.waiting_s = 0.0
 
-    def _has_room(self, wanted: _Booking) -> bool:
-        capacity = self._capacities.get((wanted.cluster, wanted.pool))
-        if capacity is None:
+    def _has_room(self, run: TaskRun, wanted: Booking) -> bool:
+        key = wanted.cluster, wanted.pool
+        if key not in self._totals:
             return True
-        running, grant = self._loads[wanted.cluster, wanted.pool].running, wanted.grant
-        slack = 1e-9
-        return (
-            running.cores + grant.cores <= capacity.cores + slack
-            and running.memory_gib + grant.memory_gib <= capacity.memory_gib + slack
-            and running.accelerators + grant.accelerators <= sum(capacity.accelerators.values())
-        )
-
-
-def _left_s(started: Iterable[_Booking], now: float) -> float:
-    """Seconds of the pool that what runs still needs."""
-    return sum(max(0.0, b.expected_s - (now - b.started_at)) * b.share for b in started)
+        given, running = self._slice(key), self._loads[key].running
+        needed = [amounts(running), amounts(wanted.grant)]
+        if given.kept_for is not None and given.kept_for != run:
+            first = self._bookings.get(given.kept_for)
+            if first is not None and not first.running:
+                needed.append(amounts(first.grant))
+        return given.amounts.covers(Amounts(*map(sum, zip(*needed, strict=True))))

@@ -19,6 +19,7 @@ from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import AcceleratorHistory, accelerator_history
 from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.decide import Decider, Snapshot
+from aiops_provider.control.pool_leases import PoolLeases
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord
@@ -66,6 +67,14 @@ class Refresher:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
+        self._leases: PoolLeases | None = None
+        if installation.store is not None and installation.settings.enabled:
+            self._leases = PoolLeases(
+                installation.store,
+                decider.ledger,
+                installation.clusters,
+                period_s=installation.settings.routing.refresh_s,
+            )
 
     def start(self) -> None:
         """Start the thread; without a store there is nothing to keep fresh."""
@@ -75,7 +84,7 @@ class Refresher:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Write what is left, within the time given."""
+        """Write what is left and give back the leased capacity, within the time given."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -110,7 +119,11 @@ class Refresher:
         if store is None:
             return
         now = utc_now()
-        self._write(store, now)
+        try:
+            if self._leases is not None:
+                self._leases.renew()
+        finally:
+            self._write(store, now)
         current = self._decider.snapshot
         lapsed = current.valid_until is not None and now >= current.valid_until
         version = store.version()
@@ -132,7 +145,16 @@ class Refresher:
                     log.exception("The store fails; decisions go on from memory")
                 self._failing = True
             if stopping:
+                self._release_leases()
                 return
+
+    def _release_leases(self) -> None:
+        if self._leases is None:
+            return
+        try:
+            self._leases.release()
+        except StoreError as error:
+            log.warning("The leased capacity comes free by itself: %s", error)
 
     def _write(self, store: Store, now: datetime) -> None:
         from aiops_provider.control.learn import learn, remember_description

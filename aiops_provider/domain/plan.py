@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -235,10 +235,15 @@ class Route:
     pool: str
     request: ResourceRequest
     reason: RouteReason
-    alternatives: tuple[Alternative, ...] = ()
+    alternatives: Sequence[Alternative] = ()
     expected_cost_usd: float | None = None
     plan_version: int = 0
     team: str | None = None
+
+    def __post_init__(self) -> None:
+        # Readers of JSON make lists of sequences.
+        if isinstance(self.alternatives, list):
+            object.__setattr__(self, "alternatives", tuple(self.alternatives))
 
 
 class PlacementState(StrEnum):

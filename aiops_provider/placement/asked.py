@@ -1,20 +1,30 @@
-"""One question to the router, what stands in the way of its places now, and what was picked."""
+"""One question to the router, and what stands in the way of its places now."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.placement.candidates import Candidates
 from aiops_provider.placement.live_load import LiveLoad, has_room
-from aiops_provider.placement.place_table import Candidates
 from aiops_provider.placement.places import OBSTACLES, Obstacle, Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """One question to the router, as it stands."""
+    """
+    One question to the router, as it stands.
+
+    Attributes:
+        profile: Of the task.
+        candidates: The places for it.
+        shares: The plan's shares by place; empty if the plan does not know the task.
+        load: What is booked now; it must not change, for the explanation is of this moment.
+        avoid: Clusters that failed or refused it, with why.
+        now: The present moment.
+    """
 
     profile: WorkloadProfile
     candidates: Candidates
@@ -27,19 +37,12 @@ class Asked:
         """What stands in the way of a place now."""
         return _obstacle(self.profile.request, place, self.load, self.avoid)
 
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """The chosen place and the next best, what stands in the way of the chosen, what was passed."""
-
-    places: list[Place]
-    level: Obstacle
-    passed: list[tuple[Obstacle, Place]]
-
-
-def mildest_first(passed: list[tuple[Obstacle, Place]]) -> list[tuple[Obstacle, Place]]:
-    """In order of the obstacle, then of preference."""
-    return sorted(passed, key=lambda pair: (pair[0], pair[1].preference))
+    def by_obstacle(self) -> list[list[Place]]:
+        """All places by the worst that stands in their way, each list in order of preference."""
+        ranks: list[list[Place]] = [[] for _ in OBSTACLES]
+        for place in self.candidates.all():
+            ranks[self.obstacle(place)].append(place)
+        return ranks
 
 
 def _obstacle(
@@ -53,16 +56,3 @@ def _obstacle(
     if in_use is not None and not has_room(request, place.capacity, in_use):
         return Obstacle.FULL
     return Obstacle.NONE
-
-
-def by_obstacle(
-    profile: WorkloadProfile,
-    places: Sequence[Place],
-    load: LiveLoad,
-    avoid: Mapping[str, str],
-) -> list[list[Place]]:
-    """Places by the worst that stands in their way, each list in order of preference."""
-    ranks: list[list[Place]] = [[] for _ in OBSTACLES]
-    for place in places:
-        ranks[_obstacle(profile.request, place, load, avoid)].append(place)
-    return ranks

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiops_provider.domain.cluster import Capacity
 from aiops_provider.domain.profile import ResourceRequest
 
-_SLACK = 1e-9
+SLACK = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +17,12 @@ class InUse:
     What is booked on one pool now.
 
     Attributes:
-        cores: Of running and waiting tasks.
+        cores: Of running and waiting tasks, and what only other schedulers may use.
         memory_gib: As above.
         accelerators: As above.
         waiting: Tasks among them that have not started.
+        leased_cores: Of the cores, those that only other schedulers may use.
+        leased_accelerators: As above.
         backlog_s: Seconds that the pool needs for all of it if it is never idle in between: how long
             one more task waits when the pool is full.
     """
@@ -30,6 +32,8 @@ class InUse:
     accelerators: int = 0
     waiting: int = 0
     backlog_s: float = 0.0
+    leased_cores: float = 0.0
+    leased_accelerators: int = 0
 
 
 LiveLoad = Mapping[tuple[str, str], InUse]
@@ -59,8 +63,8 @@ def fill(request: ResourceRequest, capacity: Capacity, in_use: InUse) -> float:
 def has_room(request: ResourceRequest, capacity: Capacity, in_use: InUse) -> bool:
     """Whether one run more fits; the same as a fill of at most 1, but quicker."""
     return (
-        in_use.cores + request.cores <= capacity.cores * (1.0 + _SLACK)
-        and in_use.memory_gib + request.memory_gib <= capacity.memory_gib * (1.0 + _SLACK)
+        in_use.cores + request.cores <= capacity.cores * (1.0 + SLACK)
+        and in_use.memory_gib + request.memory_gib <= capacity.memory_gib * (1.0 + SLACK)
         and (
             not request.accelerators
             or in_use.accelerators + request.accelerators <= sum(capacity.accelerators.values())
@@ -70,4 +74,4 @@ def has_room(request: ResourceRequest, capacity: Capacity, in_use: InUse) -> boo
 
 def is_full(share: float) -> bool:
     """Whether a fill is more than there is; sums of floats get some slack."""
-    return share > 1.0 + _SLACK
+    return share > 1.0 + SLACK

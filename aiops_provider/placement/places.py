@@ -41,7 +41,8 @@ class Place:
         why: The barrier in words.
         cost_usd_per_hour: Of the task's share of a machine; ``None`` if the price is unknown.
         score_usd_per_hour: As above, an unknown price taken as high, with the scarcity price.
-        passed_over: Why another place is taken when nothing stands in the way of this one.
+        far: It is not where the data or the users are.
+        scarce: Whether the score has a scarcity price in it.
         tier: Compared before the score: near before far, then known prices before unknown ones.
     """
 
@@ -53,13 +54,28 @@ class Place:
     why: str
     cost_usd_per_hour: float | None
     score_usd_per_hour: float
-    passed_over: str
+    far: bool
+    scarce: bool
     tier: int
 
     @property
     def preference(self) -> tuple[int, float, tuple[str, str]]:
         """Sorts places that nothing stands in the way of."""
         return (self.tier, self.score_usd_per_hour, self.key)
+
+    def cost_usd(self, hours: float) -> float | None:
+        """Of a run that takes so long; ``None`` if the price is unknown."""
+        return None if self.cost_usd_per_hour is None else self.cost_usd_per_hour * hours
+
+    @property
+    def passed_over(self) -> str:
+        """Why another place is taken when nothing stands in the way of this one."""
+        if self.far:
+            return "it is not where the data or the users are"
+        if self.cost_usd_per_hour is None:
+            return "its price is unknown"
+        scarce = " with what its cores are worth to others" if self.scarce else ""
+        return f"{self.score_usd_per_hour:.4g} USD an hour{scarce}"
 
 
 def infeasible(
@@ -130,13 +146,6 @@ def make_place(
     share = pool.machine_share(request)
     score = share * pace * planning_price(pool) + scarcity_usd * request.cores
     known = pool.price_usd_per_hour
-    if far:
-        passed_over = "it is not where the data or the users are"
-    elif known is None:
-        passed_over = "its price is unknown"
-    else:
-        passed_over = f"{score:.4g} USD an hour"
-        passed_over += " with what its cores are worth to others" if scarcity_usd else ""
     return Place(
         key=(cluster.name, pool.name),
         name=cluster.name,
@@ -146,7 +155,8 @@ def make_place(
         why=barrier[1],
         cost_usd_per_hour=None if known is None else share * pace * known,
         score_usd_per_hour=score,
-        passed_over=passed_over,
+        far=far,
+        scarce=bool(scarcity_usd),
         tier=2 * far + (known is None),
     )
 

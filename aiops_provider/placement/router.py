@@ -9,32 +9,30 @@ stopping the task. Fail-back is no case of its own: the ranking is by preference
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
 
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.plan import Alternative, PlacementPlan, Route
+from aiops_provider.domain.plan import PlacementPlan, Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.placement.asked import Asked, Picked, by_obstacle, mildest_first
+from aiops_provider.placement.alternatives import Alternatives
+from aiops_provider.placement.asked import Asked
+from aiops_provider.placement.candidates import Candidates
+from aiops_provider.placement.choice import choose, first_places
 from aiops_provider.placement.demand import expected_duration_s
-from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, is_full
-from aiops_provider.placement.place_table import Candidates, First, PlaceTable
-from aiops_provider.placement.places import OBSTACLES, Obstacle, Place, infeasible
+from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill
+from aiops_provider.placement.place_table import PlaceTable
+from aiops_provider.placement.places import Obstacle, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
-from aiops_provider.placement.reason import Choice, explain_choice
+from aiops_provider.placement.pool_columns import PoolColumns
+from aiops_provider.placement.reason import explain_choice
 
 __all__ = ["InUse", "LiveLoad", "Router", "RouterSnapshot"]
 
 _ALTERNATIVES = 5
-# Requests of one size with the same limits share their candidates.
-_KINDS_REMEMBERED = 4096
-# Of many more kinds only the rows of the first places are kept, a few hundred bytes each: a task that runs
-# every hour mostly asks for what it asked for before.
-_FIRSTS_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,24 +68,30 @@ class Router:
 
     Args:
         snapshot: What it decides by.
+        earlier: A router before it; what that one knows of the plan is taken over if the plan is
+            still in force.
     """
 
-    def __init__(self, snapshot: RouterSnapshot) -> None:
+    def __init__(self, snapshot: RouterSnapshot, *, earlier: Router | None = None) -> None:
         self.snapshot = snapshot
         self._clusters = tuple(sorted(snapshot.clusters, key=lambda cluster: cluster.name))
-        self._shares = PlanShares(snapshot.plan)
+        self._shares: PlanShares = (
+            earlier._shares  # noqa: SLF001 -- its own kind
+            if earlier is not None and earlier.snapshot.plan is snapshot.plan
+            else PlanShares(snapshot.plan)
+        )
         scarcity = snapshot.plan.shadow_prices if snapshot.plan is not None else {}
         self._scarce = any(scarcity.values())
         self._version = snapshot.plan.version if snapshot.plan is not None else 0
-        self._places = PlaceTable(
-            self._clusters,
-            quarantined=snapshot.quarantined,
-            unreachable=snapshot.unreachable,
-            unfit=snapshot.unfit,
-            scarcity_usd=scarcity,
+        self._table = PlaceTable(
+            PoolColumns(
+                self._clusters,
+                quarantined=snapshot.quarantined,
+                unreachable=snapshot.unreachable,
+                unfit=snapshot.unfit,
+                scarcity_usd=scarcity,
+            )
         )
-        self._known: dict[tuple[object, ...], Candidates] = {}
-        self._firsts: dict[tuple[object, ...], First] = {}
 
     def route(
         self,
@@ -144,159 +148,34 @@ class Router:
         avoid: Mapping[str, str],
         now: datetime | None,
     ) -> Route:
-        candidates = self._candidates(profile)
-        if not candidates.count:
-            raise infeasible(profile, self._clusters, candidates.refused())
-        asked = Asked(profile, candidates, self._shares.of(profile.task), load, avoid, now)
-        picked = self._among_free(asked) or self._among_all(asked)
-        best = picked.places[0]
-        hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+        shares = self._shares.of(profile.task)
+        candidates = Candidates(self._table, profile)
         # Whoever keeps count of the load goes on counting, the explanation is of this moment.
-        then = dict(load)
-        choice = Choice(
-            profile=profile,
-            best=best,
-            level=picked.level,
-            passed=picked.passed,
-            ranked=lambda: by_obstacle(profile, candidates.all(), then, avoid),
-            candidates=candidates,
-            avoid=avoid,
-            shares=asked.shares,
+        asked = Asked(profile, candidates, shares, dict(load), avoid, now)
+        choice = choose(asked, self._shares)
+        if choice is None:
+            raise infeasible(profile, self._clusters, candidates.refused())
+        best = choice.place
+        in_use = load.get(best.key, IDLE)
+        hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+        reason = explain_choice(
+            asked,
+            choice,
+            hours=hours,
             plan_version=self._version if self.snapshot.plan is not None else None,
             scarce=self._scarce,
-            fill=fill(profile.request, best.capacity, load.get(best.key, IDLE)),
-            wait_s=load.get(best.key, IDLE).backlog_s if picked.level is Obstacle.FULL else 0.0,
+            fill=fill(profile.request, best.capacity, in_use),
+            wait_s=in_use.backlog_s if choice.level is Obstacle.FULL else 0.0,
         )
         return Route(
             task=profile.task,
             cluster=best.name,
             pool=best.pool.name,
             request=profile.request,
-            reason=explain_choice(choice, hours=hours),
-            alternatives=tuple(_alternative(place, hours) for place in picked.places[1:]),
-            expected_cost_usd=_cost(best, hours),
+            reason=reason,
+            alternatives=Alternatives(
+                lambda: first_places(asked, self._shares, _ALTERNATIVES + 1)[1:], hours
+            ),
+            expected_cost_usd=best.cost_usd(hours),
             plan_version=self._version,
         )
-
-    def _among_free(self, asked: Asked) -> Picked | None:
-        """As many free places as a route names, from the preferred one on; ``None`` if too few."""
-        planned, passed = self._planned(asked)
-        places = list(planned)
-        known = {place.key for place in planned}
-        for place in asked.candidates:
-            obstacle = asked.obstacle(place)
-            if obstacle is not Obstacle.NONE:
-                if not places and place.key not in asked.shares:
-                    passed.append((obstacle, place))
-            elif place.key not in known:
-                places.append(place)
-            if len(places) > _ALTERNATIVES:
-                return Picked(places[: _ALTERNATIVES + 1], Obstacle.NONE, mildest_first(passed))
-        return None
-
-    def _planned(self, asked: Asked) -> tuple[list[Place], list[tuple[Obstacle, Place]]]:
-        """The free places of the plan, the one that is due first, and those that are not free."""
-        free: dict[tuple[str, str], Place] = {}
-        passed: list[tuple[Obstacle, Place]] = []
-        for key in asked.shares:
-            place = asked.candidates.at(key)
-            if place is not None:
-                obstacle = asked.obstacle(place)
-                if obstacle is Obstacle.NONE:
-                    free[key] = place
-                else:
-                    passed.append((obstacle, place))
-        due = self._shares.order(
-            asked.profile.task,
-            asked.profile.request,
-            among=free.keys(),
-            load=asked.load,
-            now=asked.now,
-        )
-        return [free[key] for key in due], passed
-
-    def _among_all(self, asked: Asked) -> Picked:
-        """The places that have least in their way, where few or none are free."""
-        profile, everywhere = asked.profile, asked.candidates.all()
-        ranks = by_obstacle(profile, everywhere, asked.load, asked.avoid)
-        level = next(obstacle for obstacle in OBSTACLES if ranks[obstacle])
-        if level is not Obstacle.NONE or asked.shares:
-            ranks[level] = self._preferred_first(profile, ranks[level], asked.load, asked.now)
-        best = ranks[level][0]
-        by_plan = best.key in asked.shares
-        passed = [
-            (obstacle, place)
-            for obstacle in OBSTACLES[Obstacle.FULL :]
-            for place in ranks[obstacle]
-            if place.key in asked.shares or (not by_plan and place.preference < best.preference)
-        ]
-        others = chain.from_iterable(ranks[obstacle] for obstacle in OBSTACLES)
-        return Picked(list(islice(others, _ALTERNATIVES + 1)), level, mildest_first(passed))
-
-    def _candidates(self, profile: WorkloadProfile) -> Candidates:
-        request = profile.request
-        kind = (
-            request.cores,
-            request.memory_gib,
-            request.accelerator,
-            request.accelerators,
-            request.accelerator_memory_gib,
-            profile.accelerator_pace,
-            profile.pool_pace,
-            profile.pinned_cluster,
-            profile.allowed_regions,
-            profile.allowed_providers,
-            profile.data_region,
-            profile.preferred_regions,
-            profile.cluster_limits,
-        )
-        known = self._known.get(kind)
-        if known is None:
-            first = self._firsts.get(kind)
-            if first is None:
-                if len(self._firsts) >= _FIRSTS_REMEMBERED:
-                    self._firsts = {}
-                first = self._firsts[kind] = self._places.first(profile)
-            known = self._places.candidates(profile, first)
-            if len(self._known) >= _KINDS_REMEMBERED:
-                self._known = {}
-            self._known[kind] = known
-        return known
-
-    def _preferred_first(
-        self,
-        profile: WorkloadProfile,
-        places: Sequence[Place],
-        load: LiveLoad,
-        now: datetime | None,
-    ) -> list[Place]:
-        """Places with room in the order of the plan, then of price; full ones by their queue."""
-        over: list[tuple[tuple[float, float], Place]] = []
-        free: dict[tuple[str, str], Place] = {}
-        for place in places:
-            share = (
-                fill(profile.request, place.capacity, load[place.key]) if place.key in load else 0
-            )
-            if is_full(share):
-                over.append(((load[place.key].backlog_s, share), place))
-            else:
-                free[place.key] = place
-        over.sort(key=lambda pair: pair[0])
-        planned = self._shares.order(
-            profile.task, profile.request, among=free.keys(), load=load, now=now
-        )
-        first = [free.pop(key) for key in planned]
-        return [*first, *free.values(), *(place for _, place in over)]
-
-
-def _alternative(place: Place, hours: float) -> Alternative:
-    return Alternative(
-        cluster=place.name,
-        pool=place.pool.name,
-        score_usd=place.score_usd_per_hour * hours,
-        expected_cost_usd=_cost(place, hours),
-    )
-
-
-def _cost(place: Place, hours: float) -> float | None:
-    return None if place.cost_usd_per_hour is None else place.cost_usd_per_hour * hours

@@ -31,7 +31,7 @@ def acquire(connection: Connection, name: str, holder: str, ttl_s: float) -> boo
     """
     if not ttl_s > 0:
         raise ValueError(f"ttl_s must be > 0, got {ttl_s}")
-    now, until = _now_and_until(connection, ttl_s)
+    now, until = now_and_until(connection, ttl_s)
     statement = insert_into(connection, lease).values(name=name, holder=holder, expires_at=until)
     statement = statement.on_conflict_do_update(
         index_elements=["name"],
@@ -41,7 +41,8 @@ def acquire(connection: Connection, name: str, holder: str, ttl_s: float) -> boo
     return count_inserted(connection, statement) == 1
 
 
-def _now_and_until(connection: Connection, ttl_s: float) -> tuple[Any, Any]:
+def now_and_until(connection: Connection, ttl_s: float) -> tuple[Any, Any]:
+    """The present moment by the clock that judges leases, and when one of that length ends."""
     if connection.dialect.name == "postgresql":
         # Not now(), which stands still at the beginning of the transaction.
         now = func.clock_timestamp(type_=UtcDateTime())

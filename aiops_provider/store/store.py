@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from aiops_provider.store import (
     kpis,
     leases,
     plans,
+    pool_leases,
     responses,
     retention,
     schema,
@@ -329,6 +330,20 @@ class Store:
     def release_lease(self, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when somebody else has it."""
         self._database.write(leases.release, name, holder)
+
+    def renew_pool_lease(
+        self, holder: str, ttl_s: float, claim: Callable[[Mapping[str, str]], str]
+    ) -> None:
+        """Hold *claim(what others hold)* of the pools for the next *ttl_s* seconds."""
+        self._database.write(pool_leases.renew, holder, ttl_s, claim)
+
+    def pool_lease_holders(self) -> set[str]:
+        """Who holds a part of the pools now."""
+        return self._database.read(pool_leases.holders)
+
+    def release_pool_lease(self, holder: str) -> None:
+        """Give back whatever *holder* has of the pools."""
+        self._database.write(pool_leases.release, holder)
 
     def get_state(self, key: str) -> Any | None:
         """A small JSON value, or ``None``; tuples come back as lists."""

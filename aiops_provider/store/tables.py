@@ -201,6 +201,14 @@ lease = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+pool_lease = Table(
+    "aiops_pool_lease",
+    metadata,
+    Column("holder", String, primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
 state = Table(
     "aiops_state",
     metadata,

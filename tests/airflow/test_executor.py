@@ -14,12 +14,14 @@ from airflow.utils.state import TaskInstanceState
 
 from aiops_provider.airflow.executor import AiopsExecutor
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
+from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, PlacementState
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.settings.schema import Settings
@@ -518,10 +520,13 @@ def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
     tis = [orphan(0, "running"), orphan(1, "queued"), orphan(2, "queued"), orphan(3, "running")]
     states = [PlacementState.CHOSEN, PlacementState.SUBMITTED, PlacementState.CHOSEN]
     names = ["aws", "onprem", "aws"]
+    route = SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1))
 
     def newest(runs):
         return {
-            run: SimpleNamespace(cluster=name, state=state, epoch=5, applied=True)
+            run: SimpleNamespace(
+                run=run, cluster=name, state=state, epoch=5, applied=True, route=route
+            )
             for run, name, state in zip(runs, names, states, strict=False)
         }
 
@@ -530,6 +535,10 @@ def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
     adopted = {name: [o.ti.key for o in c.adopted] for name, c in remote._clusters.items()}
     assert {"aws": [tis[0].key], "onprem": [tis[1].key, tis[3].key]} == adopted
     assert {tis[0].key, tis[1].key, tis[3].key} == remote.running
+    booked = remote._layer.decider.ledger.load()
+    assert {("aws", "default"): 0.5, ("onprem", "default"): 0.5} == {
+        pool: in_use.cores for pool, in_use in booked.items()
+    }
 
 
 def test_tasks_of_local_clusters_go_back(executor):
@@ -681,7 +690,12 @@ def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
     ti = orphan(0, "running")
     ti.executor_config = FENCED
     placed = SimpleNamespace(
-        cluster="onprem", state=PlacementState.SUBMITTED, epoch=1, applied=True
+        run=task_run(ti),
+        cluster="onprem",
+        state=PlacementState.SUBMITTED,
+        epoch=1,
+        applied=True,
+        route=SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)),
     )
     monkeypatch.setattr(
         remote._layer, "newest_placements", lambda runs: dict.fromkeys(runs, placed)

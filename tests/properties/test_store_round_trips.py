@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
@@ -68,8 +68,8 @@ def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> st.SearchStrategy[An
         return st.one_of(*(_of(argument) for argument in arguments))
     if origin is Mapping:
         return st.dictionaries(_of(arguments[0]), _of(arguments[1]), max_size=3)
-    assert origin is tuple, origin
-    if arguments[-1] is Ellipsis:
+    assert origin in (tuple, Sequence), origin
+    if origin is Sequence or arguments[-1] is Ellipsis:
         return st.lists(_of(arguments[0]), max_size=3).map(tuple)
     return st.tuples(*(_of(argument) for argument in arguments))
 

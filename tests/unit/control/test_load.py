@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from aiops_provider.control import load
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest
@@ -50,6 +51,16 @@ def test_the_backlog_is_what_is_left_of_everything_booked(ledger, clock):
     assert pytest.approx(30) == ledger.load()["c", "p"].backlog_s
 
 
+def test_what_runs_already_is_counted_whether_there_is_room_or_not(ledger):
+    """A scheduler takes over what an earlier one has started."""
+    for number in range(3):
+        grant = ResourceRequest(cores=2, memory_gib=1)
+        run = TaskRun(TaskKey("d", "t"), "earlier", number)
+        ledger.book(run, cluster="c", pool="p", grant=grant, limited=True, running=True)
+    assert (6, 0) == (ledger.load()["c", "p"].cores, ledger.load()["c", "p"].waiting)
+    assert not ledger.admit(book(ledger, 1))
+
+
 def test_being_asked_again_does_not_start_a_task_anew(ledger, clock):
     """Admitted is admitted."""
     run = book(ledger, 1)
@@ -73,8 +84,13 @@ def test_what_ended_is_gone(ledger):
     assert {} == ledger.load()
 
 
-def test_sums_stay_those_of_what_is_booked(ledger, clock):
-    """However tries come, start, are booked anew and go: as if everything were added up afresh."""
+@pytest.mark.parametrize("age_s", [0.0, 0.5])
+def test_sums_stay_those_of_what_is_booked(ledger, clock, monkeypatch, age_s):
+    """However tries come, start, are booked anew and go: as if everything were added up afresh.
+
+    But for the backlog, which may be counted so long ago.
+    """
+    monkeypatch.setattr(load, "_BACKLOG_AGE_S", age_s)
     choice = random.Random(0)  # noqa: S311 - no secret
     booked: dict[TaskRun, tuple[float, float]] = {}
     started: dict[TaskRun, float] = {}
@@ -102,8 +118,10 @@ def test_sums_stay_those_of_what_is_booked(ledger, clock):
             run: max(0.0, expected_s - (clock.now - started[run] if run in started else 0.0))
             for run, (_, expected_s) in booked.items()
         }
-        load = ledger.load().get(("c", "p"), IDLE)
-        assert pytest.approx(sum(cores for cores, _ in booked.values())) == load.cores
-        assert len(booked) - len(started) == load.waiting
+        seen = ledger.load().get(("c", "p"), IDLE)
+        assert pytest.approx(sum(cores for cores, _ in booked.values())) == seen.cores
+        assert len(booked) - len(started) == seen.waiting
         shares = {run: max(cores / 4, 1 / 16) for run, (cores, _) in booked.items()}
-        assert pytest.approx(sum(left[run] * shares[run] for run in booked)) == load.backlog_s
+        backlog_s = sum(left[run] * shares[run] for run in booked)
+        late_s = age_s * sum(shares[run] for run in started)
+        assert pytest.approx(backlog_s, abs=late_s + 1e-9) == seen.backlog_s

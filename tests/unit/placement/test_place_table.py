@@ -11,8 +11,10 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Assignment, Objective, PlacementPlan, PlanStatus
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
+from aiops_provider.placement.candidates import Candidates
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.place_table import PlaceTable
+from aiops_provider.placement.pool_columns import PoolColumns
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.profiler import Profiler
 
@@ -41,7 +43,10 @@ def cluster(number: int) -> ClusterSpec:
 
 def table(count: int) -> PlaceTable:
     clusters = [cluster(number) for number in range(count)]
-    return PlaceTable(clusters, quarantined={}, unreachable={}, scarcity_usd={"c003": 2.0})
+    columns = PoolColumns(
+        clusters, quarantined={}, unreachable={}, unfit={}, scarcity_usd={"c003": 2.0}
+    )
+    return PlaceTable(columns)
 
 
 @pytest.mark.parametrize("count", [1, 4, 40, 300])
@@ -52,7 +57,7 @@ def table(count: int) -> PlaceTable:
 def test_looking_one_by_one_gives_the_order_of_looking_at_all(count, data_region, pace):
     """Few places or many: the walk visits each once, in the order of preference."""
     profile = replace(PROFILE, data_region=data_region, pool_pace=pace)
-    candidates = table(count).candidates(profile)
+    candidates = Candidates(table(count), profile)
     walked = list(candidates)
     assert walked == sorted(candidates.all(), key=lambda place: place.preference)
     assert len({place.key for place in walked}) == len(walked) == candidates.count
@@ -61,13 +66,14 @@ def test_looking_one_by_one_gives_the_order_of_looking_at_all(count, data_region
 
 def test_a_pool_is_asked_for_by_name_only_if_it_can_hold_the_task():
     """A pool that is too small or unknown is no place, the others are those of the ranking."""
-    candidates = table(40).candidates(PROFILE)
+    candidates = Candidates(table(40), PROFILE)
     by_key = {place.key: place for place in candidates}
     for number in range(40):
         for pool in ("p0", "p1"):
             key = (f"c{number:03d}", pool)
-            assert candidates.at(key) == by_key.get(key)
-    assert candidates.at(("nowhere", "p0")) is None
+            found = [candidates.place(entry.row) for entry in candidates.at([key])]
+            assert found == ([by_key[key]] if key in by_key else [])
+    assert [] == candidates.at([("nowhere", "p0")])
 
 
 def test_a_cluster_that_the_plan_uses_is_not_said_to_be_unused():
