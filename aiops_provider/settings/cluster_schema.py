@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.settings.metrics_schema import MetricsSettings
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
@@ -132,6 +133,9 @@ class ClusterSettings(Section):
     )
     pools: tuple[PoolSettings, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
+    metrics: MetricsSettings | None = Field(
+        None, description="Where its metrics lie, to watch the cluster itself; `{}`: ask itself."
+    )
 
     @model_validator(mode="after")
     def _machines_are_known(self) -> Self:
