@@ -42,9 +42,12 @@ class Metric(_Part):
     )
 
 
-def _in_full(key: str) -> BeforeValidator:
-    """A text stands for the section in which only that key is given."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+def _in_full(key: str, whole: type[BaseModel]) -> BeforeValidator:
+    """A text stands for the section in which only that key is given, in the JSON Schema too."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=str | whole,
+    )
 
 
 class PrometheusQuery(Metric):
@@ -61,7 +64,9 @@ class PrometheusOptions(_Part):
     url: str = Field(
         pattern=r"^https?://", description="Its address, such as http://prometheus:9090."
     )
-    queries: Annotated[dict[str, Annotated[PrometheusQuery, _in_full("query")]], KpiNames] = Field(
+    queries: Annotated[
+        dict[str, Annotated[PrometheusQuery, _in_full("query", PrometheusQuery)]], KpiNames
+    ] = Field(
         default_factory=dict,
         description="PromQL by name of the KPI; default for Kubernetes: what kube-state-metrics tells "
         "of pending pods, nodes that are not ready and restarts.",
@@ -89,12 +94,12 @@ class CloudWatchOptions(_Part):
     namespace: str | None = Field(
         None, description="Such as ContainerInsights; default as the kind of cluster has it."
     )
-    metrics: Annotated[dict[str, Annotated[CloudWatchMetric, _in_full("metric")]], KpiNames] = (
-        Field(
-            default_factory=dict,
-            description="Metrics by name of the KPI; default for `aws_ecs` and for Kubernetes with "
-            "Container Insights: utilisation and failed nodes.",
-        )
+    metrics: Annotated[
+        dict[str, Annotated[CloudWatchMetric, _in_full("metric", CloudWatchMetric)]], KpiNames
+    ] = Field(
+        default_factory=dict,
+        description="Metrics by name of the KPI; default for `aws_ecs` and for Kubernetes with "
+        "Container Insights: utilisation and failed nodes.",
     )
     dimensions: dict[str, str] = Field(
         default_factory=dict, description="Of every metric; default for `aws_ecs`: its ClusterName."
@@ -124,7 +129,9 @@ class AzureMonitorOptions(_Part):
     metric_namespace: str = Field(
         "Microsoft.ContainerService/managedClusters", description="Type of the resource."
     )
-    metrics: Annotated[dict[str, Annotated[AzureMetric, _in_full("metric")]], KpiNames] = Field(
+    metrics: Annotated[
+        dict[str, Annotated[AzureMetric, _in_full("metric", AzureMetric)]], KpiNames
+    ] = Field(
         default_factory=dict,
         description="Metrics by name of the KPI; default for Kubernetes: use of its nodes, pods that "
         "wait and nodes that are not ready.",
@@ -144,8 +151,12 @@ class GoogleMetric(Metric):
     filter: str | None = Field(
         None, description="Further conditions, as Cloud Monitoring has them."
     )
-    aligner: str = Field("ALIGN_MEAN", pattern=r"^ALIGN_[A-Z0-9_]+$")
-    reducer: str = Field("REDUCE_MEAN", pattern=r"^REDUCE_[A-Z0-9_]+$")
+    aligner: str = Field(
+        "ALIGN_MEAN", pattern=r"^ALIGN_[A-Z0-9_]+$", description="Of the points of a period."
+    )
+    reducer: str = Field(
+        "REDUCE_MEAN", pattern=r"^REDUCE_[A-Z0-9_]+$", description="Of all series that answer."
+    )
 
 
 class CloudMonitoringOptions(_Part):
@@ -155,7 +166,9 @@ class CloudMonitoringOptions(_Part):
     cluster_name: str | None = Field(
         None, description="Name in GKE; narrows every metric to this cluster."
     )
-    metrics: Annotated[dict[str, Annotated[GoogleMetric, _in_full("metric")]], KpiNames] = Field(
+    metrics: Annotated[
+        dict[str, Annotated[GoogleMetric, _in_full("metric", GoogleMetric)]], KpiNames
+    ] = Field(
         default_factory=dict,
         description="Metrics by name of the KPI; default for Kubernetes: use of its nodes.",
     )

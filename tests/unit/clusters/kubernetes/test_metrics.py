@@ -135,7 +135,7 @@ def test_who_may_not_look_is_told(source):
     """As missing where some may be seen, as a failure where nothing may."""
     with pytest.raises(MetricsError, match="its API server answers 401 Unauthorized"):
         read(source("nobody@here"))
-    with pytest.raises(MetricsError, match="its credentials cannot be used: .*nowhere"):
+    with pytest.raises(MetricsError, match=r"its credentials cannot be used: .*nowhere"):
         read(source("nowhere"))
 
 
