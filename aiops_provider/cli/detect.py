@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("detect", help="Find anomalies in KPIs and say what caused them.")(detect)
 
 
-def detect(
+def detect(  # noqa: PLR0917 - typer reads them by name
     file: Annotated[
         Path,
         typer.Argument(

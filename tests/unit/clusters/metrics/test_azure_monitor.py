@@ -10,6 +10,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -41,8 +42,8 @@ def azure(serve):
     """The data plane of one region: values by metric and minutes ago, and what was asked."""
 
     class Azure(BaseHTTPRequestHandler):
-        values: dict = {}
-        asked: list = []
+        values: ClassVar[dict] = {}
+        asked: ClassVar[list] = []
         status = 200
 
         def do_POST(self):

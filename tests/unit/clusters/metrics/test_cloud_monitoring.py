@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -28,8 +29,8 @@ def google(serve):
     """The API: pages of points by metric type, and what was asked."""
 
     class Google(BaseHTTPRequestHandler):
-        pages: dict = {}
-        asked: list = []
+        pages: ClassVar[dict] = {}
+        asked: ClassVar[list] = []
         status = 200
 
         def do_GET(self):
