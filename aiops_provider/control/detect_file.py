@@ -108,6 +108,7 @@ def _ranked(observations: Sequence[Observation]) -> list[float]:
     for mine in places.values():
         told = [observations[place] for place in mine]
         found = abnormality(
+            np.array([one.sample.observed_at.timestamp() for one in told]),
             np.array([one.sample.value for one in told]),
             np.array([one.verdict.p_value if one.verdict else math.nan for one in told]),
         )

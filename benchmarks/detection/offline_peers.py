@@ -49,7 +49,7 @@ def sub_pca(values: Floats, seed: int) -> Floats:
     from sklearn.decomposition import PCA
 
     width = min(period_of(values), len(values) // 2)
-    windows = _standardised_columns(_standardised_rows(_windows(values, width)))
+    windows = _standardised_columns(_windows(values, width))
     found = PCA().fit(windows)
     # Axes without variance would weigh infinitely much.
     used = found.explained_variance_ratio_ > 1e-12
@@ -110,12 +110,6 @@ def matrix_profile(values: Floats, seed: int) -> Floats:
 
 def _windows(values: Floats, width: int) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(values, width).astype(np.float64)
-
-
-def _standardised_rows(windows: Floats) -> Floats:
-    spread = windows.std(axis=1, ddof=1, keepdims=True)
-    rows: Floats = (windows - windows.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
-    return rows
 
 
 def _standardised_columns(windows: Floats) -> Floats:

@@ -20,22 +20,25 @@ _LEAST = 8
 # While a series is young, what is usual is known from a few samples: more than one in a hundred is
 # claimed of none.
 _MOST_YOUNG = 2.0
-# Of the moving mean that carries the surprise on, in samples.
-_SPAN = 96
+# Of the moving mean that carries the surprise on: troubles last for hours, however often one looks. And
+# how much that mean weighs: what lasts outranks what is as far out once.
+_SPAN_S = 8 * 3600.0
+_CARRIED = 5.0
 # Doubles end near 1e-308.
 _SMALLEST_P = 1e-300
 
 
-def abnormality(values: Floats, p_values: Floats) -> Floats:
+def abnormality(times: Floats, values: Floats, p_values: Floats) -> Floats:
     """
     Scores that put the moments of one series in order; each by what came up to it only.
 
-    ``s + mean(s)``, where ``s`` is ``-log10 p`` and the mean is exponentially weighted over 96 samples. A
-    sample without a p-value – the series is young – is compared with the median of all before it, by
-    Student's t, and ``s`` is 2 at most.
+    ``s + 5 mean(s)``, where ``s`` is ``-log10 p`` and the mean is exponentially weighted over eight hours (a
+    single sample where they are further apart). A sample without a p-value – the series is young – is
+    compared with the median of all before it, by Student's t, and ``s`` is 2 at most.
 
     Args:
-        values: Of the series, in order of time.
+        times: Moment of each sample, seconds, ascending.
+        values: Of the series.
         p_values: Of each sample, NaN where there is none.
 
     Returns:
@@ -46,12 +49,13 @@ def abnormality(values: Floats, p_values: Floats) -> Floats:
         _young_surprise(values),
         -np.log10(np.clip(np.nan_to_num(p_values, nan=1.0), _SMALLEST_P, 1.0)),
     )
-    weight = 2.0 / (_SPAN + 1.0)
+    gaps = np.maximum(np.diff(times, prepend=times[:1]), 1e-3)  # the first one carries nothing on
+    spans = np.maximum(_SPAN_S / gaps, 1.0)
     scores = np.empty(len(surprise))
     mean = 0.0
-    for place, one in enumerate(surprise):
-        mean += weight * (one - mean)
-        scores[place] = one + mean
+    for place, (one, span) in enumerate(zip(surprise, spans, strict=True)):
+        mean += 2.0 / (span + 1.0) * (one - mean)
+        scores[place] = one + _CARRIED * mean
     return scores
 
 
