@@ -16,6 +16,7 @@ Every error that a user of the package can meet, each saying who can mend it.
     │   └── ClusterRefusedError     the router: this cluster cannot take this task
     ├── InfeasibleError             whoever sized the task or the clusters: no cluster can ever take it
     ├── CatalogError                whoever refreshes: a cloud's price list does not answer; the old stays
+    ├── MetricsError                whoever runs the monitoring: a source of cluster metrics is silent
     ├── PlanError                   the planner: the old plan stays in force
     ├── RuleError                   whoever wrote the rules file
     └── TokenError                  the caller of the API: no token, or none that is valid
@@ -108,6 +109,10 @@ class InfeasibleError(_UserMendableError):
 
 class CatalogError(AiopsError):
     """A cloud's list of machines or prices could not be fetched; the old catalogue stays."""
+
+
+class MetricsError(AiopsError):
+    """A source of cluster metrics does not answer; it is asked again later."""
 
 
 class PlanError(AiopsError):

@@ -13,18 +13,22 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import psutil
 import pytest
 
@@ -313,11 +317,12 @@ class KubernetesServer:
 def kubeconfig(urls: Mapping[str, str]) -> str:
     """A kubeconfig with a context for each cluster, and one of somebody who may only look."""
     clusters = [{"name": name, "cluster": {"server": url}} for name, url in urls.items()]
-    users = [{"name": name, "user": {"token": name}} for name in ("admin", "viewer", "nobody")]
+    names = ("admin", "viewer", "tenant", "nobody")
+    users = [{"name": name, "user": {"token": name}} for name in names]
     contexts = [
         {"name": name if user == "admin" else f"{user}@{name}", "context": about}
         for name in urls
-        for user in ("admin", "viewer", "nobody")
+        for user in names
         for about in [{"cluster": name, "user": user}]
     ]
     document = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users}
@@ -345,3 +350,100 @@ def store(store_url: str) -> Iterator[Store]:
 
     with closing(Store.open(store_url)) as opened:
         yield opened
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """An HTTP server of this process on a free port; its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[type[BaseHTTPRequestHandler]], Any]:
+    """Serves a handler over HTTP on this machine, as a context manager that gives the address."""
+    return served
+
+
+class PrometheusServer:
+    """
+    A real Prometheus that scrapes this process once a second.
+
+    Attributes:
+        url: Where it answers.
+        gauges: What it will scrape next: values by name and labels, as ``up_nodes{cluster="a"}``.
+    """
+
+    def __init__(self, folder: Path, target: str, gauges: dict[str, float]) -> None:
+        self.gauges = gauges
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [
+                {"job_name": "t", "static_configs": [{"targets": [target.split("//")[1]]}]}
+            ],
+        }
+        (folder / "prometheus.yml").write_text(json.dumps(config))
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        tether = [sys.executable, "-m", "aiops_provider.cli.demo.tether", str(os.getpid())]
+        self.process = subprocess.Popen(
+            [
+                *tether, "prometheus", f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def wait_for(self, query: str, value: float) -> None:
+        """Until a query answers that."""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query})
+                found = answer.json()["data"]["result"]
+            except (httpx.TransportError, ValueError, KeyError):
+                found = []
+            if found and float(found[0]["value"][1]) == value:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{query} does not come to {value}")
+
+    def close(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[PrometheusServer]:
+    """A real Prometheus, and gauges of this process that it scrapes."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("no prometheus on the PATH: apt-get install prometheus")
+    gauges: dict[str, float] = {}
+
+    class Exporter(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = "".join(f"{name} {value}\n" for name, value in gauges.items()).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on stderr."""
+
+    with served(Exporter) as target:
+        server = PrometheusServer(tmp_path, target, gauges)
+        try:
+            yield server
+        finally:
+            server.close()

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("detect", help="Find anomalies in KPIs and say what caused them.")(detect)
 
 
-def detect(
+def detect(  # noqa: PLR0917 - typer reads them by name
     file: Annotated[
         Path,
         typer.Argument(
@@ -39,6 +39,13 @@ def detect(
         Path | None,
         typer.Option("--scores", help="Write every sample's score there, for `aiops score`."),
     ] = None,
+    ranked: Annotated[
+        bool,
+        typer.Option(
+            "--ranked",
+            help="Scores that put the moments of a series in order: all of a lasting trouble.",
+        ),
+    ] = False,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -52,6 +59,7 @@ def detect(
             rules_file=str(rules) if rules else None,
             settings=settings,
             scores_file=scores,
+            ranked=ranked,
         )
     emit(as_plain(found), output=output, view=lambda: _view(found))
 

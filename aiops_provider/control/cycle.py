@@ -1,5 +1,5 @@
 """
-What is done again and again beside the host: learn, plan, watch, forget.
+What is done again and again beside the host: learn, plan, collect metrics, watch, forget.
 
 One process of an installation does it at a time, under a lease; the others stand by. Each step is
 guarded: an engine that raises costs its own step, not the others. ``python -m
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,10 +22,12 @@ from aiops_provider.control.cycle_process import main, start_cycle_process, stop
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.lease import KeptLease
 from aiops_provider.control.out_of_use import clusters_out_of_use
+from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
+    from aiops_provider.control.cluster_metrics import ClusterMetrics
     from aiops_provider.control.watch import WatchState
 
 __all__ = ["Cycle", "Step", "main", "run_cycle", "start_cycle_process", "stop_cycle_process"]
@@ -36,6 +39,8 @@ LEASE_NAME = "cycle"
 # A DAG's first run brings one new task after the other; they are planned for together.
 _NEW_TASKS_PERIOD_S = 30.0
 _PURGE_PERIOD_S = 86_400.0
+# Metrics of clusters that wait for a store which does not answer; the oldest go first.
+_MOST_UNSAVED = 50_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,9 +91,12 @@ class Cycle:
         self._tasks_seen: frozenset[TaskKey] = frozenset()
         self._version_seen: int | None = None
         self._watch_state: WatchState | None = None
+        self._cluster_metrics: ClusterMetrics | None = None
+        self._unsaved: deque[KpiSample] = deque(maxlen=_MOST_UNSAVED)
         self.steps = (
             Step(name="learn", run=self._learn),
             Step(name="plan", run=self._plan),
+            Step(name="metrics", run=self._collect_metrics),
             Step(name="watch", run=self._watch),
             Step(name="forget", run=self._forget),
         )
@@ -140,6 +148,21 @@ class Cycle:
             return frozenset()
         self._version_seen = version
         return frozenset(profile.task for profile in self._store.profiles()) - self._tasks_seen
+
+    def _collect_metrics(self, now: datetime) -> None:
+        """Of the clusters themselves; the step waits for no source."""
+        if not any(one.metrics is not None for one in self._installation.settings.clusters):
+            return
+        if self._cluster_metrics is None:
+            from aiops_provider.control.cluster_metrics import ClusterMetrics
+
+            self._cluster_metrics = ClusterMetrics.of(
+                self._installation.settings, self._installation.clusters
+            )
+        self._unsaved.extend(self._cluster_metrics.step(now))
+        if self._unsaved:
+            self._store.add_samples(self._unsaved)
+            self._unsaved.clear()
 
     def _watch(self, now: datetime) -> None:
         if not self._is_due("watch", now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,15 +12,19 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.local_clock import ClockError
+from aiops_provider.detection.streaming.ranking import abnormality
+from aiops_provider.detection.verdict import ALARM_P
 from aiops_provider.detection.watch import Evaluation, Watch
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import DataError
 from aiops_provider.settings.schema import DetectionSettings
 
@@ -53,6 +58,7 @@ def detect_file(
     rules_file: str | None = None,
     settings: DetectionSettings | None = None,
     scores_file: Path | None = None,
+    ranked: bool = False,
 ) -> Detection:
     """
     Replay a file: each sample is judged by what came before it only.
@@ -65,6 +71,8 @@ def detect_file(
         rules_file: Expert rules beside the shipped ones.
         settings: Limits; default: the usual ones.
         scores_file: Where to write the score of every sample, 0 where it could not be judged, for ``aiops score``.
+        ranked: Write scores that put the moments of each series in order instead: all of a lasting
+            trouble, the worst first. What raises an alarm is the same.
 
     Raises:
         DataError: The file cannot be used.
@@ -101,7 +109,7 @@ def detect_file(
         judged += found.judged
         take(found)
     if scores_file is not None:
-        _write_scores(scores_file, observations)
+        _write_scores(scores_file, observations, _ranked(observations) if ranked else None)
     return Detection(
         samples=len(samples),
         judged=judged,
@@ -127,13 +135,34 @@ def _trusted_until(samples: Sequence[KpiSample]) -> datetime:
     return samples[-min(_WITNESSES, len(samples))].observed_at
 
 
-def _write_scores(file: Path, observations: Iterable[Observation]) -> None:
+def _ranked(observations: Sequence[Observation]) -> list[float]:
+    """In [0, 1), in the order of the observations; those of a series are in order of time."""
+    places: dict[SeriesKey, list[int]] = defaultdict(list)
+    for place, one in enumerate(observations):
+        places[one.sample.series].append(place)
+    scores = [0.0] * len(observations)
+    for mine in places.values():
+        told = [observations[place] for place in mine]
+        found = abnormality(
+            np.array([one.sample.observed_at.timestamp() for one in told]),
+            np.array([one.sample.value for one in told]),
+            np.array([one.verdict.p_value if one.verdict else math.nan for one in told]),
+        )
+        for place, score in zip(mine, found, strict=True):
+            scores[place] = float(score / (score - math.log10(ALARM_P)))
+    return scores
+
+
+def _write_scores(
+    file: Path, observations: Sequence[Observation], ranked: Sequence[float] | None
+) -> None:
     try:
         with file.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(("observed_at", "score", "series"))
-            for one in observations:
+            for place, one in enumerate(observations):
                 score = one.verdict.score if one.verdict is not None else 0.0
+                score = score if ranked is None else ranked[place]
                 at = one.sample.observed_at.isoformat()
                 writer.writerow((at, f"{score:.6f}", one.sample.series))
     except OSError as error:

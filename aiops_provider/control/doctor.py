@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from aiops_provider import __version__
+from aiops_provider.control.doctor_metrics import check_metrics
 from aiops_provider.control.doctor_prices import check_prices
 from aiops_provider.control.doctor_services import check_clocks, check_clusters, check_server
 from aiops_provider.control.finding import Finding, failed, fine, warned
@@ -85,6 +86,7 @@ def _examine_opened(
         "store": lambda: _check_store(installation),
         "clocks": lambda: check_clocks(installation),
         "clusters": lambda: check_clusters(installation),
+        "metrics": lambda: check_metrics(installation),
         "prices": lambda: check_prices(settings, utc_now().date()),
         "token secret": lambda: _check_secret(installation, settings, environ),
         "server": lambda: check_server(installation, mounted=airflow is not None),

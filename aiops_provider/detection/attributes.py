@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aiops_provider.domain.alarm import CauseKind
+from aiops_provider.domain.alarm import Alarm, CauseKind
+from aiops_provider.domain.kpi import FAULT_WHEN
 
 # From the most telling name to the least: where several cannot be told apart, the first is named.
 INFRASTRUCTURE = ("cluster", "provider", "region", "zone", "pool", "host", "instance_type")
@@ -80,3 +81,8 @@ def place_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
     """Whether an observation meets all conditions of a cause."""
     return all(attributes.get(name) == value for name, value in cause.items())
+
+
+def speaks_of_fault(alarm: Alarm) -> bool:
+    """Whether it is of a cluster's own metric that means the cluster is unwell."""
+    return alarm.series.cluster is not None and FAULT_WHEN in alarm.attributes

@@ -24,7 +24,8 @@ FALSE_PER_WEEK = 2.0
 # so many looks a week with anything to see. Each may err in one of three ways: a cause, many tasks, or
 # one execution.
 _LOOKS_PER_WEEK = 7 * 24 * 4
-_BUDGET_P = FALSE_PER_WEEK / _LOOKS_PER_WEEK / 3
+BUDGET_P = FALSE_PER_WEEK / _LOOKS_PER_WEEK / 3
+"""Probability up to which a group that chance brings together becomes a super-alarm."""
 
 # Until an installation has shown its own share of rows in false alarm: one in two hundred, as much as
 # so many rows would say.
@@ -95,7 +96,7 @@ class Chance:
             at_least(sum(one <= limit for one in odds), len(odds), limit) for limit in limits
         )
         tests = len(limits) * _values(cause, [*alarmed, *healthy])
-        return by_chance * tests > _BUDGET_P
+        return by_chance * tests > BUDGET_P
 
     def leaves(self, alarmed: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
         """
@@ -120,13 +121,13 @@ class Chance:
         if (
             len(witnesses) >= _UNKNOWN_TASKS
             and len(abnormal) >= _UNKNOWN_SHARE * executions
-            and at_least(len(abnormal), executions, _ABNORMAL_P) <= _BUDGET_P
+            and at_least(len(abnormal), executions, _ABNORMAL_P) <= BUDGET_P
         ):
             return tuple(alarmed)
         return tuple(
             row
             for key, group in groups.items()
-            if len(group) >= _UNKNOWN_KPIS and odds[key] * executions <= _BUDGET_P
+            if len(group) >= _UNKNOWN_KPIS and odds[key] * executions <= BUDGET_P
             for row in group
         )
 

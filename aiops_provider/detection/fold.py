@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from aiops_provider.detection.ailing_clusters import ailing_clusters, own_rows
 from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, work_of
-from aiops_provider.detection.chance import Chance
+from aiops_provider.detection.chance import BUDGET_P, Chance
 from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
-from aiops_provider.domain.alarm import RootCause
+from aiops_provider.domain.alarm import CauseKind, RootCause
 
 # A super-alarm needs witnesses: so many different tasks (or partitions), or one on as many clusters
 # as it takes to hold it.
@@ -77,6 +78,22 @@ def fold_alarms(
         One fold per cause. Observations that no cause with enough witnesses explains are in none.
     """
     chance = chance or Chance()
+    own_alarmed, alarmed = own_rows(alarmed)
+    own_healthy, healthy = own_rows(healthy)
+    ailing = [
+        Fold(rows=rows, root_cause=cause)
+        for rows, cause in ailing_clusters(
+            own_alarmed, own_healthy, alarmed, healthy, share=chance.share, most_p=BUDGET_P
+        )
+    ]
+    folds = _of_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters, chance=chance)
+    return [_with_own(one, own_alarmed) for one in _united(folds, ailing)]
+
+
+def _of_tasks(
+    alarmed: Sequence[Row], healthy: Sequence[Row], *, hold_after_clusters: int, chance: Chance
+) -> list[Fold]:
+    """The groups of what is observed of tasks and data."""
     folds = [
         Fold(rows=rows, root_cause=cause)
         for rows, cause in failing_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters)
@@ -105,6 +122,43 @@ def fold_alarms(
     if unexplained:
         folds.append(Fold(rows=unexplained, root_cause=_rank(unexplained, healthy)))
     return folds
+
+
+def _united(folds: Sequence[Fold], ailing: Sequence[Fold]) -> list[Fold]:
+    """
+    Groups of tasks and groups of clusters' own metrics, those of one cause together.
+
+    What explains alarms on several clusters takes in those of them that are unwell, unless their own
+    metrics say more about one than the tasks say about all.
+    """
+    found, left = [], list(ailing)
+    for fold in folds:
+        best = fold.root_cause.best
+        same = [
+            one
+            for one in left
+            if best.kind is CauseKind.CLUSTER
+            and has(one.rows[0].attributes, best.cause)
+            and (
+                one.root_cause.best.cause == best.cause
+                or one.root_cause.best.confidence <= best.confidence
+            )
+        ]
+        left = [one for one in left if one not in same]
+        clearest = max((fold, *same), key=lambda one: one.root_cause.best.confidence)
+        rows = (*fold.rows, *(row for one in same for row in one.rows))
+        found.append(Fold(rows=rows, root_cause=clearest.root_cause))
+    return [*found, *left]
+
+
+def _with_own(fold: Fold, own: Sequence[Row]) -> Fold:
+    """With all metrics in alarm of the clusters at fault: they show it, though they prove nothing."""
+    best = fold.root_cause.best
+    if best.kind is not CauseKind.CLUSTER:
+        return fold
+    there = {id(row) for row in fold.rows}
+    shown = [row for row in own if id(row) not in there and has(row.attributes, best.cause)]
+    return replace(fold, rows=(*fold.rows, *shown))
 
 
 def _rank(alarmed: Sequence[Row], healthy: Sequence[Row]) -> RootCause:

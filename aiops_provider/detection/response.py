@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import SILENCE, work_of
+from aiops_provider.detection.attributes import SILENCE, speaks_of_fault, work_of
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import (
     Alarm,
@@ -31,6 +31,9 @@ MAXIMUM_P = 0.01
 MINIMUM_CONFIDENCE = 0.6
 # … and so many different tasks or partitions must say so.
 MINIMUM_TASKS = 2
+# … unless a metric of the cluster itself does: that is about nothing else.
+
+_METRICS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ def decide_response(
     best = super_alarm.root_cause.best
     # That nothing is heard does not say that nothing runs: only what was seen is answered.
     seen = [alarm for alarm in members if alarm.series.name != SILENCE]
-    tasks = len({work_of(alarm.attributes) for alarm in seen})
+    tasks = len({work_of(one.attributes) for one in seen if one.series.cluster is None})
+    own = [one for one in seen if speaks_of_fault(one)]
     nothing = Response(
         id=f"response-{super_alarm.id.removeprefix('super-')}",
         super_alarm=super_alarm.id,
@@ -97,12 +101,12 @@ def decide_response(
             reason=f"{named(best.cause)} stopped reporting, which does not say that its work fails.",
         )
     match best.kind:
-        case CauseKind.CLUSTER if tasks < MINIMUM_TASKS:
+        case CauseKind.CLUSTER if tasks < MINIMUM_TASKS and not own:
             return replace(
                 nothing, reason=f"Only one task says that {named(best.cause)} is at fault."
             )
         case CauseKind.CLUSTER:
-            return _quarantine(nothing, best, policy, tasks)
+            return _quarantine(nothing, best, policy, tasks, own)
         case CauseKind.TASK:
             return _hold(nothing, best, policy, alarmed_on, super_alarm.attributes)
         case _:
@@ -126,7 +130,11 @@ def _doubt(best: Hypothesis) -> str:
 
 
 def _quarantine(
-    nothing: Response, best: Hypothesis, policy: ResponsePolicy, tasks: int
+    nothing: Response,
+    best: Hypothesis,
+    policy: ResponsePolicy,
+    tasks: int,
+    own: Sequence[Alarm],
 ) -> Response:
     matching = tuple(spec.name for spec in policy.clusters if _has(spec, best.cause))
     told = named(best.cause)
@@ -146,10 +154,20 @@ def _quarantine(
         action=ResponseAction.QUARANTINE,
         clusters=matching,
         reason=(
-            f"{told} is at fault: {best.precision:.0%} of the executions there are in alarm, on "
-            f"{tasks} tasks (p = {best.p_value:.1g}, confidence {best.confidence:.2f})."
+            f"{told} is at fault: {_evidence(best, tasks, own)} (p = {best.p_value:.1g}, confidence "
+            f"{best.confidence:.2f})."
         ),
     )
+
+
+def _evidence(best: Hypothesis, tasks: int, own: Sequence[Alarm]) -> str:
+    parts = []
+    if own:
+        values = sorted(f"{one.series.name} {one.value:.4g} for {one.expected:.4g}" for one in own)
+        parts.append(f"its own metrics are in alarm, {', '.join(values[:_METRICS_TOLD])}")
+    if tasks:
+        parts.append(f"{best.precision:.0%} of the executions there are in alarm, on {tasks} tasks")
+    return "; ".join(parts)
 
 
 def _has(spec: ClusterSpec, cause: Mapping[str, str]) -> bool:

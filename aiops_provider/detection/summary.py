@@ -27,13 +27,11 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
     onset = min(alarm.observed_at for alarm in alarms)
     if all(alarm.series.name == SILENCE for alarm in alarms):
         return _stopped(alarms, best, onset)
-    tasks = len({work_of(alarm.attributes) for alarm in alarms})
+    tasks = _tasks(alarms)
+    on = f" on {_counted(tasks, 'task')}" if tasks else ""
     where = f" of {named(best.cause)}" if best.cause else ", cause unknown"
     symptoms = ", ".join(_symptoms(alarms))
-    return (
-        f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')} on {_counted(tasks, 'task')}"
-        f"{where}: {symptoms}"
-    )
+    return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')}{on}{where}: {symptoms}"
 
 
 def _stopped(alarms: Sequence[Alarm], best: Hypothesis, onset: datetime) -> str:
@@ -46,12 +44,18 @@ def _stopped(alarms: Sequence[Alarm], best: Hypothesis, onset: datetime) -> str:
 
 def impact_of(alarms: Iterable[Alarm], clusters: Iterable[str]) -> str:
     """What is affected, in numbers that people know."""
-    attributes = [alarm.attributes for alarm in alarms]
+    found = list(alarms)
+    attributes, tasks = [alarm.attributes for alarm in found], _tasks(found)
     parts = [
-        _counted(len({work_of(one) for one in attributes}), "task"),
+        *([_counted(tasks, "task")] if tasks else []),
         *_some((_values(attributes, "dag"), "DAG"), (frozenset(clusters), "cluster")),
     ]
     return ", ".join(parts)
+
+
+def _tasks(alarms: Iterable[Alarm]) -> int:
+    """How many tasks they are of; a cluster's own metrics are of none."""
+    return len({work_of(one.attributes) for one in alarms if one.series.cluster is None})
 
 
 def shared_attributes(alarms: Iterable[Alarm]) -> dict[str, str]:
@@ -67,8 +71,15 @@ def _symptoms(alarms: Sequence[Alarm]) -> list[str]:
     by_kpi: dict[str, list[Alarm]] = defaultdict(list)
     for alarm in alarms:
         by_kpi[alarm.series.name].append(alarm)
-    # KPIs of whole executions first: fewer alarms each, but they say more than single features.
-    ordered = sorted(by_kpi.items(), key=lambda item: (_is_feature(item[1]), -len(item[1])))
+    # What clusters say of themselves first, features last: fewer alarms each, but they say more.
+    ordered = sorted(
+        by_kpi.items(),
+        key=lambda item: (
+            _is_feature(item[1]),
+            item[1][0].series.cluster is None,
+            -len(item[1]),
+        ),
+    )
     told = [_symptom(kpi, group) for kpi, group in ordered]
     features = [text for text, (_, group) in zip(told, ordered, strict=True) if _is_feature(group)]
     others = [text for text in told if text not in features]

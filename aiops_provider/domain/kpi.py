@@ -15,6 +15,9 @@ CONTEXT_DIMENSIONS = frozenset(
     }
 )  # fmt: skip
 
+FAULT_WHEN = "fault_when"
+"""Dimension of a cluster's own metrics: ``high`` or ``low``, the deviation that means it is unwell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiSample:
@@ -60,6 +63,11 @@ class SeriesKey:
 
     name: str
     dimensions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that the series is about; ``None`` for what merely ran on one."""
+        return dict(self.dimensions).get("cluster")
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.dimensions)

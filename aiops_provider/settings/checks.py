@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from aiops_provider.clusters.metrics.registry import metric_source, source_options
 from aiops_provider.clusters.registry import cluster_kind, kind_names
-from aiops_provider.errors import ConfigurationError
+from aiops_provider.errors import ConfigurationError, MetricsError
 from aiops_provider.settings.explain import did_you_mean
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.schema import ClusterSettings, Settings
@@ -29,6 +32,7 @@ def check_surroundings(settings: Settings) -> Iterator[SettingError]:
     yield from _unknown_kinds(settings)
     yield from _store_out_of_reach(settings)
     yield from _missing_rules(settings)
+    yield from _unusable_metrics(settings)
 
 
 def known_kinds() -> list[str]:
@@ -100,3 +104,25 @@ def _missing_rules(settings: Settings) -> Iterator[SettingError]:
             value=rules,
             mend="Create it or name another one; it is looked for beside aiops.yaml.",
         )
+
+
+def _unusable_metrics(settings: Settings) -> Iterator[SettingError]:
+    for position, cluster in enumerate(settings.clusters):
+        said = cluster.metrics.by_source(cluster.kind) if cluster.metrics is not None else {}
+        for name, given in said.items():
+            at = ("clusters", position, "metrics", name)
+            try:
+                metric_source(name).open(
+                    settings.cluster_specs[position],
+                    source_options(name, given),
+                    period_s=1.0,
+                    timeout_s=1.0,
+                )
+            except ConfigurationError as error:
+                yield SettingError(
+                    f"{error.field}: {error.problem}", at=at, value=error.value, mend=error.mend
+                )
+            except MetricsError as error:
+                yield SettingError(str(error), at=at, mend="Add it.")
+            except ValidationError:
+                continue  # the options of the cluster itself are wrong, which is told already

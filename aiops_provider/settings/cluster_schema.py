@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.settings.metrics_schema import MetricsSettings
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
@@ -139,6 +140,9 @@ class ClusterSettings(Section):
         "probes have measured it, once a day of them is known.",
     )
     options: dict[str, Any] = Field(default_factory=dict)
+    metrics: MetricsSettings | None = Field(
+        None, description="Where its metrics lie, to watch the cluster itself; `{}`: ask itself."
+    )
 
     @model_validator(mode="after")
     def _machines_are_known(self) -> Self:

@@ -2,8 +2,8 @@
 A stand-in for a Kubernetes cluster, over real HTTP: its API server, scheduler and kubelets.
 
 No package that can be installed here ships a kube-apiserver, so this answers in its place, for the
-genuine clients: create, get, list, watch, patch and delete of pods, nodes, namespaces and resource
-quotas, with resource versions (also those that are gone), label and field selectors, logs, access
+genuine clients: create, get, list (in pages), watch, patch and delete of pods, nodes, events, namespaces
+and resource quotas, with resource versions (also those that are gone), label and field selectors, logs, access
 reviews, readiness and version. Pods run as processes of this machine; see ``kubelet.py``. There is no
 exec, no admission but a quota of pods, no controllers, and bearer tokens are compared, not verified.
 
@@ -26,15 +26,17 @@ from selection import mistakes_of_pod, selects, with_defaults
 KINDS = {
     "pods": "Pod",
     "nodes": "Node",
+    "events": "Event",
     "namespaces": "Namespace",
     "resourcequotas": "ResourceQuota",
 }
 TOKENS = {
     "admin": {"create", "get", "list", "watch", "patch", "delete"},
     "viewer": {"get", "list", "watch"},
+    "tenant": {"create", "get", "list", "watch", "patch", "delete"},  # inside namespaces only
 }
 _PATH = re.compile(
-    r"^/api/v1(?:/namespaces/(?P<ns>[^/]+))?/(?P<resource>pods|nodes|resourcequotas)"
+    r"^/api/v1(?:/namespaces/(?P<ns>[^/]+))?/(?P<resource>pods|nodes|events|resourcequotas)"
     r"(?:/(?P<name>[^/]+))?(?P<log>/log)?$"
 )
 _NAMESPACE = re.compile(r"^/api/v1/namespaces(?:/(?P<name>[^/]+))?$")
@@ -78,9 +80,12 @@ class Api(BaseHTTPRequestHandler):
 
     def answer_request(self) -> None:
         path = self.address.path
-        may = TOKENS.get((self.headers.get("Authorization") or "").removeprefix("Bearer "))
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        may = TOKENS.get(token)
         if may is None:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
+        if token == "tenant" and path.startswith("/api/v1/nodes"):
+            raise RefusedError(403, "Forbidden", "nodes is forbidden: cannot list at the cluster")
         if path in {"/readyz", "/livez"}:
             self.answer_text(b"ok")
         elif path == "/version":
@@ -148,6 +153,11 @@ class Api(BaseHTTPRequestHandler):
         with self.objects.changed:
             items = self.objects.find(resource, namespace, self.selected())
             version = str(self.objects.version)
+        metadata = {"resourceVersion": version}
+        begin, limit = int(self.query.get("continue") or 0), int(self.query.get("limit") or 0)
+        if limit and begin + limit < len(items):
+            metadata["continue"] = str(begin + limit)
+        items = items[begin : begin + limit] if limit else items[begin:]
         kind = f"{KINDS[resource]}List"
         if "PartialObjectMetadataList" in (self.headers.get("Accept") or ""):
             kind, items = "PartialObjectMetadataList", [{"metadata": e["metadata"]} for e in items]
@@ -155,7 +165,7 @@ class Api(BaseHTTPRequestHandler):
             {
                 "kind": kind,
                 "apiVersion": "v1",
-                "metadata": {"resourceVersion": version},
+                "metadata": metadata,
                 "items": items,
             }
         )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from aiops_provider.detection.scoring import volume
 from aiops_provider.detection.scoring.volume import vus_pr
 
 LABELS = np.zeros(2000)
@@ -41,3 +42,34 @@ def test_a_constant_score_is_worth_the_share_of_anomalies():
 def test_without_anomalies_there_is_no_score():
     """Nothing to find."""
     assert math.isnan(vus_pr(LABELS, []))
+
+
+@pytest.mark.parametrize(
+    ("seed", "buffer", "published"),
+    [
+        (0, 8, 0.725944910716878),
+        (0, 16, 0.7342893921407723),
+        (1, 8, 0.7600545735099811),
+        (1, 16, 0.7730662227363154),
+        (2, 8, 0.7628186243085006),
+        (2, 16, 0.769231467415905),
+    ],
+)
+def test_it_is_what_the_authors_of_the_measure_compute(seed, buffer, published, monkeypatch):
+    """
+    Figures of the package vus 0.0.6, ``RangeAUC_volume_opt`` with 250 thresholds.
+
+    It takes every width, so ours does here. Two anomalies lie so close that their slopes add up; one
+    series has many equal scores.
+    """
+    windows = [(50, 69), (75, 79), (300, 359)]
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(400)
+    for first, last in windows:
+        labels[first : last + 1] = 1.0
+    scores = rng.random(400) + 0.5 * labels
+    scores = np.round(scores, 1) if seed == 2 else scores
+    monkeypatch.setattr(volume, "_WIDTHS", buffer)
+    assert pytest.approx(published, abs=1e-12) == vus_pr(scores, windows, buffer=buffer)
+    monkeypatch.undo()
+    assert pytest.approx(published, abs=0.01) == vus_pr(scores, windows, buffer=buffer)

@@ -1,0 +1,121 @@
+"""What a source of cluster metrics is, and what it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+FaultWhen = Literal["high", "low"]
+
+FIRST_LOOK = timedelta(hours=1)
+"""So far back a source is asked at first, and after a long silence, that its series have a past."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """
+    One number of one cluster at one moment.
+
+    Attributes:
+        name: Of the KPI.
+        observed_at: When, timezone-aware.
+        value: Finite.
+        fault_when: Which deviation means that the cluster itself is unwell; ``None``: it tells load.
+    """
+
+    name: str
+    observed_at: datetime
+    value: float
+    fault_when: FaultWhen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """
+    What one look brought.
+
+    Attributes:
+        found: In order of time for each name.
+        missing: Metrics that the source does not have, with why.
+    """
+
+    found: Sequence[Reading] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+class MetricSource(Protocol):
+    """Where metrics of one cluster are read; used by one thread at a time."""
+
+    def read(self, now: datetime) -> Readings:
+        """
+        What is new since the last call; at first, of the last hour where the source has a past.
+
+        Args:
+            now: The present moment.
+
+        Raises:
+            MetricsError: The source does not answer, or refuses; the message says why, without secrets.
+        """
+
+
+class Progress:
+    """
+    Up to which moment the points of each metric were taken.
+
+    Args:
+        period: Between two points.
+    """
+
+    def __init__(self, period: timedelta) -> None:
+        self._period = period
+        self._taken: dict[str, datetime] = {}
+
+    def since(self, names: Sequence[str], now: datetime) -> datetime:
+        """From when on to ask for these metrics: none is taken twice, none older than an hour."""
+        oldest = self.floor(now - FIRST_LOOK)
+        return max(oldest, min((self._taken.get(name, oldest) for name in names), default=oldest))
+
+    def silence(self, name: str, now: datetime, *, allowed: timedelta) -> str:
+        """That a metric has no points lately, in words; empty if it has."""
+        last = self._taken.get(name)
+        if last is None:
+            return "it has no data points"
+        return f"it has no data points since {last:%H:%M} UTC" if now - last > allowed else ""
+
+    def floor(self, moment: datetime) -> datetime:
+        """The multiple of the period at or before that moment, so that a restart asks for the same."""
+        seconds = self._period.total_seconds()
+        return datetime.fromtimestamp(math.floor(moment.timestamp() / seconds) * seconds, tz=UTC)
+
+    def take(
+        self,
+        name: str,
+        points: Sequence[tuple[datetime, float]],
+        *,
+        until: datetime,
+        fault_when: FaultWhen | None,
+    ) -> list[Reading]:
+        """
+        Readings of the points not taken before.
+
+        Args:
+            name: Of the KPI.
+            points: Moments and values, in any order.
+            until: Later points may still change.
+            fault_when: Of the metric.
+        """
+        last = self._taken.get(name)
+        fresh = sorted(
+            (at, value)
+            for at, value in points
+            if at <= until and (last is None or at > last) and math.isfinite(value)
+        )
+        if fresh:
+            self._taken[name] = fresh[-1][0]
+        return [
+            Reading(name=name, observed_at=at, value=value, fault_when=fault_when)
+            for at, value in fresh
+        ]
