@@ -121,7 +121,7 @@ def _policy(
             settings,
             clusters,
             begin=trace.begin,
-            period_s=None if plan_every_hours is None else plan_every_hours * SECONDS_PER_HOUR,
+            plan_every_s=None if plan_every_hours is None else plan_every_hours * SECONDS_PER_HOUR,
             again_after_s=choose_again_s,
             notices_after_s=settings.routing.fence_after_s,
         )

@@ -21,7 +21,7 @@ from aiops_provider.placement.replay import Policy, Replay
 from aiops_provider.placement.replay_figures import ReplayFigures, replay_figures
 from aiops_provider.placement.replay_policies import RankingPolicy, cheapest_first
 from aiops_provider.placement.replay_pool import PlaceKey
-from aiops_provider.placement.replay_task import Attempt, Nomination, ReplayTask
+from aiops_provider.placement.replay_task import Attempt, Moves, Nomination, ReplayTask
 from benchmarks.command import Options, run
 from benchmarks.placement.outage_cases import OutageCase, read_case
 from benchmarks.placement.outage_limit import clairvoyant_usd
@@ -83,9 +83,13 @@ class Timed:
         self.policy.changed(replay)
         self._spent_s += time.perf_counter() - started
 
+    def moves(self, replay: Replay) -> Moves:
+        """Of the policy; nobody waits for the answer."""
+        return self.policy.moves(replay)
+
     def ended(self, attempt: Attempt) -> None:
         """A lost attempt makes its job homeless."""
-        if not attempt.finished:
+        if attempt.lost:
             self._homeless.add(attempt.task.run)
         self.policy.ended(attempt)
 
@@ -102,26 +106,26 @@ class ResolvingPolicy(RoutedPolicy):
     def ended(self, attempt: Attempt) -> None:
         """Lost or not."""
         super().ended(attempt)
-        self._any_homeless |= not attempt.finished
+        self._any_homeless |= attempt.lost
 
     def changed(self, replay: Replay) -> None:
         """Health first, then the plan."""
         super().changed(replay)
         if self._any_homeless:
             self._any_homeless = False
-            self.tick(replay)
+            self.plan_anew(replay)
 
 
 def _routed(
     case: OutageCase,
     kind: type[RoutedPolicy] = RoutedPolicy,
-    period_s: float | None = _PLAN_EVERY_S,
+    plan_every_s: float | None = _PLAN_EVERY_S,
 ) -> RoutedPolicy:
     return kind(
         case.settings,
         case.settings.cluster_specs,
         begin=case.begin,
-        period_s=period_s,
+        plan_every_s=plan_every_s,
         again_after_s=_ROUND_S,
         notices_after_s=0.0,
     )
@@ -158,7 +162,7 @@ class IncrementalPolicy(RankingPolicy):
 
 PEERS: dict[str, Callable[[OutageCase], Policy]] = {
     _OURS: _routed,
-    "aiops, router without a plan": lambda case: _routed(case, period_s=None),
+    "aiops, router without a plan": lambda case: _routed(case, plan_every_s=None),
     _RE_SOLVE: lambda case: _routed(case, ResolvingPolicy),
     "cheapest first": lambda case: cheapest_first(case.settings.cluster_specs),
     "all-at-once race": _race,
