@@ -16,6 +16,11 @@ from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_policies import places_by_price
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import NO_MOVES, Moves, ReplayTask, RunningTask
+from aiops_provider.placement.rework import rework_factor
+
+
+# A lower share saved is within what is known of the places.
+_WORTH_A_LOOK = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +55,17 @@ class SimulatedMoves:
         self._pools: Mapping[PlaceKey, Pool] = {
             (cluster.name, pool.name): pool for cluster in clusters for pool in cluster.pools
         }
-        priced = {p.price_usd_per_hour for p in self._pools.values()} - {None}
-        # Where all prices are the same, or unknown, nothing is ever moved.
-        self._any_cheaper = len(priced) > 1
         self._history, self._durations = history, durations
         self._profile_of, self._restart_s = profile_of, restart_s
         self._able: dict[ResourceRequest, tuple[PlaceKey, ...]] = {}
 
     def propose(self, replay: Replay) -> Moves:
         """The best moves first, as far as there is room; of the rest, when it is time for the next."""
-        if not self._any_cheaper:
-            return NO_MOVES
         held = {key: replay.held(key) for key in self._pools if key not in replay.down}
         if not any(_any_room(self._pools[key], in_use) for key, in_use in held.items()):
             return NO_MOVES
-        proposals = [p for key in held for p in self._from(key, held, replay)]
+        up_s = {key: self._history.of(key, now_s=replay.now_s).mean_up_s for key in held}
+        proposals = [p for key in held for p in self._from(key, held, up_s, replay)]
         proposals.sort(key=lambda p: (-p.verdict.gain_usd, p.run.number))
         now: list[tuple[int, PlaceKey]] = []
         later_s = math.inf
@@ -73,46 +74,60 @@ class SimulatedMoves:
                 later_s = min(later_s, each.verdict.after_s)
                 continue
             request = each.run.task.request
-            # The place may have been given away a moment ago; others of the same price will do.
-            place = self._room(request, each.run.place, held)
-            if place is not None:
-                held[place] = _with(held[place], request)
-                now.append((each.run.number, place))
+            # Others that gain more may have taken the room a moment ago.
+            if has_room(request, self._pools[each.place].capacity, held[each.place]):
+                held[each.place] = _with(held[each.place], request)
+                now.append((each.run.number, each.place))
         return Moves(now=tuple(now), again_after_s=later_s if math.isfinite(later_s) else None)
 
     def _from(
-        self, place: PlaceKey, held: Mapping[PlaceKey, InUse], replay: Replay
+        self,
+        place: PlaceKey,
+        held: Mapping[PlaceKey, InUse],
+        up_s: Mapping[PlaceKey, float],
+        replay: Replay,
     ) -> Iterator[_Proposal]:
         for run in replay.running(place):
             if not run.task.checkpoint_s:
                 continue
-            target = self._room(run.task.request, place, held)
+            target = self._target(run, held, up_s)
             if target is None:
                 continue
-            verdict = self._verdict(run, target, replay)
+            verdict = self._verdict(run, target, up_s, replay)
             if verdict is not None:
                 yield _Proposal(run, target, verdict)
 
-    def _room(
-        self, request: ResourceRequest, place: PlaceKey, held: Mapping[PlaceKey, InUse]
+    def _target(
+        self, run: RunningTask, held: Mapping[PlaceKey, InUse], up_s: Mapping[PlaceKey, float]
     ) -> PlaceKey | None:
-        """The cheapest place with room that costs less; of equal ones that which stays longest."""
-        able = self._able.get(request)
+        """The place with room that costs least with the rework to be expected, if less than here."""
+        task = run.task
+        able = self._able.get(task.request)
         if able is None:
-            able = self._able[request] = places_by_price(self._clusters, request)
-        here = self._pools[place].cost_usd(request, 3600.0)
-        if here is None:
-            return None
+            able = self._able[task.request] = places_by_price(self._clusters, task.request)
+        best, least = None, self._usd(run.place, task, up_s) * _WORTH_A_LOOK
         for key in able:
-            there = self._pools[key].cost_usd(request, 3600.0)
-            if there is None or there >= here:
-                return None
-            if key in held and has_room(request, self._pools[key].capacity, held[key]):
-                return key
-        return None
+            if key not in held or key == run.place:
+                continue
+            usd = self._usd(key, task, up_s)
+            if usd < least and has_room(task.request, self._pools[key].capacity, held[key]):
+                best, least = key, usd
+        return best
 
-    def _verdict(self, run: RunningTask, target: PlaceKey, replay: Replay) -> Verdict | None:
+    def _usd(self, key: PlaceKey, task: ReplayTask, up_s: Mapping[PlaceKey, float]) -> float:
+        usd = self._pools[key].cost_usd(task.request, 3600.0)
+        if usd is None:
+            return math.inf
+        return usd * rework_factor(task.checkpoint_s or 0.0, up_s[key], restart_s=self._restart_s)
+
+    def _verdict(
+        self, run: RunningTask, target: PlaceKey, up_s: Mapping[PlaceKey, float], replay: Replay
+    ) -> Verdict | None:
         now_s, task = replay.now_s, run.task
+        here = self._pools[run.place].cost_usd(task.request, 3600.0)
+        there = self._pools[target].cost_usd(task.request, 3600.0)
+        if here is None or there is None:
+            return None
         profile = self._profile_of(task, replay)
         done_s = run.done_s(now_s)
         remaining_s = self._durations.left_s(task, profile, done_s=done_s)
@@ -121,23 +136,16 @@ class SimulatedMoves:
             at_most_s = self._durations.at_most_s(task, profile, done_s=done_s)
             left_s = remaining_s if at_most_s is None else at_most_s - done_s
             slack_s = task.arrival_s + task.deadline_s - now_s - left_s
-        here = self._pools[run.place].cost_usd(task.request, 3600.0)
-        there = self._pools[target].cost_usd(task.request, 3600.0)
-        if here is None or there is None:
-            return None
         return worth_moving(
             Running(
                 remaining_s=remaining_s,
                 since_checkpoint_s=run.since_checkpoint_s(now_s),
                 checkpoint_interval_s=task.checkpoint_s or math.inf,
+                mean_up_s=up_s[run.place],
                 slack_s=slack_s,
             ),
             here,
-            Target(
-                usd_per_hour=there,
-                mean_up_s=self._history.of(target, now_s=now_s).mean_up_s,
-                restart_s=self._restart_s,
-            ),
+            Target(usd_per_hour=there, mean_up_s=up_s[target], restart_s=self._restart_s),
         )
 
 

@@ -24,7 +24,7 @@ from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import NO_MOVES, Attempt, Moves, Nomination, ReplayTask
 from aiops_provider.placement.router import Router, RouterSnapshot
-from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Patience, latest_start_s
+from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Outlook, latest_start_s
 from aiops_provider.settings.schema import Settings
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class RoutedPolicy:
             load=self._load(replay),
             avoid=self._avoid(task, lost_on),
             now=self._moment(replay),
-            patience=None if until_s is None else self._patience(until_s, replay),
+            outlook=self._outlook(task, until_s, replay),
         )
         expected_s = expected_duration_s(profile.duration_s)
         if route.wait is None or until_s is None:
@@ -130,12 +130,14 @@ class RoutedPolicy:
         latest_s = latest_start_s(task.deadline_s, at_most_s, done_s=done_s, margin_s=margin_s)
         return None if latest_s is None else task.arrival_s + latest_s
 
-    def _patience(self, until_s: float, replay: Replay) -> Patience:
-        now_s = replay.now_s
-        return Patience(
-            until=self._at(until_s),
+    def _outlook(self, task: ReplayTask, until_s: float | None, replay: Replay) -> Outlook:
+        now_s, routing = replay.now_s, self._settings.routing
+        return Outlook(
             availability=lambda place: self._history.of(place, now_s=now_s),
-            least_saving=self._settings.routing.wait_for_saving,
+            until=None if until_s is None else self._at(until_s),
+            checkpoint_interval_s=task.checkpoint_s,
+            restart_s=routing.move_restart_s,
+            least_saving=routing.wait_for_saving,
         )
 
     def _avoid(self, task: ReplayTask, lost_on: Sequence[str]) -> dict[str, str]:

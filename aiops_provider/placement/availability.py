@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 
 _Place = TypeVar("_Place", bound=Hashable)
 
-# A place that was never seen to go counts as if it had, once, after a day: what was never lost may
-# be lost all the same, and a first loss must not look like a habit.
-_UP_BEFORE_S = 86_400.0
+# What was never lost may be lost all the same: before anything is known a loss a day is expected. That
+# weighs as much as a quarter of a loss, so that a place that keeps going is soon known for it.
+_UP_BEFORE_S, _LOSSES_BEFORE = 21_600.0, 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,8 @@ class AvailabilityHistory(Generic[_Place]):
     """
     When places went and came back, as it became known; a place never heard of has always been there.
 
-    The means are maximum-likelihood estimates of exponential spells with the last one censored; the
-    one of the time until a loss starts from one loss in a day.
+    The means are those of exponential spells with the last one censored; the one of the time until a
+    loss has a gamma prior of one loss in a day.
     """
 
     def __init__(self) -> None:
@@ -101,12 +101,14 @@ class AvailabilityHistory(Generic[_Place]):
         """What is known about a place by now."""
         spells = self._spells.get(place)
         if spells is None:
-            return Availability(is_up=True, mean_up_s=_UP_BEFORE_S, mean_down_s=None)
+            return Availability(
+                is_up=True, mean_up_s=_UP_BEFORE_S / _LOSSES_BEFORE, mean_down_s=None
+            )
         lasted_s = max(now_s - spells.since_s, 0.0)
         up_s = spells.up_s + (lasted_s if spells.is_up else 0.0)
         down_s = spells.down_s + (0.0 if spells.is_up else lasted_s)
         return Availability(
             is_up=spells.is_up,
-            mean_up_s=(_UP_BEFORE_S + up_s) / (1 + spells.losses),
+            mean_up_s=(_UP_BEFORE_S + up_s) / (_LOSSES_BEFORE + spells.losses),
             mean_down_s=down_s / spells.returns if spells.returns and down_s > 0 else None,
         )

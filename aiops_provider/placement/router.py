@@ -26,7 +26,7 @@ from aiops_provider.placement.place_table import Candidates, First, PlaceTable
 from aiops_provider.placement.places import OBSTACLES, Obstacle, Place, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
 from aiops_provider.placement.reason import Choice, explain_choice
-from aiops_provider.placement.waiting_for_price import Patience, route_that_waits
+from aiops_provider.placement.waiting_for_price import Outlook, reconsidered
 
 __all__ = ["InUse", "LiveLoad", "Router", "RouterSnapshot"]
 
@@ -97,7 +97,7 @@ class Router:
         load: LiveLoad | None = None,
         avoid: Mapping[str, str] | None = None,
         now: datetime | None = None,
-        patience: Patience | None = None,
+        outlook: Outlook | None = None,
     ) -> Route:
         """
         Choose a place.
@@ -107,14 +107,14 @@ class Router:
             load: What is booked now.
             avoid: Clusters that failed this run before, with why; a held task goes there anyway.
             now: The present moment, which decides the hour of the plan.
-            patience: How long it may wait for a cheaper place; ``None``: it starts at once. Whoever
-                gives it must route a task that waits anew until it starts.
+            outlook: What is likely to come, and how long it may wait for a cheaper place; ``None``: it
+                starts at once. A task that waits must be routed anew until it starts.
 
         Raises:
             InfeasibleError: No machine could ever hold it, or its pin cannot be followed.
         """
         held = profile.task in self.snapshot.held_tasks
-        return self._route(profile, load or {}, {} if held else avoid or {}, now, patience)
+        return self._route(profile, load or {}, {} if held else avoid or {}, now, outlook)
 
     def next_route(
         self,
@@ -147,7 +147,7 @@ class Router:
         load: LiveLoad,
         avoid: Mapping[str, str],
         now: datetime | None,
-        patience: Patience | None = None,
+        outlook: Outlook | None = None,
     ) -> Route:
         candidates = self._candidates(profile)
         if not candidates.count:
@@ -182,9 +182,9 @@ class Router:
             expected_cost_usd=_cost(best, hours),
             plan_version=self._version,
         )
-        if patience is None or now is None:
+        if outlook is None or now is None:
             return route
-        return route_that_waits(asked, best, route, patience, now=now) or route
+        return reconsidered(asked, best, route, outlook, now=now)
 
     def _among_free(self, asked: Asked) -> Picked | None:
         """As many free places as a route names, from the preferred one on; ``None`` if too few."""

@@ -1,13 +1,13 @@
 """
-Whether a task waits for a cheaper place although a dearer one has room.
+Whether a task waits for a cheaper place although a dearer one has room, and which of like price it takes.
 
-A task with a deadline may stand idle as long as it can still end in time on a place that is there for
-certain: the safety net of *Can't Be Late: Optimizing Spot Instance Savings under Deadlines* (Wu et al.,
-NSDI 2024). There the duration is known; here the upper quantile of the profile stands in for it. Their
-Uniform Progress, which pays on-demand prices early for fear of having to switch late, is not carried
-over: it guards single jobs whose switching costs much; here a running task is moved back at a
-checkpoint. Waiting has to be worth it by what was learned of the places: a cheaper one that never came
-back, or whose queue is longer than the time left, is not waited for.
+A task with a deadline may stand idle as long as it can still end in time on a place that is there: the
+safety net of *Can't Be Late: Optimizing Spot Instance Savings under Deadlines* (Wu et al., NSDI 2024).
+There the duration is known; here an upper quantile stands in for it. Their Uniform Progress, which pays
+on-demand prices early for fear of having to switch late, is not carried over: it guards jobs for which
+switching is dear, and here running tasks are moved back at a checkpoint. Waiting has to be worth it by
+what was learned of the places: one that never came back, or whose queue is longer than the time left, is
+not waited for. Of places with room that for which price × expected rework is lowest is taken.
 """
 
 from __future__ import annotations
@@ -15,33 +15,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from aiops_provider.domain.plan import Alternative, Route, RouteCode, RouteReason, Wait
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.placement.asked import Asked
 from aiops_provider.placement.availability import Availability
 from aiops_provider.placement.places import Obstacle, Place
+from aiops_provider.placement.rework import rework_factor
 
 PlaceKey = tuple[str, str]
 
 # Between the latest start and the moment at which the task is really chosen anew, sent and started.
 LEAST_MARGIN_S = 60.0
 _MOST_PLACES = 16
+_MOST_LOOKED_AT = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Outlook:
     """
-    How long a task can wait, and what is known of the places it might wait for.
+    What a task may wait for, and what is known of the places.
 
     Attributes:
-        until: Its latest start; from then on it takes the best place there is.
-        availability: By name of cluster and pool: what was learned of it; missing: nothing.
+        availability: What was learned of a place, by name of cluster and pool.
+        until: The latest start of the task; from then on it takes the best place there is. ``None``: it
+            does not wait.
+        checkpoint_interval_s: Work between two checkpoints; ``None``: what is lost starts anew.
+        restart_s: Until a lost or moved task is as far again as its last checkpoint.
         least_saving: Waiting must be expected to save this share of what the run costs at once.
     """
 
-    until: datetime
     availability: Callable[[PlaceKey], Availability]
+    until: datetime | None = None
+    checkpoint_interval_s: float | None = None
+    restart_s: float = 0.0
     least_saving: float = 0.1
 
 
@@ -73,110 +81,165 @@ def latest_start_s(
     return latest if latest > 0 else None
 
 
-def route_that_waits(
-    asked: Asked, best: Place, at_once: Route, patience: Patience, *, now: datetime
-) -> Route | None:
+def reconsidered(
+    asked: Asked, best: Place, at_once: Route, outlook: Outlook, *, now: datetime
+) -> Route:
     """
-    The route to a cheaper place that is worth waiting for, or ``None`` if the task should start.
+    The route after a look at what is likely to come.
 
     Args:
         asked: The question to the router.
-        best: Where the task would go at once.
+        best: Where the task would go by price alone.
         at_once: The route there.
-        patience: How long it can wait.
+        outlook: What is known.
         now: The present moment.
 
     Returns:
-        The chance in it is that of the likeliest place alone: places that go and come together must
-        not look like many chances.
+        *at_once*; or a route to a place with room that costs as little and stays longer; or one to a
+        cheaper place that is worth waiting for, with ``wait`` set.
     """
-    left_s = (patience.until - now).total_seconds()
-    if left_s <= 0 or best.cost_usd_per_hour is None or asked.obstacle(best) is not Obstacle.NONE:
-        return None
-    hours = at_once.reason.figures["expected_duration_s"] / SECONDS_PER_HOUR
-    places: list[Place] = []
-    worth = chance = saving = 0.0
-    for place in _preferred_to(best, asked):
-        obstacle = asked.obstacle(place)
-        if obstacle is Obstacle.NONE:
-            # The plan keeps the task off a cheaper place with room, so price is not what counts.
-            return None
-        share = 1.0 - place.score_usd_per_hour / best.score_usd_per_hour
-        likely = _chance(asked, place, obstacle, patience, left_s)
-        if place.cost_usd_per_hour is None or likely * share < patience.least_saving:
-            continue
-        places.append(place)
-        if likely * share > worth:
-            worth, chance = likely * share, likely
-            saving = (best.cost_usd_per_hour - place.cost_usd_per_hour) * hours
-        if len(places) >= _MOST_PLACES:
-            break
-    if not places:
-        return None
-    wait = Wait(
-        until=patience.until,
-        places=tuple(place.key for place in places),
-        chance=chance,
-        saving_usd=saving,
-    )
-    return _waiting(wait, places, best, at_once, now)
+    if best.cost_usd_per_hour is None or asked.obstacle(best) is not Obstacle.NONE:
+        return at_once
+    weighed = _Weighed(asked, at_once, outlook)
+    chosen, route = best, at_once
+    if at_once.reason.code is not RouteCode.PLAN:
+        chosen = min(weighed.free(best), key=lambda place: (weighed.usd(place), place.preference))
+        if chosen is not best:
+            route = weighed.instead(chosen, best)
+    left_s = (outlook.until - now).total_seconds() if outlook.until is not None else 0.0
+    return weighed.waiting(chosen, route, left_s) if left_s > 0 else route
 
 
-def _preferred_to(best: Place, asked: Asked) -> Iterator[Place]:
-    """Places that would come before the best free one, were they there and had they room."""
-    for place in asked.candidates:
-        if place.preference >= best.preference:
-            return
-        yield place
+class _Weighed:
+    """Places by their price with the rework that is to be expected there."""
 
+    def __init__(self, asked: Asked, at_once: Route, outlook: Outlook) -> None:
+        self._asked, self._at_once, self._outlook = asked, at_once, outlook
+        self._duration_s = at_once.reason.figures["expected_duration_s"]
 
-def _chance(
-    asked: Asked, place: Place, obstacle: Obstacle, patience: Patience, left_s: float
-) -> float:
-    """That the place has room within the time; 0 for those that are avoided for a fault."""
-    known = patience.availability(place.key)
-    if not known.is_up and place.name not in asked.avoid:
-        return known.chance_up_within(left_s)
-    if obstacle is not Obstacle.FULL:
-        return 0.0
-    backlog_s = asked.load[place.key].backlog_s
-    return 1.0 if backlog_s <= left_s else left_s / backlog_s
+    def usd(self, place: Place) -> float:
+        """Per hour of work that lasts."""
+        known = self._outlook.availability(place.key)
+        piece_s = self._outlook.checkpoint_interval_s or self._duration_s
+        factor = rework_factor(
+            min(piece_s, self._duration_s), known.mean_up_s, restart_s=self._outlook.restart_s
+        )
+        return place.score_usd_per_hour * factor
 
+    def free(self, best: Place) -> list[Place]:
+        """Places with room that may be better than the cheapest one: rework makes none cheaper."""
+        most = self.usd(best)
+        found = [best]
+        for place in islice(self._asked.candidates, _MOST_LOOKED_AT):
+            if place.tier > best.tier or place.score_usd_per_hour > most:
+                break
+            if place is not best and self._asked.obstacle(place) is Obstacle.NONE:
+                found.append(place)
+        return found
 
-def _waiting(wait: Wait, places: list[Place], best: Place, at_once: Route, now: datetime) -> Route:
-    first = places[0]
-    share = 1.0 - first.score_usd_per_hour / best.score_usd_per_hour
-    others = f" or {len(places) - 1} more like it" if len(places) > 1 else ""
-    left = timedelta(seconds=round((wait.until - now).total_seconds()))
-    hours = at_once.reason.figures["expected_duration_s"] / SECONDS_PER_HOUR
-    instead = Alternative(
-        cluster=at_once.cluster,
-        pool=at_once.pool,
-        score_usd=best.score_usd_per_hour * hours,
-        expected_cost_usd=at_once.expected_cost_usd,
-    )
-    return replace(
-        at_once,
-        cluster=first.name,
-        pool=first.pool.name,
-        reason=RouteReason(
-            code=RouteCode.WAIT,
-            sentence=(
-                f"it waits for room on {first.name}{others}, {share:.0%} cheaper than {best.name}, "
-                f"with a chance of {wait.chance:.0%} to get it in the {left} that its deadline "
-                f"leaves; then it takes the best place there is"
+    def instead(self, chosen: Place, best: Place) -> Route:
+        """The route to a place that stays longer than the one that is first by price."""
+        hours = self._duration_s / SECONDS_PER_HOUR
+        stays, goes = (
+            self._outlook.availability(place.key).mean_up_s / SECONDS_PER_HOUR
+            for place in (chosen, best)
+        )
+        others = tuple(a for a in self._at_once.alternatives if a.cluster != chosen.name)
+        return replace(
+            self._at_once,
+            cluster=chosen.name,
+            pool=chosen.pool.name,
+            reason=RouteReason(
+                code=RouteCode.CHEAPEST,
+                sentence=(
+                    f"{chosen.name} is the cheapest place with room, work done again included: it is "
+                    f"lost every {stays:.3g} h, {best.name} every {goes:.3g} h"
+                ),
+                rejected={best.name: f"it is lost every {goes:.3g} h"},
+                figures={
+                    **self._at_once.reason.figures,
+                    "score_usd": chosen.score_usd_per_hour * hours,
+                },
             ),
-            rejected={best.name: f"it has room, but costs {wait.saving_usd:.3g} USD more"},
-            figures={
-                **at_once.reason.figures,
-                "score_usd": first.score_usd_per_hour * hours,
-                "chance": wait.chance,
-                "saving_usd": wait.saving_usd,
-            },
-        ),
-        alternatives=(instead, *at_once.alternatives),
-        expected_cost_usd=None
-        if first.cost_usd_per_hour is None
-        else first.cost_usd_per_hour * hours,
-        wait=wait,
+            alternatives=(_as_alternative(self._at_once, best, hours), *others),
+            expected_cost_usd=_cost_usd(chosen, hours),
+        )
+
+    def waiting(self, best: Place, at_once: Route, left_s: float) -> Route:
+        """The route to a cheaper place that is worth waiting for, else the one at once."""
+        outlook, here_usd = self._outlook, self.usd(best)
+        found: list[tuple[float, float, Place]] = []
+        for place in self._preferred_to(best):
+            likely = self._chance(place, left_s)
+            share = likely * (1.0 - self.usd(place) / here_usd)
+            if share >= outlook.least_saving and place.cost_usd_per_hour is not None:
+                found.append((share, likely, place))
+            if len(found) >= _MOST_PLACES:
+                break
+        if not found or outlook.until is None:
+            return at_once
+        found.sort(key=lambda each: -each[0])
+        share, likely, first = found[0]
+        hours = self._duration_s / SECONDS_PER_HOUR
+        # That of the likeliest alone: places that go and come together are not many chances.
+        wait = Wait(
+            until=outlook.until,
+            places=tuple(place.key for _, _, place in found),
+            chance=likely,
+            saving_usd=(here_usd - self.usd(first)) * hours,
+        )
+        others = f" or {len(found) - 1} more like it" if len(found) > 1 else ""
+        cheaper = 1.0 - first.score_usd_per_hour / best.score_usd_per_hour
+        return replace(
+            at_once,
+            cluster=first.name,
+            pool=first.pool.name,
+            reason=RouteReason(
+                code=RouteCode.WAIT,
+                sentence=(
+                    f"it waits for room on {first.name}{others}, {cheaper:.0%} cheaper than "
+                    f"{best.name}; its deadline leaves {timedelta(seconds=round(left_s))}, in which "
+                    f"that comes with a chance of {likely:.0%}; then it takes the best place there is"
+                ),
+                rejected={best.name: f"it has room, but costs {wait.saving_usd:.3g} USD more"},
+                figures={
+                    **at_once.reason.figures,
+                    "score_usd": first.score_usd_per_hour * hours,
+                    "chance": likely,
+                    "saving_usd": wait.saving_usd,
+                },
+            ),
+            alternatives=(_as_alternative(at_once, best, hours), *at_once.alternatives),
+            expected_cost_usd=_cost_usd(first, hours),
+            wait=wait,
+        )
+
+    def _preferred_to(self, best: Place) -> Iterator[Place]:
+        """Places that cost less than the best free one, were they there and had they room."""
+        for place in islice(self._asked.candidates, _MOST_LOOKED_AT):
+            if (place.tier, place.score_usd_per_hour) >= (best.tier, best.score_usd_per_hour):
+                return
+            yield place
+
+    def _chance(self, place: Place, left_s: float) -> float:
+        """That the place has room within the time; 0 for those that are avoided for a fault."""
+        known = self._outlook.availability(place.key)
+        if not known.is_up and place.name not in self._asked.avoid:
+            return known.chance_up_within(left_s)
+        if self._asked.obstacle(place) is not Obstacle.FULL:
+            return 0.0
+        backlog_s = self._asked.load[place.key].backlog_s
+        return 1.0 if backlog_s <= left_s else left_s / backlog_s
+
+
+def _as_alternative(route: Route, place: Place, hours: float) -> Alternative:
+    return Alternative(
+        cluster=route.cluster,
+        pool=route.pool,
+        score_usd=place.score_usd_per_hour * hours,
+        expected_cost_usd=route.expected_cost_usd,
     )
+
+
+def _cost_usd(place: Place, hours: float) -> float | None:
+    return None if place.cost_usd_per_hour is None else place.cost_usd_per_hour * hours
