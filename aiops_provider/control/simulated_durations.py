@@ -12,17 +12,22 @@ _LEAST_LEVEL = 0.95
 
 
 class Durations:
-    """Durations of whole runs, from the profile and from what deadlines have said about them so far."""
+    """
+    Durations of whole runs, from the profile and from the runs that have ended so far.
 
-    def __init__(self) -> None:
-        self._by_deadline = DurationByDeadline()
+    Args:
+        trust_deadlines: Whether the deadline of a run may say something about its duration.
+    """
+
+    def __init__(self, *, trust_deadlines: bool = True) -> None:
+        self._trust_deadlines = trust_deadlines
+        self._ended = DurationByDeadline()
 
     def learn(self, task: ReplayTask) -> None:
         """A run has come to its end, so its duration is known now."""
-        if task.deadline_s is not None and task.deadline_s > 0:
-            self._by_deadline.learn(
-                task.run.task, duration_s=task.duration_s, deadline_s=task.deadline_s
-            )
+        scale_s = self._scale_s(task)
+        if scale_s is not None:
+            self._ended.learn(task.run.task, duration_s=task.duration_s, deadline_s=scale_s)
 
     def at_most_s(
         self, task: ReplayTask, profile: WorkloadProfile, *, done_s: float
@@ -39,10 +44,11 @@ class Durations:
             Seconds, or ``None`` when nothing can be promised: too few runs took longer than this
             one has worked already.
         """
-        if task.deadline_s is not None and task.deadline_s > 0:
+        scale_s = self._scale_s(task)
+        if scale_s is not None:
             level = max(_LEAST_LEVEL, profile.sla_attainment)
-            found = self._by_deadline.quantile_s(
-                task.run.task, deadline_s=task.deadline_s, level=level, done_s=done_s
+            found = self._ended.quantile_s(
+                task.run.task, deadline_s=scale_s, level=level, done_s=done_s
             )
             if found is not None:
                 return found
@@ -62,13 +68,18 @@ class Durations:
             Seconds. A run that has lasted longer than all before is expected to last as long again, as
             durations without a scale do (Harchol-Balter and Downey 1997).
         """
-        if task.deadline_s is not None and task.deadline_s > 0:
-            found = self._by_deadline.mean_s(
-                task.run.task, deadline_s=task.deadline_s, done_s=done_s
-            )
+        scale_s = self._scale_s(task)
+        if scale_s is not None:
+            found = self._ended.mean_s(task.run.task, deadline_s=scale_s, done_s=done_s)
             if found is not None:
                 return found - done_s
         return _left_by_quantiles(profile.duration_s, done_s)
+
+    def _scale_s(self, task: ReplayTask) -> float | None:
+        """What the run's duration is compared with; the same for all runs if deadlines say nothing."""
+        if task.deadline_s is None or task.deadline_s <= 0:
+            return None
+        return task.deadline_s if self._trust_deadlines else 1.0
 
 
 def _left_by_quantiles(duration: Quantity, done_s: float) -> float:

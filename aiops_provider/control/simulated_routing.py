@@ -48,6 +48,7 @@ class RoutedPolicy:
         plan_every_s: Seconds between two plans; ``None``: there is no plan, only the router.
         again_after_s: Seconds after which what waits for room is placed anew.
         notices_after_s: Seconds between a loss and the moment at which what ran there runs elsewhere.
+        trust_deadlines: Whether the deadline of a run may say something about its duration.
 
     Attributes:
         plans: Plans that were put in force.
@@ -63,6 +64,7 @@ class RoutedPolicy:
         plan_every_s: float | None,
         again_after_s: float,
         notices_after_s: float,
+        trust_deadlines: bool = True,
     ) -> None:
         self._settings, self._clusters = settings, tuple(clusters)
         self._begin = begin
@@ -76,7 +78,7 @@ class RoutedPolicy:
         self._plan: PlacementPlan | None = None
         self._router = Router(RouterSnapshot(clusters=self._clusters))
         self._history: AvailabilityHistory[PlaceKey] = AvailabilityHistory()
-        self._durations = Durations()
+        self._durations = Durations(trust_deadlines=trust_deadlines)
         self._moves = SimulatedMoves(
             self._clusters,
             history=self._history,

@@ -303,10 +303,11 @@ class Replay:
                 request, self.capacity(place), self._pools[place].held()
             ):
                 raise ValueError(f"{state.task.run} cannot be moved to {place}: there is no room")
-            self._keep_work(state)
-            left.append(self._stop(number, finished=False, moved=True))
-            state.ready_s = self.now_s
+            left.append(self._interrupt(number))
             self._start(number, place)
+        for number in moves.stopped:
+            left.append(self._interrupt(number))
+            self._plan(self.now_s, _Event.CHOICE, number, self._states[number].version)
         for place in dict.fromkeys(left):
             self._start_waiting(place)
         if moves.again_after_s is not None:
@@ -314,6 +315,13 @@ class Replay:
             if look_at_s < self._look_at_s:
                 self._look_at_s = look_at_s
                 self._plan(look_at_s, _Event.LOOK)
+
+    def _interrupt(self, number: int) -> PlaceKey:
+        state = self._states[number]
+        self._keep_work(state)
+        place = self._stop(number, finished=False, moved=True)
+        state.ready_s = self.now_s
+        return place
 
     def _keep_work(self, state: _State) -> None:
         kept_s = kept_work_s(self.now_s - state.started_s, state.task.checkpoint_s)

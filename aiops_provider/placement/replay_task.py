@@ -133,10 +133,12 @@ class Moves:
 
     Attributes:
         now: Numbers of running tasks, each with the place that it goes to and that has room for it.
+        stopped: Numbers of running tasks that are stopped and nominated anew.
         again_after_s: The policy is asked again then at the latest; ``None``: when there is more room.
     """
 
     now: tuple[tuple[int, PlaceKey], ...] = ()
+    stopped: tuple[int, ...] = ()
     again_after_s: float | None = None
 
 

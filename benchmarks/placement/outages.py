@@ -25,9 +25,11 @@ from aiops_provider.placement.replay_task import Attempt, Moves, Nomination, Rep
 from benchmarks.command import Options, run
 from benchmarks.placement.outage_cases import OutageCase, read_case
 from benchmarks.placement.outage_limit import clairvoyant_usd
+from benchmarks.placement.uniform_progress import UniformProgressPolicy
 from benchmarks.report import Report, at_most
 
 _OURS = "aiops"
+_UNIFORM = "uniform progress, told all durations"
 _RE_SOLVE = "re-solve at every loss"
 _ROUND_S = 300.0
 _AT_ONCE = 3
@@ -120,6 +122,8 @@ def _routed(
     case: OutageCase,
     kind: type[RoutedPolicy] = RoutedPolicy,
     plan_every_s: float | None = _PLAN_EVERY_S,
+    *,
+    trust_deadlines: bool = True,
 ) -> RoutedPolicy:
     return kind(
         case.settings,
@@ -128,6 +132,7 @@ def _routed(
         plan_every_s=plan_every_s,
         again_after_s=_ROUND_S,
         notices_after_s=0.0,
+        trust_deadlines=trust_deadlines,
     )
 
 
@@ -163,9 +168,11 @@ class IncrementalPolicy(RankingPolicy):
 PEERS: dict[str, Callable[[OutageCase], Policy]] = {
     _OURS: _routed,
     "aiops, router without a plan": lambda case: _routed(case, plan_every_s=None),
+    "aiops, deadlines say nothing of durations": lambda case: _routed(case, trust_deadlines=False),
     _RE_SOLVE: lambda case: _routed(case, ResolvingPolicy),
     "cheapest first": lambda case: cheapest_first(case.settings.cluster_specs),
     "all-at-once race": _race,
+    _UNIFORM: lambda case: UniformProgressPolicy(case.settings.cluster_specs),
     "incremental, threes": IncrementalPolicy,
     "race, lost after 15 min": lambda case: _race(case, _GIVEN_UP_AFTER_S),
 }
