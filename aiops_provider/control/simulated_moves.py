@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops_provider.control.simulated_durations import Durations
-from aiops_provider.domain.cluster import ClusterSpec, Pool
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.live_load import InUse, has_room
 from aiops_provider.placement.moving import Running, Target, Verdict, worth_moving
@@ -18,9 +19,17 @@ from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import NO_MOVES, Moves, ReplayTask, RunningTask
 from aiops_provider.placement.rework import rework_factor
 
-
 # A lower share saved is within what is known of the places.
 _WORTH_A_LOOK = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """Of one kind of run, in USD per hour."""
+
+    usd: Mapping[PlaceKey, float]
+    cheapest: PlaceKey | None
+    cheapest_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +66,38 @@ class SimulatedMoves:
         }
         self._history, self._durations = history, durations
         self._profile_of, self._restart_s = profile_of, restart_s
-        self._able: dict[ResourceRequest, tuple[PlaceKey, ...]] = {}
+        self._capacities = {key: pool.capacity for key, pool in self._pools.items()}
+        self._able: dict[ResourceRequest, dict[PlaceKey, float]] = {}
 
     def propose(self, replay: Replay) -> Moves:
         """The best moves first, as far as there is room; of the rest, when it is time for the next."""
         held = {key: replay.held(key) for key in self._pools if key not in replay.down}
-        if not any(_any_room(self._pools[key], in_use) for key, in_use in held.items()):
+        roomy = [key for key, in_use in held.items() if _any_room(self._capacities[key], in_use)]
+        if not roomy:
             return NO_MOVES
         up_s = {key: self._history.of(key, now_s=replay.now_s).mean_up_s for key in held}
-        proposals = [p for key in held for p in self._from(key, held, up_s, replay)]
+        ranked: dict[tuple[ResourceRequest, float], _Prices] = {}
+        proposals = []
+        for key in held:
+            for run in replay.running(key):
+                step_s = run.task.checkpoint_s
+                if not step_s:
+                    continue
+                kind = (run.task.request, step_s)
+                prices = ranked.get(kind)
+                if prices is None:
+                    prices = ranked[kind] = self._prices(*kind, roomy, held, up_s)
+                if (
+                    prices.cheapest is None
+                    or prices.cheapest_usd >= prices.usd[key] * _WORTH_A_LOOK
+                ):
+                    continue
+                verdict = self._verdict(run, prices.cheapest, up_s, replay)
+                if verdict is not None:
+                    proposals.append(_Proposal(run, prices.cheapest, verdict))
+        return self._best_of(proposals, held)
+
+    def _best_of(self, proposals: list[_Proposal], held: dict[PlaceKey, InUse]) -> Moves:
         proposals.sort(key=lambda p: (-p.verdict.gain_usd, p.run.number))
         now: list[tuple[int, PlaceKey]] = []
         later_s = math.inf
@@ -75,59 +107,47 @@ class SimulatedMoves:
                 continue
             request = each.run.task.request
             # Others that gain more may have taken the room a moment ago.
-            if has_room(request, self._pools[each.place].capacity, held[each.place]):
+            if has_room(request, self._capacities[each.place], held[each.place]):
                 held[each.place] = _with(held[each.place], request)
                 now.append((each.run.number, each.place))
         return Moves(now=tuple(now), again_after_s=later_s if math.isfinite(later_s) else None)
 
-    def _from(
+    def _prices(
         self,
-        place: PlaceKey,
+        request: ResourceRequest,
+        step_s: float,
+        roomy: Sequence[PlaceKey],
         held: Mapping[PlaceKey, InUse],
         up_s: Mapping[PlaceKey, float],
-        replay: Replay,
-    ) -> Iterator[_Proposal]:
-        for run in replay.running(place):
-            if not run.task.checkpoint_s:
-                continue
-            target = self._target(run, held, up_s)
-            if target is None:
-                continue
-            verdict = self._verdict(run, target, up_s, replay)
-            if verdict is not None:
-                yield _Proposal(run, target, verdict)
-
-    def _target(
-        self, run: RunningTask, held: Mapping[PlaceKey, InUse], up_s: Mapping[PlaceKey, float]
-    ) -> PlaceKey | None:
-        """The place with room that costs least with the rework to be expected, if less than here."""
-        task = run.task
-        able = self._able.get(task.request)
+    ) -> _Prices:
+        """By place, with the rework to be expected, and the cheapest with room now."""
+        able = self._able.get(request)
         if able is None:
-            able = self._able[task.request] = places_by_price(self._clusters, task.request)
-        best, least = None, self._usd(run.place, task, up_s) * _WORTH_A_LOOK
-        for key in able:
-            if key not in held or key == run.place:
-                continue
-            usd = self._usd(key, task, up_s)
-            if usd < least and has_room(task.request, self._pools[key].capacity, held[key]):
-                best, least = key, usd
-        return best
-
-    def _usd(self, key: PlaceKey, task: ReplayTask, up_s: Mapping[PlaceKey, float]) -> float:
-        usd = self._pools[key].cost_usd(task.request, 3600.0)
-        if usd is None:
-            return math.inf
-        return usd * rework_factor(task.checkpoint_s or 0.0, up_s[key], restart_s=self._restart_s)
+            able = self._able[request] = {
+                key: usd
+                for key in places_by_price(self._clusters, request)
+                if (usd := self._pools[key].cost_usd(request, SECONDS_PER_HOUR)) is not None
+            }
+        usd = {
+            key: price * rework_factor(step_s, up_s[key], restart_s=self._restart_s)
+            for key, price in able.items()
+            if key in held
+        }
+        free = [
+            key
+            for key in roomy
+            if key in usd and has_room(request, self._capacities[key], held[key])
+        ]
+        cheapest = min(free, key=lambda key: (usd[key], key), default=None)
+        # A place without a known price is neither left nor gone to for its price.
+        everywhere = dict.fromkeys(held, 0.0) | usd
+        return _Prices(everywhere, cheapest, usd[cheapest] if cheapest else math.inf)
 
     def _verdict(
         self, run: RunningTask, target: PlaceKey, up_s: Mapping[PlaceKey, float], replay: Replay
     ) -> Verdict | None:
         now_s, task = replay.now_s, run.task
-        here = self._pools[run.place].cost_usd(task.request, 3600.0)
-        there = self._pools[target].cost_usd(task.request, 3600.0)
-        if here is None or there is None:
-            return None
+        able = self._able[task.request]
         profile = self._profile_of(task, replay)
         done_s = run.done_s(now_s)
         remaining_s = self._durations.left_s(task, profile, done_s=done_s)
@@ -144,13 +164,12 @@ class SimulatedMoves:
                 mean_up_s=up_s[run.place],
                 slack_s=slack_s,
             ),
-            here,
-            Target(usd_per_hour=there, mean_up_s=up_s[target], restart_s=self._restart_s),
+            able[run.place],
+            Target(usd_per_hour=able[target], mean_up_s=up_s[target], restart_s=self._restart_s),
         )
 
 
-def _any_room(pool: Pool, in_use: InUse) -> bool:
-    capacity = pool.capacity
+def _any_room(capacity: Capacity, in_use: InUse) -> bool:
     offered = sum(capacity.accelerators.values())
     return (
         in_use.cores < capacity.cores

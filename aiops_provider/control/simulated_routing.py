@@ -83,7 +83,7 @@ class RoutedPolicy:
             self._clusters,
             history=self._history,
             durations=self._durations,
-            profile_of=self._profile,
+            profile_of=self._known,
             restart_s=settings.routing.move_restart_s,
         )
         self.plans = self.failed_plans = 0
@@ -257,11 +257,20 @@ class RoutedPolicy:
         return load
 
     def _profile(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
+        return replace(
+            self._known(task, replay),
+            request=task.request,
+            accelerators=task.request.accelerators,
+            accelerator=task.request.accelerator,
+            deadline_s=task.deadline_s,
+        )
+
+    def _known(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
         key = task.run.task
         if key not in self._book:
             predicted = self._profiler.predict(key, now=self._moment(replay))
             self._book[key] = _asking(predicted, task.request)
-        return replace(_asking(self._book[key], task.request), deadline_s=task.deadline_s)
+        return self._book[key]
 
     def _moment(self, replay: Replay) -> datetime:
         return self._at(replay.now_s)

@@ -79,5 +79,5 @@ class DurationByDeadline:
         for shares in (self._shares.get(task, []), self._all):
             longer = shares[bisect_right(shares, done_s / deadline_s) :]
             if longer:
-                return math.fsum(longer) / len(longer) * deadline_s
+                return sum(longer) / len(longer) * deadline_s
         return None
