@@ -137,6 +137,7 @@ class Placer:
             description=description_of(ti),
             team=team,
             avoid=self.failed_places.avoid(run),
+            may_wait=True,
             limits=cluster_limits(
                 self._layer.settings,
                 team=team,
