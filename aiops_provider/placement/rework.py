@@ -32,5 +32,5 @@ def rework_factor(interval_s: float, mean_up_s: float, *, restart_s: float = 0.0
     """
     if interval_s <= 0 or not math.isfinite(mean_up_s):
         return 1.0
-    exponent = min(interval_s / mean_up_s, _MOST_EXPONENT)
-    return max(1.0, (mean_up_s + restart_s) * math.expm1(exponent) / interval_s)
+    piece_s = min(interval_s, _MOST_EXPONENT * mean_up_s)
+    return max(1.0, (mean_up_s + restart_s) * math.expm1(piece_s / mean_up_s) / piece_s)
