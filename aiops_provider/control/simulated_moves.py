@@ -128,7 +128,7 @@ class SimulatedMoves:
                 for key in places_by_price(self._clusters, request)
                 if (usd := self._pools[key].cost_usd(request, SECONDS_PER_HOUR)) is not None
             }
-        usd = {
+        weighed = {
             key: price * rework_factor(step_s, up_s[key], restart_s=self._restart_s)
             for key, price in able.items()
             if key in held
@@ -136,12 +136,12 @@ class SimulatedMoves:
         free = [
             key
             for key in roomy
-            if key in usd and has_room(request, self._capacities[key], held[key])
+            if key in weighed and has_room(request, self._capacities[key], held[key])
         ]
-        cheapest = min(free, key=lambda key: (usd[key], key), default=None)
+        cheapest = min(free, key=lambda key: (weighed[key], key), default=None)
         # A place without a known price is neither left nor gone to for its price.
-        everywhere = dict.fromkeys(held, 0.0) | usd
-        return _Prices(everywhere, cheapest, usd[cheapest] if cheapest else math.inf)
+        everywhere = dict.fromkeys(held, 0.0) | weighed
+        return _Prices(everywhere, cheapest, weighed[cheapest] if cheapest else math.inf)
 
     def _verdict(
         self, run: RunningTask, target: PlaceKey, up_s: Mapping[PlaceKey, float], replay: Replay
