@@ -13,17 +13,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.live_load import InUse, LiveLoad, has_room
+from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_pool import PlaceKey, ReplayPool
 from aiops_provider.placement.replay_task import (
     Attempt,
-    Moves,
-    Nomination,
     Outage,
     ReplayTask,
     RunningTask,
@@ -33,48 +31,6 @@ from aiops_provider.placement.replay_task import (
 
 # Rounds of fruitless second choices after which what still waits will never start.
 _FRUITLESS_ROUNDS = 10
-
-
-class Policy(Protocol):
-    """
-    Says where tasks go; called in order of virtual time, by one thread.
-
-    ``notices_after_s`` are the seconds between the loss of a place and the moment at which what ran
-    or waited there is nominated anew; ``period_s`` those between two calls of :meth:`tick`, if any.
-    """
-
-    @property
-    def notices_after_s(self) -> float:
-        """See above."""
-
-    @property
-    def period_s(self) -> float | None:
-        """See above."""
-
-    def choose(self, task: ReplayTask, lost_on: Sequence[str], replay: Replay) -> Nomination:
-        """
-        Nominate places.
-
-        Args:
-            task: That arrived, lost its place, or waited for long.
-            lost_on: Clusters that were lost under it, the oldest first.
-            replay: Its time, load and lost places may be read.
-
-        Raises:
-            InfeasibleError: It can run nowhere.
-        """
-
-    def changed(self, replay: Replay) -> None:
-        """A place was lost or came back."""
-
-    def moves(self, replay: Replay) -> Moves:
-        """There is more room than before, or it is the time that was asked for: what is to be moved?"""
-
-    def ended(self, attempt: Attempt) -> None:
-        """An attempt came to its end, good or bad."""
-
-    def tick(self, replay: Replay) -> None:
-        """Another period has passed."""
 
 
 class _Event(IntEnum):

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from aiops_provider.control.simulated_routing import RoutedPolicy
-from aiops_provider.placement.replay import Policy, Replay
+from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import ReplayFigures, replay_figures
 from aiops_provider.placement.replay_policies import RankingPolicy, cheapest_first
+from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import Attempt, Moves, Nomination, ReplayTask
 from benchmarks.command import Options, run
