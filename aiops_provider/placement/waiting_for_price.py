@@ -104,7 +104,7 @@ def reconsidered(
     chosen, route = best, at_once
     if at_once.reason.code is not RouteCode.PLAN:
         chosen = min(weighed.free(best), key=lambda place: (weighed.usd(place), place.preference))
-        if chosen is not best:
+        if chosen.key != best.key:
             route = weighed.instead(chosen, best)
     left_s = (outlook.until - now).total_seconds() if outlook.until is not None else 0.0
     return weighed.waiting(chosen, route, left_s) if left_s > 0 else route
@@ -133,7 +133,7 @@ class _Weighed:
         for place in islice(self._asked.candidates, _MOST_LOOKED_AT):
             if place.tier > best.tier or place.score_usd_per_hour > most:
                 break
-            if place is not best and self._asked.obstacle(place) is Obstacle.NONE:
+            if place.key != best.key and self._asked.obstacle(place) is Obstacle.NONE:
                 found.append(place)
         return found
 
