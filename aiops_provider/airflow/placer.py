@@ -146,6 +146,7 @@ class Placer:
             known=known,
             team=team,
             avoid=self.failed_places.avoid(run),
+            may_wait=True,
             limits=cluster_limits(
                 self._layer.settings,
                 team=team,

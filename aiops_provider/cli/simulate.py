@@ -97,6 +97,7 @@ def _view(found: Sequence[SimulatedPolicy]) -> Iterator[RenderableType]:
         "queue mean s",
         "queue p95 s",
         "interrupted",
+        "moved",
     )
     yield table(
         "Policies",
@@ -140,6 +141,7 @@ def _totals(each: SimulatedPolicy) -> list[object]:
         figures.queueing_mean_s,
         figures.queueing_p95_s,
         figures.interruptions,
+        figures.moves,
     ]
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.load import LoadLedger
+from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -92,6 +93,7 @@ class Decider:
         # With what the host knew when it was made.
         self._cold: dict[TaskKey, tuple[Generic | None, WorkloadProfile]] = {}
         self._out_of_memory: dict[TaskKey, ExecutionRecord] = {}
+        self.patience = PatienceBook(self._settings.routing)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -115,6 +117,7 @@ class Decider:
 
     def set_health(self, health: ClusterHealth) -> None:
         """Take in what a probe of this process said; decisions change at once."""
+        self.patience.observe(health)
         with self._lock:
             if health.state is HealthState.UNREACHABLE:
                 self._unreachable[health.cluster] = health.detail
@@ -185,6 +188,7 @@ class Decider:
     def finished(self, record: ExecutionRecord) -> None:
         """Make room, and let the next try of a task that ran out of memory be bigger at once."""
         self.ledger.release(record.run)
+        self.patience.forget(record.run)
         if record.outcome is Outcome.OUT_OF_MEMORY:
             self._out_of_memory[record.run.task] = record
 
@@ -196,10 +200,15 @@ class Decider:
             profile = replace(profile, cluster_limits=request.limits)
         checks = request.check is not None
         mode = Mode.ENFORCE if checks else self.mode(request.run.task, request.team)
-        route = self._router.route(
-            profile, load=self.ledger.load(), avoid=self._avoid(request), now=now
-        )
         applied = mode is Mode.ENFORCE
+        waits = applied and request.may_wait and not checks
+        route = self._router.route(
+            profile,
+            load=self.ledger.load(),
+            avoid=self._avoid(request),
+            now=now,
+            outlook=self.patience.outlook(request.run, profile, now) if waits else None,
+        )
         cluster = self._clusters[route.cluster] if applied else self._home(request)
         route = replace(route, team=request.team)
         placement = Placement(

@@ -25,6 +25,8 @@ class TaskRequest:
         avoid: Clusters where this run failed before, with why.
         limits: The only clusters it may use.
         check: The cluster that it is to check: there it goes, whatever stands in the way.
+        may_wait: Whether the host asks anew for as long as the try has not been sent, so that it may
+            be told to wait for a cheaper cluster.
     """
 
     run: TaskRun
@@ -34,6 +36,7 @@ class TaskRequest:
     avoid: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[ClusterLimit, ...] = ()
     check: str | None = None
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from aiops_provider.control.decide import Decider, Decision, TaskRequest
@@ -289,9 +289,13 @@ class Layer:
         store = self.installation.require_store()
         recent = store.placements(since=utc_now() - _EPOCHS_OF, limit=_MOST_EPOCHS)
         epochs: dict[TaskRun, int] = {}
+        first: dict[TaskRun, datetime] = {}
         for placement in recent:
             epochs[placement.run] = max(placement.epoch, epochs.get(placement.run, 0))
+            placed_at = placement.placed_at
+            first[placement.run] = min(placed_at, first.get(placement.run, placed_at))
         self.decider.remember_epochs(epochs)
+        self.decider.patience.remember(first)
 
     def _prepare_store(self) -> None:
         store = self.installation.store

@@ -11,9 +11,10 @@ from aiops_provider.control.simulated_routing import RoutedPolicy
 from aiops_provider.control.trace_file import Trace, read_outages, read_trace
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
-from aiops_provider.placement.replay import Policy, Replay
+from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import ReplayFigures, replay_figures
 from aiops_provider.placement.replay_policies import cheapest_first, round_robin, single_cluster
+from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_task import Outage
 from aiops_provider.settings.schema import Settings
 
@@ -121,7 +122,7 @@ def _policy(
             settings,
             clusters,
             begin=trace.begin,
-            period_s=None if plan_every_hours is None else plan_every_hours * SECONDS_PER_HOUR,
+            plan_every_s=None if plan_every_hours is None else plan_every_hours * SECONDS_PER_HOUR,
             again_after_s=choose_again_s,
             notices_after_s=settings.routing.fence_after_s,
         )

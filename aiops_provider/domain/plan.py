@@ -183,6 +183,25 @@ class RouteCode(StrEnum):
     ONLY_CHOICE = "only_choice"
     FAIL_OVER = "fail_over"
     FALLBACK = "fallback"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """
+    That a task is to wait for a cheaper place although a dearer one has room.
+
+    Attributes:
+        until: Its latest start: then it takes the best place there is.
+        places: Names of cluster and pool that it waits for, the preferred one first.
+        chance: That the likeliest of them has room in time.
+        saving_usd: Of the run, if that one does.
+    """
+
+    until: datetime
+    places: tuple[tuple[str, str], ...]
+    chance: float
+    saving_usd: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +247,7 @@ class Route:
         expected_cost_usd: Of this run; ``None`` when the price is unknown.
         plan_version: The plan that was followed; 0 without one.
         team: Who pays for it; ``None`` if it has no team.
+        wait: Set if it is to start there when there is room, and meanwhile to be routed anew.
     """
 
     task: TaskKey
@@ -239,6 +259,7 @@ class Route:
     expected_cost_usd: float | None = None
     plan_version: int = 0
     team: str | None = None
+    wait: Wait | None = None
 
     def __post_init__(self) -> None:
         # Readers of JSON make lists of sequences.

@@ -174,7 +174,8 @@ class WorkloadProfile:
     ``host_to_device_gb_per_s`` between host and accelerators. ``accelerator`` is set if only that
     model will do; ``accelerator_choice`` is what to buy, as ``2 x A100-80GB``, and
     ``accelerator_pace`` the time that other models take for its work, as a multiple. ``pool_pace`` is
-    the time on pools where runs took longer or shorter: cluster, pool, multiple. ``cpu_family`` is
+    the time on pools where runs took longer or shorter: cluster, pool, multiple.
+    ``checkpoint_interval_s`` is ``None`` where whatever is lost starts anew. ``cpu_family`` is
     compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
 
     Serving: ``latency_ms`` is the time to answer without the way to the user; ``user_regions`` and
@@ -213,6 +214,7 @@ class WorkloadProfile:
     pinned_cluster: str | None = None
     cluster_limits: tuple[ClusterLimit, ...] = ()
     idempotent: bool = False
+    checkpoint_interval_s: float | None = None
     neighbours: tuple[TaskKey, ...] = ()
     accelerator_choice: Choice | None = None
     accelerator_pace: tuple[tuple[str, float], ...] = ()

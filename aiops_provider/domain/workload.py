@@ -161,6 +161,12 @@ class _TaskDescription(_Described):
         description="Memory that people have asked for so far: evidence, not a pin.",
     )
     idempotent: bool = Field(False, description="May be run again while an old try may live.")
+    checkpoint_interval_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds of work between two checkpoints from which a rerun goes on; unset: it "
+        "starts anew.",
+    )
     on_cluster_loss: Literal["wait", "fence_and_rerun"] = Field(
         "wait",
         description="When its cluster is lost: wait for it, or fence the try and run it elsewhere.",

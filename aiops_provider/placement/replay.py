@@ -10,65 +10,27 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import InfeasibleError
-from aiops_provider.placement.live_load import LiveLoad
+from aiops_provider.placement.live_load import InUse, LiveLoad, has_room
+from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_pool import PlaceKey, ReplayPool
 from aiops_provider.placement.replay_task import (
     Attempt,
-    Nomination,
     Outage,
     ReplayTask,
+    RunningTask,
+    kept_work_s,
     merged_outages,
 )
 
 # Rounds of fruitless second choices after which what still waits will never start.
 _FRUITLESS_ROUNDS = 10
-
-
-class Policy(Protocol):
-    """
-    Says where tasks go; called in order of virtual time, by one thread.
-
-    ``notices_after_s`` are the seconds between the loss of a place and the moment at which what ran
-    or waited there is nominated anew; ``period_s`` those between two calls of :meth:`tick`, if any.
-    """
-
-    @property
-    def notices_after_s(self) -> float:
-        """See above."""
-
-    @property
-    def period_s(self) -> float | None:
-        """See above."""
-
-    def choose(self, task: ReplayTask, lost_on: Sequence[str], replay: Replay) -> Nomination:
-        """
-        Nominate places.
-
-        Args:
-            task: That arrived, lost its place, or waited for long.
-            lost_on: Clusters that were lost under it, the oldest first.
-            replay: Its time, load and lost places may be read.
-
-        Raises:
-            InfeasibleError: It can run nowhere.
-        """
-
-    def changed(self, replay: Replay) -> None:
-        """A place was lost or came back."""
-
-    def ended(self, attempt: Attempt) -> None:
-        """An attempt came to its end, good or bad."""
-
-    def tick(self, replay: Replay) -> None:
-        """Another period has passed."""
 
 
 class _Event(IntEnum):
@@ -80,6 +42,11 @@ class _Event(IntEnum):
     TICK = 3
     CHOICE = 4
     SECOND_CHOICE = 5
+    LOOK = 6
+
+
+# What may happen for ever without anything coming to its end.
+_UNCERTAIN = (_Event.TICK, _Event.SECOND_CHOICE, _Event.LOOK)
 
 
 @dataclass(slots=True)
@@ -133,9 +100,11 @@ class Replay:
         }
         ordered = sorted(tasks, key=_order)
         self._states = [_State(task, task.duration_s, task.arrival_s) for task in ordered]
+        self._numbers = {task.run: number for number, task in enumerate(ordered)}
         self._events: list[tuple[float, int, int, int, PlaceKey | None]] = []
         self._certain = 0
         self._done = 0
+        self._look_at_s = math.inf
         self.now_s = 0.0
         self.down: frozenset[PlaceKey] = frozenset()
         self.attempts: list[Attempt] = []
@@ -161,6 +130,26 @@ class Replay:
         """Of a whole pool."""
         return self._pools[place].capacity
 
+    def held(self, place: PlaceKey) -> InUse:
+        """What runs on a pool now, without what waits for it."""
+        return self._pools[place].held()
+
+    def kept_s(self, task: ReplayTask) -> float:
+        """Work of a task that is not running which checkpoints have kept."""
+        return task.duration_s - self._states[self._numbers[task.run]].left_s
+
+    def running(self, place: PlaceKey) -> Iterator[RunningTask]:
+        """What runs on a pool, in the order in which it started."""
+        for number in self._pools[place].running():
+            state = self._states[number]
+            yield RunningTask(
+                number=number,
+                task=state.task,
+                place=place,
+                started_s=state.started_s,
+                kept_s=state.task.duration_s - state.left_s,
+            )
+
     def run(self) -> Sequence[Attempt]:
         """Replay until every task is done or will never be."""
         fruitless = 0
@@ -169,7 +158,7 @@ class Replay:
             moment, kind, number, version, place = heapq.heappop(self._events)
             started = len(self.attempts)
             self.now_s = moment
-            if kind in (_Event.TICK, _Event.SECOND_CHOICE):
+            if kind in _UNCERTAIN:
                 fruitless += 1
             else:
                 self._certain -= 1
@@ -191,7 +180,7 @@ class Replay:
         version: int = 0,
         place: PlaceKey | None = None,
     ) -> None:
-        if kind not in (_Event.TICK, _Event.SECOND_CHOICE):
+        if kind not in _UNCERTAIN:
             self._certain += 1
         heapq.heappush(self._events, (moment, kind, number, version, place))
 
@@ -199,6 +188,9 @@ class Replay:
         if kind is _Event.TICK:
             self._policy.tick(self)
             self._plan(self.now_s + (self._policy.period_s or math.inf), _Event.TICK)
+        elif kind is _Event.LOOK:
+            self._look_at_s = math.inf
+            self._move()
         elif place is not None:
             self._lose(place) if kind is _Event.LOSS else self._recover(place)
         elif self._states[number].version == version:
@@ -241,18 +233,57 @@ class Replay:
             return
         pool = self._pools[place]
         while (number := pool.next_fitting()) is not None:
-            state = self._states[number]
             self._withdraw(number)
-            state.runs_at, state.started_s = place, self.now_s
-            pool.start(number, state.task.request, self.now_s, state.expected_s)
-            self._plan(self.now_s + state.left_s, _Event.END, number, state.version)
+            self._start(number, place)
+
+    def _start(self, number: int, place: PlaceKey) -> None:
+        state = self._states[number]
+        state.runs_at, state.started_s = place, self.now_s
+        self._pools[place].start(number, state.task.request, self.now_s, state.expected_s)
+        self._plan(self.now_s + state.left_s, _Event.END, number, state.version)
 
     def _finish(self, number: int) -> None:
         place = self._stop(number, finished=True)
         self._done += 1
+        self._move()
         self._start_waiting(place)
 
-    def _stop(self, number: int, *, finished: bool) -> PlaceKey:
+    def _move(self) -> None:
+        """Before anything that waits takes the room: what waits costs nothing meanwhile."""
+        moves = self._policy.moves(self)
+        left = []
+        for number, place in moves.now:
+            state = self._states[number]
+            request = state.task.request
+            if place in self.down or not has_room(
+                request, self.capacity(place), self._pools[place].held()
+            ):
+                raise ValueError(f"{state.task.run} cannot be moved to {place}: there is no room")
+            left.append(self._interrupt(number))
+            self._start(number, place)
+        for number in moves.stopped:
+            left.append(self._interrupt(number))
+            self._plan(self.now_s, _Event.CHOICE, number, self._states[number].version)
+        for place in dict.fromkeys(left):
+            self._start_waiting(place)
+        if moves.again_after_s is not None:
+            look_at_s = self.now_s + moves.again_after_s
+            if look_at_s < self._look_at_s:
+                self._look_at_s = look_at_s
+                self._plan(look_at_s, _Event.LOOK)
+
+    def _interrupt(self, number: int) -> PlaceKey:
+        state = self._states[number]
+        self._keep_work(state)
+        place = self._stop(number, finished=False, moved=True)
+        state.ready_s = self.now_s
+        return place
+
+    def _keep_work(self, state: _State) -> None:
+        kept_s = kept_work_s(self.now_s - state.started_s, state.task.checkpoint_s)
+        state.left_s = max(state.left_s - kept_s, 0.0)
+
+    def _stop(self, number: int, *, finished: bool, moved: bool = False) -> PlaceKey:
         state = self._states[number]
         place = state.runs_at
         if place is None:
@@ -265,6 +296,7 @@ class Replay:
             started_s=state.started_s,
             ended_s=self.now_s,
             finished=finished,
+            moved=moved,
         )
         state.runs_at = None
         state.version += 1
@@ -278,10 +310,7 @@ class Replay:
         homeless = []
         for number in pool.running():
             state = self._states[number]
-            step = state.task.checkpoint_s
-            ran_s = self.now_s - state.started_s
-            kept_s = math.floor(ran_s / step) * step if step else 0.0
-            state.left_s = max(state.left_s - kept_s, 0.0)
+            self._keep_work(state)
             self._stop(number, finished=False)
             state.ready_s = self.now_s
             if place[0] not in state.lost_on:
@@ -306,6 +335,7 @@ class Replay:
     def _recover(self, place: PlaceKey) -> None:
         self.down -= {place}
         self._policy.changed(self)
+        self._move()
         self._start_waiting(place)
 
 

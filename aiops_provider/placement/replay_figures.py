@@ -11,7 +11,13 @@ from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.placement.replay_pool import PlaceKey
-from aiops_provider.placement.replay_task import Attempt, Outage, ReplayTask, merged_outages
+from aiops_provider.placement.replay_task import (
+    Attempt,
+    Outage,
+    ReplayTask,
+    kept_work_s,
+    merged_outages,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +54,9 @@ class ReplayFigures:
         lost: Accepted, but never at their end.
         doubled: At their end more than once, or at two places at once.
         interruptions: Attempts that were lost with their place.
+        moves: Attempts that were stopped to go on at a cheaper place.
         cost_usd: Share of a machine that each attempt held × its price × its time.
-        wasted_usd: Of it, for attempts that were lost, without the part that checkpoints kept.
+        wasted_usd: Of it, for attempts that were lost or moved, without the part that checkpoints kept.
         unpriced: Attempts on pools without a price; they are in neither figure.
         with_deadline: Tasks that have a deadline.
         sla_attainment: Share of these that met it; ``None``: there is none.
@@ -68,6 +75,7 @@ class ReplayFigures:
     lost: int
     doubled: int
     interruptions: int
+    moves: int
     cost_usd: float
     wasted_usd: float
     unpriced: int
@@ -124,7 +132,8 @@ def replay_figures(
         refused=len(refused),
         lost=len(tasks) - len(ends) - len(refused),
         doubled=sum(_is_doubled(own) for own in by_task.values()),
-        interruptions=sum(not a.finished for a in everything),
+        interruptions=sum(a.lost for a in everything),
+        moves=sum(a.moved for a in everything),
         cost_usd=math.fsum(_cost(pools, a, a.ended_s - a.started_s) for a in everything),
         wasted_usd=math.fsum(_cost(pools, a, wasted_s(a)) for a in everything),
         unpriced=sum(pools[a.place].price_usd_per_hour is None for a in everything),
@@ -148,8 +157,8 @@ def wasted_s(attempt: Attempt) -> float:
     """Work of an attempt that has to be done again."""
     if attempt.finished:
         return 0.0
-    ran_s, step = attempt.ended_s - attempt.started_s, attempt.task.checkpoint_s
-    return ran_s - math.floor(ran_s / step) * step if step else ran_s
+    ran_s = attempt.ended_s - attempt.started_s
+    return ran_s - kept_work_s(ran_s, attempt.task.checkpoint_s)
 
 
 def _cluster_figures(
@@ -163,7 +172,7 @@ def _cluster_figures(
     return ClusterFigures(
         cluster=name,
         attempts=len(attempts),
-        lost_attempts=sum(not attempt.finished for attempt in attempts),
+        lost_attempts=sum(attempt.lost for attempt in attempts),
         machine_hours=held,
         utilisation=_share(held, hours),
         cost_usd=math.fsum(_cost(pools, a, a.ended_s - a.started_s) for a in attempts),

@@ -12,7 +12,7 @@ from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.live_load import IDLE, has_room
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
-from aiops_provider.placement.replay_task import Attempt, Nomination, ReplayTask
+from aiops_provider.placement.replay_task import NO_MOVES, Attempt, Moves, Nomination, ReplayTask
 
 Ranking = Callable[[ReplayTask, Sequence[PlaceKey], Replay], tuple[PlaceKey, ...]]
 """Says at which of the places that can hold a task it is to wait."""
@@ -66,6 +66,10 @@ class RankingPolicy:
 
     def changed(self, replay: Replay) -> None:
         """Nothing to do: lost places are seen when a task is to be placed."""
+
+    def moves(self, replay: Replay) -> Moves:  # noqa: ARG002 - see above
+        """What runs stays where it is."""
+        return NO_MOVES
 
     def ended(self, attempt: Attempt) -> None:
         """Nothing to learn."""

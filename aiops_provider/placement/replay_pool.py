@@ -93,6 +93,14 @@ class ReplayPool:
             backlog_s=running_s + self._waiting_s,
         )
 
+    def held(self) -> InUse:
+        """What runs, without what waits."""
+        return InUse(
+            cores=self._used.cores,
+            memory_gib=self._used.memory_gib,
+            accelerators=self._used.accelerators,
+        )
+
     def running(self) -> list[int]:
         """Those that run, in the order in which they started."""
         return list(self._running)
@@ -120,11 +128,7 @@ class ReplayPool:
 
     def next_fitting(self) -> int | None:
         """Of those that wait and fit now, the one with the lowest number."""
-        now = InUse(
-            cores=self._used.cores,
-            memory_gib=self._used.memory_gib,
-            accelerators=self._used.accelerators,
-        )
+        now = self.held()
         fitting = (
             line.head()
             for request, line in self._lines.items()

@@ -10,6 +10,8 @@ from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.replay_pool import PlaceKey
 
+_DUST = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayTask:
@@ -77,7 +79,8 @@ class Attempt:
         ready_s: Since when it could have run; seconds since the begin of the replay.
         started_s: Since when it held its request.
         ended_s: Until when.
-        finished: Whether it came to its end; otherwise the place was lost.
+        finished: Whether it came to its end; otherwise the place was lost, or it was moved.
+        moved: Whether the policy moved it.
     """
 
     task: ReplayTask
@@ -86,6 +89,76 @@ class Attempt:
     started_s: float
     ended_s: float
     finished: bool
+    moved: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the place was lost under it."""
+        return not (self.finished or self.moved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTask:
+    """
+    A task that runs now.
+
+    Attributes:
+        number: Names it inside its replay.
+        task: Which.
+        place: Where.
+        started_s: Since when; seconds since the begin of the replay.
+        kept_s: Work that checkpoints of earlier attempts have kept.
+    """
+
+    number: int
+    task: ReplayTask
+    place: PlaceKey
+    started_s: float
+    kept_s: float
+
+    def since_checkpoint_s(self, now_s: float) -> float:
+        """Work that is lost if it stops now."""
+        ran_s, step = now_s - self.started_s, self.task.checkpoint_s
+        return ran_s - kept_work_s(ran_s, step)
+
+    def done_s(self, now_s: float) -> float:
+        """All its work so far, kept or not."""
+        return self.kept_s + now_s - self.started_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """
+    What is to be moved.
+
+    Attributes:
+        now: Numbers of running tasks, each with the place that it goes to and that has room for it.
+        stopped: Numbers of running tasks that are stopped and nominated anew.
+        again_after_s: The policy is asked again then at the latest; ``None``: when there is more room.
+    """
+
+    now: tuple[tuple[int, PlaceKey], ...] = ()
+    stopped: tuple[int, ...] = ()
+    again_after_s: float | None = None
+
+
+NO_MOVES = Moves()
+
+
+def kept_work_s(ran_s: float, checkpoint_s: float | None) -> float:
+    """
+    Work that the last checkpoint has kept.
+
+    A checkpoint that is due at this very moment is written: a moment is the sum of floats.
+
+    >>> kept_work_s(3700.0, 1800.0), round(kept_work_s(3600.0 - 1e-10, 1800.0), 3)
+    (3600.0, 3600.0)
+    >>> kept_work_s(3700.0, None)
+    0.0
+    """
+    if not checkpoint_s:
+        return 0.0
+    return min(math.floor(ran_s / checkpoint_s + _DUST) * checkpoint_s, ran_s)
 
 
 def merged_outages(outages: Iterable[Outage]) -> list[Outage]:

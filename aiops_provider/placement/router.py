@@ -29,6 +29,7 @@ from aiops_provider.placement.places import Obstacle, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
 from aiops_provider.placement.pool_columns import PoolColumns
 from aiops_provider.placement.reason import explain_choice
+from aiops_provider.placement.waiting_for_price import Outlook, reconsidered
 
 __all__ = ["InUse", "LiveLoad", "Router", "RouterSnapshot"]
 
@@ -100,6 +101,7 @@ class Router:
         load: LiveLoad | None = None,
         avoid: Mapping[str, str] | None = None,
         now: datetime | None = None,
+        outlook: Outlook | None = None,
     ) -> Route:
         """
         Choose a place.
@@ -109,12 +111,14 @@ class Router:
             load: What is booked now.
             avoid: Clusters that failed this run before, with why; a held task goes there anyway.
             now: The present moment, which decides the hour of the plan.
+            outlook: What is likely to come, and how long it may wait for a cheaper place; ``None``: it
+                starts at once. A task that waits must be routed anew until it starts.
 
         Raises:
             InfeasibleError: No machine could ever hold it, or its pin cannot be followed.
         """
         held = profile.task in self.snapshot.held_tasks
-        return self._route(profile, load or {}, {} if held else avoid or {}, now)
+        return self._route(profile, load or {}, {} if held else avoid or {}, now, outlook)
 
     def next_route(
         self,
@@ -147,6 +151,7 @@ class Router:
         load: LiveLoad,
         avoid: Mapping[str, str],
         now: datetime | None,
+        outlook: Outlook | None = None,
     ) -> Route:
         shares = self._shares.of(profile.task)
         candidates = Candidates(self._table, profile)
@@ -167,7 +172,7 @@ class Router:
             fill=fill(profile.request, best.capacity, in_use),
             wait_s=in_use.backlog_s if choice.level is Obstacle.FULL else 0.0,
         )
-        return Route(
+        route = Route(
             task=profile.task,
             cluster=best.name,
             pool=best.pool.name,
@@ -179,3 +184,6 @@ class Router:
             expected_cost_usd=best.cost_usd(hours),
             plan_version=self._version,
         )
+        if outlook is None or now is None:
+            return route
+        return reconsidered(asked, best, route, outlook, now=now)

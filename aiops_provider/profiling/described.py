@@ -34,6 +34,7 @@ class Terms:
         preferred_regions: Near the users, else near the data.
         pinned_cluster: The only cluster it may run on.
         idempotent: May run twice.
+        checkpoint_interval_s: Work between two checkpoints; ``None``: it writes none.
     """
 
     sla_attainment: float = 0.99
@@ -47,6 +48,7 @@ class Terms:
     preferred_regions: tuple[str, ...] = ()
     pinned_cluster: str | None = None
     idempotent: bool = False
+    checkpoint_interval_s: float | None = None
 
     def apply(self, profile: WorkloadProfile) -> WorkloadProfile:
         """The profile under these terms."""
@@ -81,6 +83,7 @@ def terms_of(description: TaskDescription | None) -> Terms:
         preferred_regions=near_users or near_data,
         pinned_cluster=description.cluster,
         idempotent=description.idempotent,
+        checkpoint_interval_s=description.checkpoint_interval_s,
     )
 
 

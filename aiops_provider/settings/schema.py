@@ -217,6 +217,21 @@ class RoutingSettings(Section):
         "on_cluster_loss: fence_and_rerun.",
     )
     max_fail_overs: int = Field(3, ge=0, description="Other clusters tried for one try of a task.")
+    wait_for_saving: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="A task with a deadline waits for a cheaper cluster, as long as the deadline "
+        "allows, if that is expected to save this share of its cost; 1: no task waits.",
+    )
+    move_running: bool = Field(
+        True,
+        description="Move running tasks that write checkpoints to a cheaper cluster that has room "
+        "again (so far in `aiops simulate` only).",
+    )
+    move_restart_s: float = Field(
+        60.0, ge=0, description="Until a moved task is as far again as its last checkpoint."
+    )
 
 
 class Settings(Section):

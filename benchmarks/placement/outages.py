@@ -17,17 +17,21 @@ from typing import Any
 import numpy as np
 
 from aiops_provider.control.simulated_routing import RoutedPolicy
-from aiops_provider.placement.replay import Policy, Replay
+from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import ReplayFigures, replay_figures
 from aiops_provider.placement.replay_policies import RankingPolicy, cheapest_first
+from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_pool import PlaceKey
-from aiops_provider.placement.replay_task import Attempt, Nomination, ReplayTask
+from aiops_provider.placement.replay_task import Attempt, Moves, Nomination, ReplayTask
 from benchmarks.command import Options, run
 from benchmarks.placement.outage_cases import OutageCase, read_case
 from benchmarks.placement.outage_limit import clairvoyant_usd
+from benchmarks.placement.uniform_progress import UniformProgressPolicy
 from benchmarks.report import Report, at_most
 
 _OURS = "aiops"
+_UNIFORM = "uniform progress, told all durations"
+_BLIND = "aiops, deadlines say nothing of durations"
 _RE_SOLVE = "re-solve at every loss"
 _ROUND_S = 300.0
 _AT_ONCE = 3
@@ -83,9 +87,13 @@ class Timed:
         self.policy.changed(replay)
         self._spent_s += time.perf_counter() - started
 
+    def moves(self, replay: Replay) -> Moves:
+        """Of the policy; nobody waits for the answer."""
+        return self.policy.moves(replay)
+
     def ended(self, attempt: Attempt) -> None:
         """A lost attempt makes its job homeless."""
-        if not attempt.finished:
+        if attempt.lost:
             self._homeless.add(attempt.task.run)
         self.policy.ended(attempt)
 
@@ -102,28 +110,31 @@ class ResolvingPolicy(RoutedPolicy):
     def ended(self, attempt: Attempt) -> None:
         """Lost or not."""
         super().ended(attempt)
-        self._any_homeless |= not attempt.finished
+        self._any_homeless |= attempt.lost
 
     def changed(self, replay: Replay) -> None:
         """Health first, then the plan."""
         super().changed(replay)
         if self._any_homeless:
             self._any_homeless = False
-            self.tick(replay)
+            self.plan_anew(replay)
 
 
 def _routed(
     case: OutageCase,
     kind: type[RoutedPolicy] = RoutedPolicy,
-    period_s: float | None = _PLAN_EVERY_S,
+    plan_every_s: float | None = _PLAN_EVERY_S,
+    *,
+    trust_deadlines: bool = True,
 ) -> RoutedPolicy:
     return kind(
         case.settings,
         case.settings.cluster_specs,
         begin=case.begin,
-        period_s=period_s,
+        plan_every_s=plan_every_s,
         again_after_s=_ROUND_S,
         notices_after_s=0.0,
+        trust_deadlines=trust_deadlines,
     )
 
 
@@ -158,10 +169,12 @@ class IncrementalPolicy(RankingPolicy):
 
 PEERS: dict[str, Callable[[OutageCase], Policy]] = {
     _OURS: _routed,
-    "aiops, router without a plan": lambda case: _routed(case, period_s=None),
+    "aiops, router without a plan": lambda case: _routed(case, plan_every_s=None),
+    _BLIND: lambda case: _routed(case, trust_deadlines=False),
     _RE_SOLVE: lambda case: _routed(case, ResolvingPolicy),
     "cheapest first": lambda case: cheapest_first(case.settings.cluster_specs),
     "all-at-once race": _race,
+    _UNIFORM: lambda case: UniformProgressPolicy(case.settings.cluster_specs),
     "incremental, threes": IncrementalPolicy,
     "race, lost after 15 min": lambda case: _race(case, _GIVEN_UP_AFTER_S),
 }
@@ -235,6 +248,7 @@ def _row(name: str, found: _Found) -> dict[str, Any]:
         "lost": sum(each.lost for each in figures),
         "doubled": sum(each.doubled for each in figures),
         "interrupted": sum(each.interruptions for each in figures),
+        "moved": sum(each.moves for each in figures),
         "SLA": sum((each.sla_attainment or 0.0) * each.with_deadline for each in figures) / jobs,
         "cost_USD": sum(each.cost_usd for each in figures),
         "wasted_USD": sum(each.wasted_usd for each in figures),
@@ -276,6 +290,13 @@ def _notes(
         "The race and the incremental dispatcher are emulations of MultiKueue's rules, which know "
         "no prices, and not MultiKueue itself; copies are withdrawn in no time, so they cannot double. The "
         "cluster on demand is the last by name, in their favour.",
+        "Uniform Progress is an emulation of the rules of Can't Be Late (NSDI 2024) for each job by "
+        "itself. It is told each job's duration, as in the paper; nobody else is.",
+        f"{_OURS} learns from runs that have ended which share of its deadline a run needs. The "
+        "deadlines here are made from the durations, so they tell more than deadlines of people do; "
+        f"in '{_BLIND}' only past durations count.",
+        "A restart takes no time for anybody here, beyond the work since the last checkpoint; the "
+        "rule by which aiops moves a job counts a minute for it all the same.",
         f"{_OURS} plans anew every {_PLAN_EVERY_S / 3600:g} hours of the replay, an installation every hour "
         "by default, which takes too long here.",
         "reroute: the policy's own time from the signal of a loss to the decision on each job, "

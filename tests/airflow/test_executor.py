@@ -3,6 +3,8 @@
 import gc
 import time
 import weakref
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import ClassVar
 from uuid import uuid4
@@ -21,9 +23,12 @@ from aiops_provider.control.layer import Layer
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, PlacementState
-from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.profile import Quantity, ResourceRequest, Source
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterUnreachableError
+from aiops_provider.profiling.book import ProfileBook
+from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 
 CLUSTERS = [
@@ -734,6 +739,64 @@ def test_a_task_that_waits_goes_where_room_was_made(executor):
     executor.heartbeat()
     executor.heartbeat()
     assert not executor.queued_tasks
+
+
+def known_to_take(executor, seconds: float) -> None:
+    """The task has run often, and always as long."""
+    decider = executor._layer.decider
+    duration = Quantity(
+        p50=seconds, p80=seconds, p95=seconds, source=Source.OWN_HISTORY, sample_count=50
+    )
+    profile = replace(
+        Profiler().predict(TaskKey("medical", "train"), now=utc_now()),
+        duration_s=duration,
+        request=ResourceRequest(cores=2, memory_gib=1),
+    )
+    decider.swap(replace(decider.snapshot, book=ProfileBook([profile])))
+
+
+def test_a_task_with_time_waits_for_the_cheaper_cluster_until_its_latest_start(executor, gone_back):
+    """Also where Airflow queues it anew meanwhile; whoever has no deadline does not wait."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    begin = utc_now()
+    executor._layer.decider._clock = lambda: begin + timedelta(seconds=later.now - started)
+    started = later.now
+    known_to_take(executor, 600.0)
+    patient = {"aiops": {"cores": 2, "sla": {"deadline_s": 3600}}}
+    hasty = {"aiops": {"cores": 2}}
+    waits = task(1, config=patient)
+    queue(executor, task(0, config=hasty), waits, task(2, config=hasty))
+    executor.heartbeat()
+    assert [1] == [key.map_index for key in executor.queued_tasks]
+    assert [2] == [each[0].ti.map_index for each in executor._clusters["aws"].sent]
+    later.now += 2500
+    executor.heartbeat()
+    assert [waits.ti.id] == gone_back
+    queue(executor, waits)
+    executor.heartbeat()
+    assert [1] == [key.map_index for key in executor.queued_tasks]
+    later.now += 490
+    queue(executor, waits)
+    executor.heartbeat()
+    assert not executor.queued_tasks
+    assert [2, 1] == [each[0].ti.map_index for each in executor._clusters["aws"].sent]
+
+
+def test_a_task_with_time_starts_when_the_cheaper_cluster_has_room(executor):
+    """Long before its latest start."""
+    later = Later()
+    executor._placer.waiting._clock = later
+    known_to_take(executor, 600.0)
+    patient = {"aiops": {"cores": 2, "sla": {"deadline_s": 3600}}}
+    queue(executor, task(0, config=patient), task(1, config=patient))
+    executor.heartbeat()
+    assert 1 == len(executor.queued_tasks)
+    executor._clusters["onprem"].end(0, Outcome.SUCCESS)
+    executor.heartbeat()
+    executor.heartbeat()
+    assert not executor.queued_tasks
+    assert [0, 1] == [each[0].ti.map_index for each in executor._clusters["onprem"].sent]
 
 
 def test_a_task_that_waits_for_room_is_queued_anew_in_time(executor, gone_back):

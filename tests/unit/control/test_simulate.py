@@ -107,7 +107,7 @@ def test_the_layer_sends_nothing_where_a_cluster_is_out(settings, trace, outages
         settings,
         settings.cluster_specs,
         begin=read.begin,
-        period_s=86_400,
+        plan_every_s=86_400,
         again_after_s=300,
         notices_after_s=0,
     )
@@ -216,3 +216,67 @@ def test_parquet_says_the_same_as_csv(tmp_path, trace):
     read = read_trace(file)
     assert BEGIN == read.begin
     assert [(0.0, 0), (60.0, 1)] == [(t.arrival_s, t.request.accelerators) for t in read.tasks]
+
+
+def _spot_trace(tmp_path, *, deadline_s: str, checkpoint_s: str):
+    """Four cores an hour for two days; the cheap cluster is out every third hour."""
+    rows = ["arrived_at,task,duration_s,cores,memory_gib,deadline_s,checkpoint_s\n"]
+    for half in range(4 * 48):
+        at = (BEGIN + timedelta(minutes=15 * half)).isoformat()
+        rows.append(f"{at},ml/fit,{5400 + half},4,4,{deadline_s},{checkpoint_s}\n")
+    trace = tmp_path / "spot.csv"
+    trace.write_text("".join(rows))
+    spells = ["cluster,begin_at,end_at\n"]
+    for hour in range(0, 90, 3):
+        begin = BEGIN + timedelta(hours=hour + 2)
+        spells.append(f"spotty,{begin.isoformat()},{(begin + timedelta(hours=1)).isoformat()}\n")
+    outages = tmp_path / "spot_outages.csv"
+    outages.write_text("".join(spells))
+    return trace, outages
+
+
+@pytest.fixture
+def roomy() -> Settings:
+    """A large spot cluster beside a large dear one."""
+    clusters = [_cluster("steady", 3.0), _cluster("spotty", 0.6, purchase="spot")]
+    for each in clusters:
+        each["pools"][0]["max_instances"] = 4  # type: ignore[index]
+    return Settings.model_validate({"clusters": clusters, "routing": {"fence_after_s": 0}})
+
+
+def _costs(trace, outages, settings, **routing):
+    section = settings.routing.model_copy(update=routing)
+    changed = settings.model_copy(update={"routing": section})
+    (found,) = simulate(trace, changed, outages=outages, policies=[PolicyName.AIOPS])
+    assert (found.figures.lost, found.figures.doubled) == (0, 0)
+    return found.figures
+
+
+def test_running_tasks_that_write_checkpoints_go_back_to_the_cheap_cluster(tmp_path, roomy):
+    """Which costs less than to leave them, and keeps their deadlines."""
+    trace, outages = _spot_trace(tmp_path, deadline_s="20000", checkpoint_s="600")
+    moved = _costs(trace, outages, roomy, wait_for_saving=1.0)
+    stayed = _costs(trace, outages, roomy, wait_for_saving=1.0, move_running=False)
+    assert moved.moves > 0
+    assert stayed.moves == 0
+    assert moved.cost_usd < 0.9 * stayed.cost_usd
+    assert moved.sla_attainment == 1.0
+
+
+def test_tasks_with_time_wait_for_the_cheap_cluster(tmp_path, roomy):
+    """Which costs less than to start at once; those without a deadline do not wait."""
+    trace, outages = _spot_trace(tmp_path, deadline_s="20000", checkpoint_s="600")
+    waiting = _costs(trace, outages, roomy, move_running=False)
+    at_once = _costs(trace, outages, roomy, move_running=False, wait_for_saving=1.0)
+    assert waiting.queueing_mean_s > at_once.queueing_mean_s
+    assert waiting.cost_usd < 0.9 * at_once.cost_usd
+    assert waiting.sla_attainment == 1.0
+    trace, outages = _spot_trace(tmp_path, deadline_s="", checkpoint_s="600")
+    free = _costs(trace, outages, roomy, move_running=False)
+    assert free.queueing_p95_s == 0.0
+
+
+def test_tasks_without_checkpoints_are_not_moved(tmp_path, roomy):
+    """Whatever it might save."""
+    trace, outages = _spot_trace(tmp_path, deadline_s="20000", checkpoint_s="")
+    assert _costs(trace, outages, roomy).moves == 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.placement.live_load import has_room
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import replay_figures
 from aiops_provider.placement.replay_policies import (
@@ -22,6 +23,7 @@ from aiops_provider.placement.replay_policies import (
 )
 from aiops_provider.placement.replay_task import (
     Attempt,
+    Moves,
     Nomination,
     Outage,
     ReplayTask,
@@ -54,7 +56,33 @@ def everywhere(clusters: tuple[ClusterSpec, ...]) -> RankingPolicy:
     return RankingPolicy(clusters, lambda _task, places, _replay: tuple(places), again_after_s=50)
 
 
+class Restless(RankingPolicy):
+    """Moves whatever runs to wherever there is room, and stops some of it; as often as it may."""
+
+    def __init__(self) -> None:
+        super().__init__(CLUSTERS, lambda _task, places, _replay: tuple(places), again_after_s=50)
+
+    def moves(self, replay: Replay) -> Moves:
+        """The oldest on each place; every third is stopped instead."""
+        moved, stopped = [], []
+        for here, there in ((("cheap", "p"), ("dear", "p")), (("dear", "p"), ("cheap", "p"))):
+            first = next(iter(replay.running(here)), None)
+            step_s = first.task.checkpoint_s if first is not None else None
+            # Whoever is never left alone until its next checkpoint never ends.
+            if first is None or not step_s or replay.now_s - first.started_s < step_s:
+                continue
+            if first.number % 3 == 0:
+                stopped.append(first.number)
+            elif there not in replay.down and has_room(
+                first.task.request, replay.capacity(there), replay.held(there)
+            ):
+                moved.append((first.number, there))
+                break
+        return Moves(now=tuple(moved), stopped=tuple(stopped), again_after_s=37.0)
+
+
 POLICIES = {
+    "restless": Restless,
     "single": lambda: single_cluster(CLUSTERS, "cheap"),
     "cheapest": lambda: cheapest_first(CLUSTERS),
     "turns": lambda: round_robin(CLUSTERS),
@@ -246,3 +274,47 @@ def test_touching_spells_are_one():
     assert [Outage(place=place, begin_s=0, end_s=9)] == merged_outages(spells)
     with pytest.raises(ValueError, match="lasts from"):
         merged_outages([Outage(place=place, begin_s=5, end_s=5)])
+
+
+def test_a_moved_task_keeps_what_its_checkpoints_kept_and_is_no_interruption():
+    """It goes on at the other place; what it did since its last checkpoint is done again."""
+
+    class Once(RankingPolicy):
+        def moves(self, replay: Replay) -> Moves:
+            runs = [run for run in replay.running(("dear", "p")) if run.task.checkpoint_s]
+            return Moves(now=tuple((run.number, ("cheap", "p")) for run in runs))
+
+    policy = Once(CLUSTERS, lambda task, *_: (("cheap" if task.arrival_s else "dear", "p"),))
+    long = task(0, 0.0, 1000.0, checkpoint_s=100.0)
+    # The end of the second one is the moment at which moves are asked for.
+    tasks = [long, task(1, 10.0, 240.0)]
+    attempts = Replay(tasks, CLUSTERS, policy).run()
+    first, second = (a for a in attempts if a.task is long)
+    assert (first.place, first.ended_s, first.moved, first.lost) == (
+        ("dear", "p"),
+        250.0,
+        True,
+        False,
+    )
+    assert (second.place, second.started_s, second.ended_s) == (("cheap", "p"), 250.0, 1050.0)
+    figures = replay_figures(tasks, attempts, CLUSTERS)
+    assert (figures.interruptions, figures.moves, figures.doubled, figures.lost) == (0, 1, 0, 0)
+    assert figures.wasted_usd == pytest.approx(3.0 * 0.25 * 50 / 3600)
+
+
+def test_a_move_to_where_there_is_no_room_is_a_bug_of_the_policy():
+    """It is said so, rather than a pool being overfilled."""
+
+    class Pushy(RankingPolicy):
+        def moves(self, replay: Replay) -> Moves:
+            runs = list(replay.running(("dear", "p")))
+            return Moves(now=tuple((run.number, ("cheap", "p")) for run in runs))
+
+    policy = Pushy(CLUSTERS, lambda task, *_: (("cheap" if task.arrival_s else "dear", "p"),))
+    tasks = [
+        task(0, 0.0, 1000.0, cores=3.0, checkpoint_s=1.0),
+        task(1, 1.0, 500.0, cores=3.0),
+        task(2, 2.0, 10.0),
+    ]
+    with pytest.raises(ValueError, match="no room"):
+        Replay(tasks, CLUSTERS, policy).run()

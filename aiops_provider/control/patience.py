@@ -1,0 +1,118 @@
+"""
+How long tasks may wait for a cheaper cluster, and what this process has seen of the clusters.
+
+Memory only, as everything that a decision reads. A task's time runs from the first choice that was made
+for its try, also where a scheduler queues it anew meanwhile or a new one takes over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from statistics import NormalDist
+
+from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.profile import Quantity, WorkloadProfile
+from aiops_provider.domain.task import TaskRun
+from aiops_provider.placement.availability import AvailabilityHistory
+from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Outlook, latest_start_s
+from aiops_provider.settings.schema import RoutingSettings
+
+_REMEMBERED = 100_000
+# Fewer runs than this say too little about the longest ones to stake a deadline on them.
+_FEWEST_RUNS = 5
+_HIGHEST_LEVEL = 0.9999
+
+
+def promised_duration_s(duration: Quantity, attainment: float) -> float:
+    """
+    Duration that is exceeded no more often than the promise to keep a deadline allows.
+
+    Args:
+        duration: Of which p50 and p95 are known, in seconds.
+        attainment: Share of runs that must keep their deadline. Above 0.95 the tail is continued as a
+            log-normal one through both quantiles; below, p95 stands.
+
+    >>> from aiops_provider.domain.profile import Source
+    >>> hour = Quantity(p50=1800, p80=2700, p95=3600, source=Source.OWN_HISTORY)
+    >>> promised_duration_s(hour, 0.9), round(promised_duration_s(hour, 0.99))
+    (3600, 4798)
+    """
+    if attainment <= 0.95 or duration.p50 <= 0:
+        return duration.p95
+    standard = NormalDist()
+    steps = standard.inv_cdf(min(attainment, _HIGHEST_LEVEL)) / standard.inv_cdf(0.95)
+    return float(duration.p50 * (duration.p95 / duration.p50) ** steps)
+
+
+class PatienceBook:
+    """
+    Latest starts of the tries of one process; safe to call from several threads.
+
+    Args:
+        routing: When waiting is worth it.
+    """
+
+    def __init__(self, routing: RoutingSettings) -> None:
+        self._routing = routing
+        self._asked_at: OrderedDict[TaskRun, datetime] = OrderedDict()
+        self._history: AvailabilityHistory[str] = AvailabilityHistory()
+        self._lock = threading.Lock()
+
+    def observe(self, health: ClusterHealth) -> None:
+        """Take in a probe."""
+        with self._lock:
+            self._history.observe(
+                health.cluster,
+                is_up=health.state is not HealthState.UNREACHABLE,
+                now_s=health.observed_at.timestamp(),
+            )
+
+    def remember(self, first_placed: Mapping[TaskRun, datetime]) -> None:
+        """Take over when earlier processes first chose for tries that may still wait."""
+        with self._lock:
+            for run, moment in first_placed.items():
+                self._asked_at[run] = min(moment, self._asked_at.get(run, moment))
+
+    def forget(self, run: TaskRun) -> None:
+        """A try has ended."""
+        with self._lock:
+            self._asked_at.pop(run, None)
+
+    def outlook(self, run: TaskRun, profile: WorkloadProfile, now: datetime) -> Outlook | None:
+        """
+        What a try may wait for.
+
+        Args:
+            run: Which.
+            profile: Of its task.
+            now: The present moment.
+
+        Returns:
+            ``None`` if it starts at once: it has no deadline, too few runs are known to tell how long it
+            takes, or the settings forbid it.
+        """
+        least_saving = self._routing.wait_for_saving
+        duration = profile.duration_s
+        if least_saving >= 1.0 or profile.deadline_s is None:
+            return None
+        if duration.sample_count < _FEWEST_RUNS:
+            return None
+        margin_s = LEAST_MARGIN_S + self._routing.choose_again_s
+        longest_s = promised_duration_s(duration, profile.sla_attainment)
+        latest_s = latest_start_s(profile.deadline_s, longest_s, margin_s=margin_s)
+        if latest_s is None:
+            return None
+        with self._lock:
+            asked_at = self._asked_at.setdefault(run, now)
+            while len(self._asked_at) > _REMEMBERED:
+                self._asked_at.popitem(last=False)
+        return Outlook(
+            availability=lambda place: self._history.of(place[0], now_s=now.timestamp()),
+            until=asked_at + timedelta(seconds=latest_s),
+            checkpoint_interval_s=profile.checkpoint_interval_s,
+            restart_s=self._routing.move_restart_s,
+            least_saving=least_saving,
+        )
