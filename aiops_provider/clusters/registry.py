@@ -23,6 +23,7 @@ _BUILT_IN = {
     "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
     "kubernetes": "aiops_provider.clusters.kubernetes:KIND",
     "google_batch": "aiops_provider.clusters.google_batch:KIND",
+    "azure_batch": "aiops_provider.clusters.azure_batch:KIND",
 }
 
 

@@ -29,6 +29,7 @@ _BUILT_IN = {
     "aws_ecs": "aiops_provider.airflow.inner.aws_ecs:AwsEcsBinding",
     "kubernetes": "aiops_provider.airflow.inner.kubernetes:KubernetesBinding",
     "google_batch": "aiops_provider.airflow.inner.google_batch:GoogleBatchBinding",
+    "azure_batch": "aiops_provider.airflow.inner.azure_batch:AzureBatchBinding",
 }
 
 

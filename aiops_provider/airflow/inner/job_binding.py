@@ -21,7 +21,7 @@ from aiops_provider.control.remote_jobs import (
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.errors import ClusterError, ConfigurationError
+from aiops_provider.errors import ClusterError, ClusterUnreachableError, ConfigurationError
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.job_executor import JobExecutor, JobWorkload
@@ -77,7 +77,10 @@ class JobBinding:
 
         def check() -> None:
             if not clients:
-                clients.append(self._open(timeout_s))
+                try:
+                    clients.append(self._open(timeout_s))
+                except ConfigurationError as error:
+                    raise ClusterUnreachableError(str(error)) from error
             clients[0].probe()
 
         return check
@@ -110,7 +113,7 @@ class JobBinding:
             labels["aiops_pool"] = pool
         if decision is not None and self.spec.options.get("cost_labels", True):
             labels |= cost_labels(decision.placement)
-        known = self.external_id(ti.id, shipment.epoch, None) if decision is not None else None
+        known = self.external_id(ti.id, shipment.epoch, None) if decision and ti else None
         job = RemoteJob(
             job_id=known or f"aiops-{uuid4().hex}",
             command=COMMAND,

@@ -65,7 +65,7 @@ def job_body(spec: ClusterSpec, options: GoogleBatchOptions, job: RemoteJob) -> 
     """
     pool = spec.pool(job.pool) if job.pool else None
     labels = google_labels({**options.labels, **job.labels})
-    body = {
+    body: dict[str, Any] = {
         "taskGroups": [{"taskCount": "1", "taskSpec": _task(options, job)}],
         "allocationPolicy": {**_allocation(spec, options, job, pool), "labels": labels},
         "labels": labels,

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -19,6 +20,8 @@ from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError, ConfigurationError
+
+pytestmark = pytest.mark.filterwarnings("default")  # those of Airflow's models, on the first use
 
 KEY = {"type": "service_account", "client_email": "a@b"}
 
@@ -175,6 +178,13 @@ def test_a_connection_without_a_key_is_no_access(monkeypatch):
     assert None is binding().secret()
 
 
+def test_a_probe_without_credentials_says_so(monkeypatch):
+    """Nothing can be sent, and the reason is told where the cluster's health is."""
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_PROD", "google-cloud-platform://")
+    with pytest.raises(ClusterUnreachableError, match="google_prod: has no credentials"):
+        binding(connection="google_prod").probe(1.0)()
+
+
 def test_how_it_ended_is_as_the_client_judged():
     """And unknown of what failed before there was a job."""
     words = LastWords("w", outcome=Outcome.CLUSTER_LOST, begun=True)
@@ -207,3 +217,32 @@ def test_the_log_of_a_job(monkeypatch):
     assert ("batch: the job's log cannot be read: timed out", []) == (sources[0], text)
     sources, text = made.task_log(SimpleNamespace(external_executor_id=None))
     assert ("batch: no job was sent for this try yet", []) == (sources[0], text)
+
+
+@pytest.mark.parametrize(
+    ("connection", "secret"),
+    [
+        (
+            {"login": "airflow", "password": "hush", "extra": {"tenantId": "t"}},
+            {"tenant_id": "t", "client_id": "airflow", "client_secret": "hush"},
+        ),
+        (
+            {"login": "airflow", "password": "hush", "extra": {"extra__azure__tenantId": "t"}},
+            {"tenant_id": "t", "client_id": "airflow", "client_secret": "hush"},
+        ),
+        ({"login": "ml", "password": "a2V5"}, {"name": "ml", "key": "a2V5"}),
+    ],
+)
+def test_a_connection_to_azure_has_a_client_secret_or_a_key(monkeypatch, connection, secret):
+    """Which of them shows in the tenant."""
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML", json.dumps({"conn_type": "azure", **connection}))
+    spec = replace(binding().spec, kind="azure_batch", options={"connection": "azure_ml"})
+    assert secret == binding_of("azure_batch")(spec).secret()
+
+
+def test_a_connection_to_azure_without_a_password_is_no_access(monkeypatch):
+    """Rather than that of whoever runs the scheduler."""
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML", json.dumps({"conn_type": "azure", "login": "a"}))
+    spec = replace(binding().spec, kind="azure_batch", options={"connection": "azure_ml"})
+    with pytest.raises(ConfigurationError, match="connection azure_ml: has no credentials"):
+        binding_of("azure_batch")(spec).secret()
