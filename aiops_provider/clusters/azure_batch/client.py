@@ -74,11 +74,14 @@ class AzureBatchClient:
             return found
         until = time.monotonic() + within_s
         with errors_named():
-            listed = self._live()
+            live = self._live()
             for job_id in job_ids:
-                if job_id not in listed and time.monotonic() > until:
+                if job_id in live:
+                    self._job_of[job_id], task = live[job_id]
+                elif time.monotonic() > until:
                     continue
-                task = listed.get(job_id) or self._get(job_id)
+                else:
+                    task = self._get(job_id)
                 found[job_id] = self._status(task) if task is not None else None
         return found
 
@@ -139,8 +142,8 @@ class AzureBatchClient:
                 raise
         self._made.add(job_id)
 
-    def _live(self) -> dict[str, Any]:
-        live: dict[str, Any] = {}
+    def _live(self) -> dict[str, tuple[str, Any]]:
+        live: dict[str, tuple[str, Any]] = {}
         for job_id in self._jobs:
             try:
                 tasks = list(
@@ -152,9 +155,7 @@ class AzureBatchClient:
                 if error.status_code != _NOT_FOUND:  # nothing has been sent there yet
                     raise
                 continue
-            for task in tasks:
-                live[task.id] = task
-                self._job_of[task.id] = job_id
+            live |= {task.id: (job_id, task) for task in tasks}
         return live
 
     def _get(self, task_id: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aiops_provider.clusters.options import problems_of
 from aiops_provider.domain.cluster import ClusterSpec
@@ -27,8 +29,7 @@ class AzureBatchOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     account_url: str = Field(
-        pattern=r"^https?://[^/]+/?$",
-        description="Address of the account, as https://NAME.REGION.batch.azure.com.",
+        description="Address of the account, as https://NAME.REGION.batch.azure.com."
     )
     image: str = Field(min_length=1, description="Image with Airflow, pulled by every node.")
     connection: str | None = Field(
@@ -37,9 +38,7 @@ class AzureBatchOptions(BaseModel):
         "chain (environment, managed identity, command line).",
     )
     authority_host: str | None = Field(
-        None,
-        pattern=r"^https://",
-        description="Who issues tokens, for sovereign and disconnected clouds.",
+        None, description="Who issues tokens, for sovereign and disconnected clouds."
     )
     pools: dict[str, AzurePool] = Field(
         default_factory=dict, description="By pool of the cluster: what it is in Azure."
@@ -61,6 +60,20 @@ class AzureBatchOptions(BaseModel):
     )
     poll_period_s: float = Field(5.0, gt=0, description="Pause between two looks at the tasks.")
     log_lines: int = Field(1000, gt=0, description="Lines shown of a task that runs.")
+
+    @field_validator("account_url")
+    @classmethod
+    def _account_is_an_address(cls, url: str) -> str:
+        if not re.match(r"^https?://[^/]+/?$", url):
+            raise ValueError("is no address such as https://NAME.REGION.batch.azure.com")
+        return url
+
+    @field_validator("authority_host")
+    @classmethod
+    def _tokens_travel_safely(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith("https://"):
+            raise ValueError("must begin with https://, for secrets are sent there")
+        return url
 
     def pool_id(self, pool: str) -> str:
         """What a pool of the cluster is called in Azure."""

@@ -23,6 +23,7 @@ NAMES = ("netherlands", "brazil")
 DAG_IDS = [
     "aiops_cluster_check",
     "everywhere",
+    "again",
     "broken",
     "greedy",
     "scarce",

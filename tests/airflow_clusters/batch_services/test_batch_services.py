@@ -109,6 +109,13 @@ def test_a_cluster_is_checked_from_within(fleet, cloud):
     assert "aiops_cluster_check" in {cloud.dag_of(job) for job in cloud.all_jobs("brazil")}
 
 
+def test_a_sensor_that_is_rescheduled_gets_a_job_for_each_look(fleet, cloud):
+    """Although the try, and Airflow's id of it, stay the same: a job of that id would be there."""
+    assert "success" == fleet.run("again", "a1")
+    assert [["looked", "look[-1]", "1"]] * 2 == [words[:3] for words in fleet.ledger("again")]
+    assert 2 == len({id_of(job) for job in cloud.jobs("brazil", "again")})
+
+
 def test_a_task_that_fails_by_itself_fails(fleet, cloud):
     """Once, and by its own words."""
     assert "failed" == fleet.run("broken", "b1")

@@ -50,6 +50,21 @@ def everywhere():
 
 
 @dag(schedule=None, default_args={"retries": 0})
+def again():
+    """Looks twice, each time in a job of its own, within one try."""
+
+    @task.sensor(
+        mode="reschedule", poke_interval=2, timeout=300, executor_config=pinned("batch-brazil")
+    )
+    def look() -> bool:
+        note("again", "looked")
+        lines = (Path(os.environ["LEDGER"]) / "again").read_text().splitlines()
+        return len(lines) > 1
+
+    look()
+
+
+@dag(schedule=None, default_args={"retries": 0})
 def broken():
     """Its author's mistake."""
 
@@ -152,6 +167,7 @@ def stopped():
 
 
 everywhere()
+again()
 broken()
 greedy()
 scarce()

@@ -115,10 +115,16 @@ def test_each_pool_has_a_job_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"account_url": "ml"}, "options.account_url: String should match pattern"),
+        (
+            {"account_url": "ml"},
+            "options.account_url: Value error, is no address such as https://NAME",
+        ),
         ({"pool": "a"}, "options.pool: there is no such option. Known: account_url"),
         ({"pools": {"x": {}}}, "options.pools.x: the cluster has no such pool. Known: cpu, gpu"),
-        ({"authority_host": "http://a"}, "options.authority_host: String should match pattern"),
+        (
+            {"authority_host": "http://a"},
+            "options.authority_host: Value error, must begin with https",
+        ),
     ],
 )
 def test_options_that_cannot_work_are_named(options: dict[str, Any], sentence: str) -> None:
