@@ -23,6 +23,7 @@ import json
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import ssl
 import tempfile
@@ -380,10 +381,15 @@ def main() -> None:
         context.load_cert_chain(given.tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    # Not sigwait: that wants signals blocked, which containers would inherit.
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
     for task in Api.account.tasks.values():
         if task.container is not None:
             task.container.kill()
+    shutil.rmtree(Api.account.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import argparse
 import json
 import re
 import secrets
+import shutil
 import signal
 import tempfile
 import threading
@@ -317,10 +318,15 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", given.port), Api)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    # Not sigwait: that wants signals blocked, which containers would inherit.
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
     for job in Api.cloud.jobs.values():
         if job.container is not None:
             job.container.kill()
+    shutil.rmtree(Api.cloud.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
