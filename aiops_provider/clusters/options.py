@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -20,10 +18,7 @@ class StockOptions(BaseModel):
     )
 
 
-Options = TypeVar("Options", bound=StockOptions)
-
-
-def problems_of(model: type[StockOptions], spec: ClusterSpec) -> list[str]:
+def problems_of(model: type[BaseModel], spec: ClusterSpec) -> list[str]:
     """
     What is wrong with the options of a cluster, one sentence each.
 
@@ -38,7 +33,7 @@ def problems_of(model: type[StockOptions], spec: ClusterSpec) -> list[str]:
     return []
 
 
-def _sentence(model: type[StockOptions], detail: object) -> str:
+def _sentence(model: type[BaseModel], detail: object) -> str:
     assert isinstance(detail, dict)  # noqa: S101 - pydantic's ErrorDetails
     field = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiops_provider.clusters.job_client import JobClient
+from aiops_provider.clusters.remote_jobs import RemoteJobClient
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError
 
@@ -21,6 +22,8 @@ _BUILT_IN = {
     "aws_batch": "aiops_provider.clusters.aws_batch:KIND",
     "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
     "kubernetes": "aiops_provider.clusters.kubernetes:KIND",
+    "google_batch": "aiops_provider.clusters.google_batch:KIND",
+    "azure_batch": "aiops_provider.clusters.azure_batch:KIND",
 }
 
 
@@ -41,6 +44,23 @@ class OpenCluster(Protocol):
             spec: The cluster as configured.
             preload: Modules worth importing once rather than in every job.
             environment: Environment variables of every job.
+        """
+
+
+class OpenRemote(Protocol):
+    """Makes the client of a cloud's batch service; connects to nothing yet."""
+
+    def __call__(
+        self, spec: ClusterSpec, *, timeout_s: float, secret: Mapping[str, Any] | None = None
+    ) -> RemoteJobClient:
+        """
+        Make the client.
+
+        Args:
+            spec: The cluster as configured.
+            timeout_s: What one request may take.
+            secret: Credentials from a connection of the host, as the kind understands them;
+                ``None``: those that the options name, or those around this process.
         """
 
 
@@ -71,12 +91,14 @@ class ClusterKind:
         name: What ``kind:`` says in aiops.yaml.
         validate: What is wrong with a spec, one sentence each that names field and mend.
         open: Makes the client; ``None`` for kinds whose jobs are sent by a host's own means.
+        open_remote: Makes the client of a service that keeps jobs by itself; ``None`` for others.
         open_probe: Makes the health probe; ``None`` where the client probes by itself.
     """
 
     name: str
     validate: Callable[[ClusterSpec], list[str]]
     open: OpenCluster | None = None
+    open_remote: OpenRemote | None = None
     open_probe: OpenProbe | None = None
 
 
@@ -137,6 +159,25 @@ def open_cluster(
             mend="Only a host that has an executor or worker for it can send work there",
         )
     return kind.open(spec, preload=preload, environment=environment)
+
+
+def open_remote(
+    spec: ClusterSpec, *, timeout_s: float, secret: Mapping[str, Any] | None = None
+) -> RemoteJobClient:
+    """
+    The client of a cloud's batch service; see :class:`OpenRemote`.
+
+    Raises:
+        ConfigurationError: If its kind is unknown, is no such service, or the spec cannot work.
+    """
+    kind = _valid_kind(spec)
+    if kind.open_remote is None:
+        raise ConfigurationError(
+            "clusters of this kind keep no jobs by themselves",
+            field=f"clusters.{spec.name}.kind",
+            value=spec.kind,
+        )
+    return kind.open_remote(spec, timeout_s=timeout_s, secret=secret)
 
 
 def open_probe(spec: ClusterSpec, *, timeout_s: float) -> Callable[[], None]:

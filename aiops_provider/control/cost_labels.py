@@ -13,9 +13,9 @@ _NOT_IN_A_TAG = re.compile(r"[^\w\s+=.:/@-]", re.ASCII)
 _LONGEST_TAG = 256
 
 
-def aws_tags(placement: Placement) -> dict[str, str]:
+def cost_labels(placement: Placement) -> dict[str, str]:
     """
-    Tags of one try for AWS: DAG, task, run, cluster, and the team if it has one.
+    What one try is called on any cloud: DAG, task, run, cluster, and the team if it has one.
 
     Args:
         placement: Of the try.
@@ -28,6 +28,17 @@ def aws_tags(placement: Placement) -> dict[str, str]:
         "aiops-cluster": placement.cluster,
         "aiops-team": placement.route.team,
     }
+    return {key: value for key, value in said.items() if value}
+
+
+def aws_tags(placement: Placement) -> dict[str, str]:
+    """
+    The same in the letters that AWS allows.
+
+    Args:
+        placement: Of the try.
+    """
     return {
-        key: _NOT_IN_A_TAG.sub("_", value)[:_LONGEST_TAG] for key, value in said.items() if value
+        key: _NOT_IN_A_TAG.sub("_", value)[:_LONGEST_TAG]
+        for key, value in cost_labels(placement).items()
     }

@@ -9,6 +9,7 @@ from datetime import datetime
 from aiops_provider.control.finding import Finding, failed, fine, warned
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.pools import JobClient, kind_takes_jobs, open_job_client
+from aiops_provider.control.remote_jobs import kind_keeps_jobs, open_remote_jobs
 from aiops_provider.control.tokens import Scope, issue_token
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.units import utc_now
@@ -61,9 +62,11 @@ def check_clusters(installation: Installation) -> Iterator[Finding]:
 
 
 def _probed(installation: Installation, spec: ClusterSpec) -> Finding:
+    timeout_s = installation.settings.routing.probe_timeout_s
+    if kind_keeps_jobs(spec.kind) and not spec.options.get("connection"):
+        return _asked(spec, timeout_s)
     if not kind_takes_jobs(spec.kind):
         return fine(_name(spec), f"{spec.kind}: the host talks to it; nothing has probed it lately")
-    timeout_s = installation.settings.routing.probe_timeout_s
     try:
         client = open_job_client(spec)
         client.start()
@@ -74,6 +77,19 @@ def _probed(installation: Installation, spec: ClusterSpec) -> Finding:
     except AiopsError as error:
         return failed(_name(spec), str(error), "Mend its settings, or start it.")
     return _judged(spec, health.state, f"{_offer(spec)}; {health.detail or health.state.value}")
+
+
+def _asked(spec: ClusterSpec, timeout_s: float) -> Finding:
+    """Ask a batch service, unless only a connection of the host has its credentials."""
+    try:
+        client = open_remote_jobs(spec, timeout_s=timeout_s)
+        try:
+            client.probe()
+        finally:
+            client.close()
+    except AiopsError as error:
+        return failed(_name(spec), str(error), "Mend its options, its credentials or the network.")
+    return _judged(spec, HealthState.HEALTHY, f"{_offer(spec)}; it answers")
 
 
 def _settled(client: JobClient, timeout_s: float) -> ClusterHealth:

@@ -122,7 +122,7 @@ class ClusterSettings(Section):
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
         description="Unique; lower-case letters, digits, - and _.",
     )
-    kind: str = Field(description="local, celery, kubernetes, aws_batch …")
+    kind: str = Field(description="local, celery, kubernetes, aws_batch, google_batch …")
     provider: str = Field("on_premises", description="on_premises, aws, azure, google_cloud …")
     region: str = Field("local", description="The provider's name of the region.")
     capacity: CapacitySettings | None = Field(

@@ -1,5 +1,5 @@
 """
-How the executors that Airflow itself has for a kind of cluster are made and fed.
+How the executor of a kind of cluster is made and fed: Airflow's own, or ours where it has none.
 
 A kind's binding stands in a module of its own beside this one; further ones come by entry point
 ``aiops_provider.airflow_bindings``.
@@ -28,6 +28,8 @@ _BUILT_IN = {
     "aws_batch": "aiops_provider.airflow.inner.aws_batch:AwsBatchBinding",
     "aws_ecs": "aiops_provider.airflow.inner.aws_ecs:AwsEcsBinding",
     "kubernetes": "aiops_provider.airflow.inner.kubernetes:KubernetesBinding",
+    "google_batch": "aiops_provider.airflow.inner.google_batch:GoogleBatchBinding",
+    "azure_batch": "aiops_provider.airflow.inner.azure_batch:AzureBatchBinding",
 }
 
 

@@ -48,7 +48,9 @@ def test_unknown_kind():
         ConfigurationError, match=r"kind: no such kind of cluster \(got 'nomad'\)"
     ) as caught:
         registry.open_cluster(_spec("nomad"))
-    assert "Known: aws_batch, aws_ecs, celery, kubernetes, local" in str(caught.value)
+    assert "Known: aws_batch, aws_ecs, azure_batch, celery, google_batch, kubernetes, local" in str(
+        caught.value
+    )
 
 
 def test_plug_in(plug_in):
@@ -57,7 +59,9 @@ def test_plug_in(plug_in):
     assert registry.kind_names() == (
         "aws_batch",
         "aws_ecs",
+        "azure_batch",
         "celery",
+        "google_batch",
         "kubernetes",
         "local",
         "mine",

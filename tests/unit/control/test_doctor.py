@@ -6,6 +6,8 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,8 +17,15 @@ from aiops_provider.control.finding import Finding, Verdict, exit_status
 from aiops_provider.control.host_facts import HostFacts, ask_host
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.tokens import verify_token
-from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.cluster import (
+    Capacity,
+    ClusterHealth,
+    ClusterSpec,
+    HealthState,
+    Pool,
+)
 from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.settings.schema import Settings
 
 SECRET = "s" * 40
@@ -190,6 +199,51 @@ def test_cluster_that_the_host_lost_is_told(hosts, config, store):
     opened.close()
     finding = by_check(examine(config(server_section())))["cluster onprem"]
     assert (finding.verdict, finding.detail) == (Verdict.FAIL, "silent, seen by the host")
+
+
+def of_batch_service(**options: object) -> Finding:
+    """What the doctor says of a cluster that no host has probed."""
+    machine = Capacity(cores=1, memory_gib=1)
+    pools = (Pool(name="p", machine=machine, max_instances=1, price_usd_per_hour=None),)
+    spec = ClusterSpec(
+        name="batch",
+        kind="google_batch",
+        provider="google_cloud",
+        region="europe-west4",
+        pools=pools,
+        options={"project": "p", "image": "i", **options},
+    )
+    store = SimpleNamespace(check=lambda: None, health=dict)
+    installation: Any = SimpleNamespace(
+        clusters=(spec,), settings=Settings(), require_store=lambda: store
+    )
+    (finding,) = doctor_services.check_clusters(installation)
+    return finding
+
+
+@pytest.mark.parametrize("problem", ["", "its key is not known there"])
+def test_batch_service_of_a_cloud_is_really_asked(monkeypatch, problem):
+    """By its own client; what it says is told."""
+    closed = []
+
+    class Client:
+        def probe(self) -> None:
+            if problem:
+                raise ClusterUnreachableError(problem)
+
+        def close(self) -> None:
+            closed.append(True)
+
+    monkeypatch.setattr(doctor_services, "open_remote_jobs", lambda *_, **__: Client())
+    finding = of_batch_service()
+    assert (Verdict.FAIL if problem else Verdict.OK, [True]) == (finding.verdict, closed)
+    assert (problem or "it answers") in finding.detail
+
+
+def test_batch_service_whose_credentials_only_the_host_has_is_left_to_it():
+    """They are in a connection of the host, which the doctor does not open."""
+    finding = of_batch_service(connection="google_prod")
+    assert (Verdict.OK, True) == (finding.verdict, "nothing has probed it" in finding.detail)
 
 
 def test_local_cluster_is_really_started(hosts, config):

@@ -1,0 +1,205 @@
+"""The client of Google Cloud Batch keeps the contract, over Google's SDK and real HTTP."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+pytest.importorskip("google.cloud.batch_v1", reason="the extra gcp is not installed")
+pytest.importorskip("googleapiclient", reason="google-api-python-client is not installed")
+
+from aiops_provider.cli.demo.processes import free_port
+from aiops_provider.clusters.google_batch.client import GoogleBatchClient
+from aiops_provider.clusters.remote_jobs import (
+    CLUSTER_LABEL,
+    RemoteJob,
+    RemoteJobClient,
+    RemoteJobStage,
+)
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
+from aiops_provider.testing import RemoteJobClientContract
+
+pytestmark = pytest.mark.filterwarnings("default")  # the SDK's own deprecations
+
+CLOUDS = Path(__file__).parents[1] / "clouds"
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(CLOUDS))
+    from google_key import write_key
+
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    key = write_key(tmp_path / "key.json", f"{url}/token")
+    script = [sys.executable, str(CLOUDS / "google_batch_server.py")]
+    given = [str(port), str(key), str(tmp_path / "ledger"), "--out-of-stock", "a3-highgpu-8g"]
+    process = subprocess.Popen([*script, *given])
+    _wait_for(url)
+    yield _Cloud(url, key, process, tmp_path / "ledger")
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    process.wait(10)
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(200):
+        try:
+            httpx.get(url, timeout=1)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the stand-in does not answer")
+
+
+class _Cloud:
+    def __init__(self, url: str, key: Path, process: Any, ledger: Path) -> None:
+        self.url, self.key, self.process, self.ledger = url, key, process, ledger
+
+    def spec(self, name: str = "batch-netherlands", **options: Any) -> ClusterSpec:
+        machine = Capacity(cores=16, memory_gib=64)
+        pools = (
+            Pool(name="any", machine=machine, max_instances=4, price_usd_per_hour=1.0),
+            Pool(
+                name="gone",
+                machine=machine,
+                max_instances=4,
+                price_usd_per_hour=1.0,
+                instance_type="a3-highgpu-8g",
+                purchase=Purchase.SPOT,
+            ),
+        )
+        given = {
+            "project": "aiops-test",
+            "image": "registry.example/airflow:3.3.2",
+            "key_file": str(self.key),
+            "endpoint": self.url,
+            "logging_endpoint": self.url,
+            **options,
+        }
+        return ClusterSpec(
+            name=name,
+            kind="google_batch",
+            provider="google_cloud",
+            region="europe-west4",
+            pools=pools,
+            options=given,
+        )
+
+    def client(self, timeout_s: float = 5.0, **options: Any) -> GoogleBatchClient:
+        return GoogleBatchClient(self.spec(**options), timeout_s=timeout_s)
+
+    def asked(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.ledger.read_text().splitlines()]
+
+
+def job_of(job_id: str, script: str, **more: Any) -> RemoteJob:
+    given: dict[str, Any] = {
+        "request": ResourceRequest(cores=0.5, memory_gib=1.5),
+        "pool": "any",
+        "labels": {CLUSTER_LABEL: "batch-netherlands"},
+        **more,
+    }
+    return RemoteJob(job_id=job_id, command=("sh", "-c", script), **given)
+
+
+class TestGoogleBatch(RemoteJobClientContract):
+    @pytest.fixture(autouse=True)
+    def _cloud(self, cloud: _Cloud) -> None:
+        self.cloud = cloud
+
+    def make_client(self) -> RemoteJobClient:
+        return self.cloud.client(timeout_s=2.0)
+
+    def make_job(self, job_id: str, script: str, environment: Mapping[str, str]) -> RemoteJob:
+        return job_of(job_id, script, secrets=environment)
+
+    def impossible_job(self, job_id: str) -> RemoteJob:
+        own = {"allocationPolicy": {"serviceAccount": {"address": "nobody"}}}
+        return replace(job_of(job_id, "exit 0"), own=own)
+
+    def silence(self, client: RemoteJobClient) -> None:
+        psutil.Process(self.cloud.process.pid).suspend()
+        while psutil.Process(self.cloud.process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+
+
+def test_a_spot_machine_that_is_taken_back_is_the_places_fault(cloud: _Cloud) -> None:
+    client = cloud.client()
+    client.submit(job_of("aiops-spot", "sleep 60"))
+    contract = TestGoogleBatch()
+    contract.running(client, "aiops-spot")
+    assert httpx.post(f"{cloud.url}/stand-in/preempt/aiops-spot", timeout=5).is_success
+    status = contract.end_of(client, "aiops-spot")
+    assert (status.outcome, status.exit_code) == (Outcome.CLUSTER_LOST, 50001)
+    assert "spot machine was taken back" in status.words
+
+
+def test_a_job_without_a_machine_waits(cloud: _Cloud) -> None:
+    client = cloud.client()
+    client.submit(job_of("aiops-gone", "exit 0", pool="gone"))
+    found = client.poll(["aiops-gone"], within_s=5)["aiops-gone"]
+    assert found is not None
+    assert found.stage is RemoteJobStage.WAITING
+    client.cancel("aiops-gone")
+    assert TestGoogleBatch().end_of(client, "aiops-gone").outcome is Outcome.KILLED
+
+
+def test_jobs_beyond_the_listing_are_asked_for_by_name(
+    cloud: _Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long job has many short ones before it in a listing that begins with the newest."""
+    monkeypatch.setattr("aiops_provider.clusters.google_batch.client._PAGE", 1)
+    monkeypatch.setattr("aiops_provider.clusters.google_batch.client._PAGES", 2)
+    client = cloud.client()
+    ids = [f"aiops-{number}" for number in range(4)]
+    for job_id in ids:
+        client.submit(job_of(job_id, "sleep 60"))
+    assert set(client.poll(ids, within_s=-1)) == set(ids[2:])
+    assert set(client.poll(ids, within_s=5)) == set(ids)
+    for job_id in ids:
+        client.cancel(job_id)
+
+
+def test_a_job_of_somebody_else_is_not_taken_for_ours(cloud: _Cloud) -> None:
+    cloud.client().submit(job_of("aiops-1", "exit 0", labels={CLUSTER_LABEL: "another"}))
+    with pytest.raises(ClusterRefusedError, match="not of this cluster"):
+        cloud.client().submit(job_of("aiops-1", "exit 0"))
+
+
+def test_a_key_that_the_cloud_does_not_know_is_no_access(cloud: _Cloud, tmp_path: Path) -> None:
+    from google_key import write_key
+
+    stranger = write_key(tmp_path / "stranger.json", f"{cloud.url}/token")
+    with pytest.raises(ClusterUnreachableError, match="401"):
+        cloud.client(key_file=str(stranger)).probe()
+
+
+def test_a_key_from_the_host_goes_over_that_of_the_options(cloud: _Cloud) -> None:
+    key = json.loads(cloud.key.read_text())
+    GoogleBatchClient(cloud.spec(key_file=None), timeout_s=5, secret=key).probe()
+
+
+def test_default_credentials_are_used_where_nothing_else_is_said(
+    cloud: _Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(cloud.key))
+    cloud.client(key_file=None).probe()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+    with pytest.raises(ClusterUnreachableError, match="DefaultCredentialsError"):
+        cloud.client(key_file=None).probe()
