@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,9 @@ def _placed_by_us() -> bool:
 def _ended(task_instance: Any, state: str, error: str | BaseException | None) -> None:
     if not _placed_by_us():
         return
-    from aiops_provider.telemetry.report import flush
-
-    flush(timeout_s=_FLUSH_LIMIT_S)
+    reports = sys.modules.get("aiops_provider.telemetry.report")
+    if reports is not None:  # nothing was reported without it, and its import takes milliseconds
+        reports.flush(timeout_s=_FLUSH_LIMIT_S)
     # Only the class of an error: its text may hold a password or a patient's name.
     name = (
         type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
