@@ -84,6 +84,7 @@ class AiopsExecutor(BaseExecutor):
             routing=layer.settings.routing,
             scratch=self._scratch,
             prepare=self._prepare_inner,
+            parallelism=self.parallelism or None,
         )
         self._use(layer, fleet)
         fleet.start_local()
@@ -142,6 +143,9 @@ class AiopsExecutor(BaseExecutor):
                 # An exception here would end the scheduler; the other clusters must go on.
                 log.exception("Cluster %s cannot be polled", name)
         self._journey.forget_settled()
+        for cluster in self._clusters.values():
+            if cluster.queues_ahead:
+                self._journey.give_back_queued(self._placer.waiting.too_long(cluster.waiting()))
         late = self._placer.waiting.too_long(self.queued_tasks)
         for key in self._journey.queue_anew({key: self.queued_tasks[key] for key in late}):
             del self.queued_tasks[key]
@@ -150,6 +154,10 @@ class AiopsExecutor(BaseExecutor):
         """Connection tests; tasks and callbacks go through `trigger_tasks`."""
         for workload in workload_items:
             self._send(workload, None)
+
+    def has_task(self, task_instance: TaskInstance) -> bool:
+        """Whether it waits or is under way here, also when it takes no slot any more."""
+        return bool(super().has_task(task_instance)) or task_instance.key in self._in_flight
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Take a task back, wherever it is; Airflow does so when nobody has started it in time."""
@@ -270,7 +278,8 @@ class AiopsExecutor(BaseExecutor):
         flight = self._in_flight.sent(name, workload, decision)
         if decision is not None and (cluster.outlives_scheduler or decision.placement.applied):
             self._placer.failed_places.sent(decision.placement.run, name)
-        if flight.states.running is not None and not cluster.outlives_scheduler:
+        tells = cluster.outlives_scheduler or cluster.queues_ahead
+        if flight.states.running is not None and not tells:
             self.change_state(key, flight.states.running, remove_running=False)
         return 1
 

@@ -30,6 +30,7 @@ class AbsentCluster:
 
     accepting = False
     busy = False
+    queues_ahead = False
     outlives_scheduler = True
 
     def __init__(self, spec: ClusterSpec, reason: str) -> None:
@@ -58,6 +59,10 @@ class AbsentCluster:
 
     def cancel(self, key: Any) -> None:
         """Nothing is here."""
+
+    def waiting(self) -> Sequence[Any]:
+        """Nothing is here."""
+        return ()
 
     def withdraw(self) -> Sequence[Any]:
         """Nothing is here."""
@@ -90,6 +95,7 @@ class Fleet(Mapping[str, InnerCluster]):
         routing: RoutingSettings,
         scratch: Path,
         prepare: Callable[[Any], None],
+        parallelism: int | None = None,
     ) -> Fleet:
         """
         Make the clusters; nothing is started or imported that a cluster does not need.
@@ -99,10 +105,14 @@ class Fleet(Mapping[str, InnerCluster]):
             routing: Periods and time limits.
             scratch: Folder for what local clusters note.
             prepare: Called with each new inner executor, on its thread, before it is started.
+            parallelism: How much runs at a time. The only cluster, if it is local, may be sent as
+                much again, as Airflow's own local executor does; with more of them, what waits is
+                still placed anew. ``None``: nothing is sent ahead.
         """
+        ahead = parallelism if len(specs) == 1 else None
         return cls(
             [
-                _local(spec, routing, scratch)
+                _local(spec, routing, scratch, ahead)
                 if spec.kind == "local"
                 else _remote(spec, routing, prepare)
                 for spec in specs
@@ -144,7 +154,9 @@ class Fleet(Mapping[str, InnerCluster]):
                 stopping.submit(_stop, cluster, grace_s)
 
 
-def _local(spec: ClusterSpec, routing: RoutingSettings, scratch: Path) -> InnerCluster:
+def _local(
+    spec: ClusterSpec, routing: RoutingSettings, scratch: Path, most_at_once: int | None
+) -> InnerCluster:
     from aiops_provider.airflow.inner.local import LocalCluster
 
     return LocalCluster(
@@ -152,6 +164,7 @@ def _local(spec: ClusterSpec, routing: RoutingSettings, scratch: Path) -> InnerC
         scratch=scratch,
         reopen_s=routing.breaker_open_s,
         probe_timeout_s=routing.probe_timeout_s,
+        most_at_once=most_at_once,
     )
 
 

@@ -153,14 +153,14 @@ class Journey:
         if now - self._flights.left_at.get(name, -_LEAVE_EVERY_S) < _LEAVE_EVERY_S:
             return
         self._flights.left_at[name] = now
-        self._give_back_queued([k for k, f in self._flights.items() if f.cluster == name])
+        self.give_back_queued([k for k, f in self._flights.items() if f.cluster == name])
         lost_s = now - self._flights.lost_since.setdefault(name, now)
         if lost_s >= self._fence_after_s:
             self._fence(name, lost_s)
 
     def give_back(self, keys: Collection[Any]) -> None:
         """Those that have not started are queued anew; of the others Airflow's heartbeats tell."""
-        self._give_back_queued(keys)
+        self.give_back_queued(keys)
         for key in keys:
             self._forget(key)
 
@@ -211,7 +211,13 @@ class Journey:
             self._forget(key)
             self._fenced(flight)
 
-    def _give_back_queued(self, keys: Iterable[Any]) -> None:
+    def give_back_queued(self, keys: Iterable[Any]) -> None:
+        """
+        Have the scheduler queue anew those that no worker has started; the others stay.
+
+        Args:
+            keys: Airflow's, of what is under way.
+        """
         ids = self._ids(keys)
         for ti_id in give_back(ids):
             key = ids[ti_id]

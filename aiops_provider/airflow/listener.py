@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +20,10 @@ from airflow.listeners import hookimpl
 
 from aiops_provider.airflow import dag_test
 from aiops_provider.airflow.code_version import code_version
-from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY, read_description
 from aiops_provider.airflow.inner import carrier
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE
 from aiops_provider.airflow.results import report_results
-from aiops_provider.domain.workload import input_size
-from aiops_provider.errors import DescriptionError
 from aiops_provider.telemetry.context import IMAGE_VARIABLE
-from aiops_provider.telemetry.report import begin_task, close, flush, reported_input_size
 
 if TYPE_CHECKING:
     from aiops_provider.telemetry.sampler import UsageSampler
@@ -44,7 +41,9 @@ def on_task_instance_running(previous_state: Any, task_instance: Any) -> None:  
     # One task per process, and Airflow calls plain functions.
     global _running, _sampler  # noqa: PLW0603
     carrier.unload(getattr(task_instance, "context_carrier", None), os.environ)
-    begin_task()
+    reports = _loaded_reports()
+    if reports is not None:
+        reports.begin_task()
     _running = task_instance
     if not _placed_by_us() and dag_test.runs_in_process():
         dag_test.RUNS.begin(task_instance)
@@ -87,6 +86,11 @@ def before_stopping(component: Any) -> None:  # noqa: ARG001
         _ended(_running, "suspended", None)
 
 
+def _loaded_reports() -> Any:
+    """The module through which tasks report; nothing was without it, and it takes milliseconds."""
+    return sys.modules.get("aiops_provider.telemetry.report")
+
+
 def _placed_by_us() -> bool:
     return bool(os.environ.get("AIOPS_CLUSTER"))
 
@@ -95,12 +99,16 @@ def _ended(task_instance: Any, state: str, error: str | BaseException | None) ->
     global _running  # noqa: PLW0603 - as above
     _running = None
     if dag_test.RUNS.running:
-        close(timeout_s=_FLUSH_LIMIT_S)
+        reports = _loaded_reports()
+        if reports is not None:
+            reports.close(timeout_s=_FLUSH_LIMIT_S)
         dag_test.RUNS.end()
         return
     if not _placed_by_us():
         return
-    flush(timeout_s=_FLUSH_LIMIT_S)
+    reports = _loaded_reports()
+    if reports is not None:
+        reports.flush(timeout_s=_FLUSH_LIMIT_S)
     # Only the class of an error: its text may hold a password or a patient's name.
     name = (
         type(error).__name__ if isinstance(error, BaseException) else "" if not error else "error"
@@ -166,12 +174,24 @@ def _report_execution(
 
 def _input_size(task_instance: Any) -> dict[str, Any]:
     """What the task has reported of its input, else what its author said, in GiB and in rows."""
-    gib, rows = reported_input_size()
+    reports = _loaded_reports()
+    gib, rows = reports.reported_input_size() if reports is not None else (None, None)
     config = getattr(getattr(task_instance, "task", None), "executor_config", None)
-    if gib is None and rows is None and EXECUTOR_CONFIG_KEY in (config or {}):
-        try:
-            gib, rows = input_size(read_description(config))
-        except DescriptionError:
-            # The scheduler has said so already, where the task was placed without it.
-            log.debug("The size of the input is not taken from the description", exc_info=True)
+    if gib is None and rows is None and config:
+        gib, rows = _described_input_size(config)
     return {"input_gib": gib, "input_rows": rows}
+
+
+def _described_input_size(config: Any) -> tuple[float | None, int | None]:
+    from aiops_provider.airflow.description import EXECUTOR_CONFIG_KEY, read_description
+    from aiops_provider.domain.workload import input_size
+    from aiops_provider.errors import DescriptionError
+
+    if EXECUTOR_CONFIG_KEY not in config:
+        return None, None
+    try:
+        return input_size(read_description(config))
+    except DescriptionError:
+        # The scheduler has said so already, where the task was placed without it.
+        log.debug("The size of the input is not taken from the description", exc_info=True)
+        return None, None

@@ -63,6 +63,8 @@ def description_of(ti: Any) -> TaskDescription | None:
 
     A description that cannot be used is logged and left out.
     """
+    if not ti.executor_config:
+        return None
     description = None
     try:
         description = read_description(ti.executor_config) or pod_request(ti.executor_config)

@@ -83,6 +83,7 @@ class JobUpdate:
         usage: What it used, over its whole process tree; ``None`` when nothing measured it.
         message: Last words: the error in one line, or why the cluster ended it.
         pid: Process of the job where the cluster has such a thing.
+        started_at: When it began to run, in Unix seconds; ``None`` where the cluster does not tell.
     """
 
     job_id: str
@@ -91,6 +92,7 @@ class JobUpdate:
     usage: Usage | None = None
     message: str = ""
     pid: int | None = None
+    started_at: float | None = None
 
 
 class JobClient(Protocol):

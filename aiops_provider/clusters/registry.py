@@ -36,6 +36,7 @@ class OpenCluster(Protocol):
         *,
         preload: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        most_at_once: int | None = None,
     ) -> JobClient:
         """
         Make the client.
@@ -44,6 +45,7 @@ class OpenCluster(Protocol):
             spec: The cluster as configured.
             preload: Modules worth importing once rather than in every job.
             environment: Environment variables of every job.
+            most_at_once: Jobs that run at a time, others wait on the cluster; ``None``: any number.
         """
 
 
@@ -142,7 +144,11 @@ def cluster_kind(name: str) -> ClusterKind:
 
 
 def open_cluster(
-    spec: ClusterSpec, *, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    spec: ClusterSpec,
+    *,
+    preload: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    most_at_once: int | None = None,
 ) -> JobClient:
     """
     The client of a cluster, not started yet.
@@ -158,7 +164,9 @@ def open_cluster(
             value=spec.kind,
             mend="Only a host that has an executor or worker for it can send work there",
         )
-    return kind.open(spec, preload=preload, environment=environment)
+    if most_at_once is None:
+        return kind.open(spec, preload=preload, environment=environment)
+    return kind.open(spec, preload=preload, environment=environment, most_at_once=most_at_once)
 
 
 def open_remote(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.fencing import fenced_tries, overlaps
-from aiops_provider.control.refresh import in_force
+from aiops_provider.control.snapshot_reader import in_force
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # A solver may be in the middle of half a minute's work; nobody waits for it when we are told to go.
 _GRACE_S = 5.0
 _PARENT_LOOK_S = 1.0
+# Nothing here is in a hurry, and a host's own work is.
+_NICE = 5
 
 
 def start_cycle_process(installation: Installation) -> subprocess.Popen[bytes]:
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop_soon(stop))
     if options.die_with_parent is not None:
+        os.nice(_NICE)
         _die_with(options.die_with_parent)
     try:
         _run(options, stop)

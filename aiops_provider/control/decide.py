@@ -42,6 +42,7 @@ __all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EPOCHS = 100_000
+_ALL = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +111,14 @@ class Decider:
         with self._lock:
             unreachable = {**snapshot.router.unreachable, **self._unreachable}
             router = replace(snapshot.router, unreachable=unreachable)
+            before = self._snapshot
             self._snapshot = replace(snapshot, router=router)
-            self._router = Router(router, earlier=self._router)
-            self._advisor = self._new_advisor(self._snapshot)
-            self._cold = {t: p for t, p in self._cold.items() if snapshot.book.get(t) is None}
+            # Profiles change all the time; then the router and what it has worked out may stay.
+            if router != before.router:
+                self._router = Router(router, earlier=self._router)
+            if router != before.router or snapshot.accelerators != before.accelerators:
+                self._advisor = self._new_advisor(self._snapshot)
+            self._cold = {t: p for t, p in self._cold.items() if t not in snapshot.book}
 
     def set_health(self, health: ClusterHealth) -> None:
         """Take in what a probe of this process said; decisions change at once."""
@@ -210,7 +215,8 @@ class Decider:
             outlook=self.patience.outlook(request.run, profile, now) if waits else None,
         )
         cluster = self._clusters[route.cluster] if applied else self._home(request)
-        route = replace(route, team=request.team)
+        if request.team is not None:
+            route = replace(route, team=request.team)
         placement = Placement(
             run=request.run,
             epoch=self._next_epoch(request.run),
@@ -275,7 +281,9 @@ class Decider:
         """How far the layer may go for a task; the DAG's own mode wins over the team's."""
         modes = self._settings.mode
         mode = modes.dags.get(task.namespace) or modes.teams.get(team or "") or modes.default
-        if mode is Mode.ENFORCE and _percentile(task) >= modes.enforce_percentage:
+        share = modes.enforce_percentage
+        # Nothing to work out where all of them are.
+        if mode is Mode.ENFORCE and share < _ALL and _percentile(task) >= share:
             return Mode.OBSERVE
         return mode
 

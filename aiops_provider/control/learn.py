@@ -38,8 +38,9 @@ DURATION_S = "duration_s"
 PEAK_MEMORY_GIB = "peak_memory_gib"
 
 _CURSOR = "profiles:refreshed_at"
-# learn() already refreshes what it is handed, so that looking for what came by another way (a
-# process that died in between, rows loaded by hand) needs no hurry. Reports may be this late.
+_LEARNED = "learned:execution"
+# learn() and refresh() take in at once what they see, so that looking for what came by another way (rows
+# that a slow transaction made late, what was added to a row) needs no hurry. Reports may be this late.
 _LOOK_EVERY = timedelta(seconds=60)
 _LATE_BY = timedelta(minutes=10)
 # Records looked at in one go; the first look of an installation with a long history is bounded.
@@ -62,11 +63,17 @@ def learn(installation: Installation, records: Sequence[ExecutionRecord], now: d
     """
     if not records:
         return
+    installation.require_store().record_executions(records)
+    _take_in(installation, records, now)
+
+
+def _take_in(
+    installation: Installation, records: Sequence[ExecutionRecord], now: datetime
+) -> list[WorkloadProfile]:
     store = installation.require_store()
-    store.record_executions(records)
     ended = _whole_tries(store, records)
     store.add_samples([sample for record in ended for sample in outcome_samples(record)])
-    refresh_profiles(installation, {record.run.task for record in ended}, now)
+    return refresh_profiles(installation, {record.run.task for record in ended}, now)
 
 
 def _whole_tries(store: Store, records: Sequence[ExecutionRecord]) -> list[ExecutionRecord]:
@@ -111,15 +118,26 @@ def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
 
 def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
     """
-    Refresh what has ended since the last look, at most once a minute.
+    Learn from the tries that anybody has written down since the last time.
+
+    How far that was is kept in the store, after the learning: what a process that died had not
+    finished is learned by the next one, and learning something twice changes nothing. At most once a
+    minute all that ended lately is looked at again, for what came late.
 
     Returns:
         The profiles that changed.
 
     Raises:
-        StoreError: The store does not answer.
+        StoreError: The store does not answer; nothing is left out next time.
     """
-    return refresh_profiles(installation, None, now)
+    store = installation.require_store()
+    changed = []
+    seen: Any = store.get_state(_LEARNED) or 0
+    records, newest = store.executions_after(int(seen), _MOST_RECORDS)
+    if records:
+        changed = _take_in(installation, records, now)
+        store.set_state(_LEARNED, newest)
+    return changed + refresh_profiles(installation, None, now)
 
 
 def refresh_profiles(
@@ -188,6 +206,8 @@ def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
         return set()
     since = last - _LATE_BY if last else None
     news = store.executions(since=since, limit=_MOST_RECORDS)
+    # Those that were seen before are known by their keys; the others were left out until now.
+    store.add_samples([sample for record in news for sample in outcome_samples(record)])
     store.set_state(_CURSOR, now.isoformat())
     return {record.run.task for record in news}
 

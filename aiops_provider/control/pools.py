@@ -45,6 +45,7 @@ def open_job_client(
     *,
     preload: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    most_at_once: int | None = None,
 ) -> JobClient:
     """
     The client of a cluster of any installed kind; it is not started yet.
@@ -53,10 +54,11 @@ def open_job_client(
         spec: The cluster as configured.
         preload: Modules that the cluster imports once rather than in every job, where it can.
         environment: Environment variables of every job.
+        most_at_once: Jobs that run at a time, others wait on the cluster; ``None``: any number.
 
     Raises:
         ConfigurationError: The kind is unknown, or says that the spec cannot work.
     """
     from aiops_provider.clusters.registry import open_cluster
 
-    return open_cluster(spec, preload=preload, environment=environment)
+    return open_cluster(spec, preload=preload, environment=environment, most_at_once=most_at_once)

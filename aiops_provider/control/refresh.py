@@ -11,25 +11,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from aiops_provider.catalog.catalog import Catalog
-from aiops_provider.control.accelerator_advice import AcceleratorHistory, accelerator_history
-from aiops_provider.control.cluster_check import failed_checks
-from aiops_provider.control.decide import Decider, Snapshot
+from aiops_provider.control.decide import Decider
 from aiops_provider.control.pool_leases import PoolLeases
-from aiops_provider.domain.alarm import Response, ResponseAction
-from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec
+from aiops_provider.control.snapshot_reader import SnapshotReader
+from aiops_provider.domain.cluster import ClusterHealth
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementState
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.errors import StoreError, StoreNotMigratedError, StoreUnreachableError
-from aiops_provider.placement.router import RouterSnapshot
-from aiops_provider.profiling.book import ProfileBook
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -39,10 +34,6 @@ log = logging.getLogger(__name__)
 
 # A day of a busy scheduler; beyond it the oldest observation is worth less than the memory.
 _PENDING_LIMIT = 100_000
-
-# What runs on accelerators takes minutes to days: enough for weeks.
-_MOST_RECORDS = 1_000
-_FEWEST_MODELS = 2
 
 _Item = TypeVar("_Item")
 
@@ -64,6 +55,7 @@ class Refresher:
         self._states: deque[tuple[TaskRun, int, PlacementState]] = deque(maxlen=_PENDING_LIMIT)
         self._descriptions: dict[TaskKey, TaskDescription] = {}
         self._health: dict[str, ClusterHealth] = {}
+        self._reader: SnapshotReader | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -128,7 +120,9 @@ class Refresher:
         lapsed = current.valid_until is not None and now >= current.valid_until
         version = store.version()
         if version != current.version or lapsed:
-            self._decider.swap(load_snapshot(store, self._installation.clusters, version, now))
+            if self._reader is None:
+                self._reader = SnapshotReader(store, self._installation.clusters)
+            self._decider.swap(self._reader.read(version, now))
 
     def _run(self) -> None:
         period_s = self._installation.settings.routing.refresh_s
@@ -157,11 +151,11 @@ class Refresher:
             log.warning("The leased capacity comes free by itself: %s", error)
 
     def _write(self, store: Store, now: datetime) -> None:
-        from aiops_provider.control.learn import learn, remember_description
+        from aiops_provider.control.learn import remember_description
 
         _drain(self._placements, lambda batch: _record_placements(store, batch))
         _drain(self._states, lambda batch: _move_on(store, batch))
-        _drain(self._records, lambda batch: learn(self._installation, batch, now))
+        _drain(self._records, lambda batch: self._write_down(store, batch, now))
         while self._descriptions:
             task, description = next(iter(self._descriptions.items()))
             remember_description(self._installation, task, description)
@@ -173,69 +167,20 @@ class Refresher:
                 if self._health.get(name) is health:
                     del self._health[name]
 
+    def _write_down(self, store: Store, batch: list[ExecutionRecord], now: datetime) -> None:
+        """
+        The process of the control cycle learns from what is written down, off this interpreter.
 
-def load_snapshot(
-    store: Store, clusters: tuple[ClusterSpec, ...], version: int, now: datetime
-) -> Snapshot:
-    """
-    Read everything that decisions are made from.
+        Where there is none – it is left to a server that does not run, or has just died – nobody else
+        would, so that it is done here.
+        """
+        from aiops_provider.control.cycle import LEASE_NAME
+        from aiops_provider.control.learn import learn
 
-    Args:
-        store: Where it is kept.
-        clusters: As configured.
-        version: The store's version seen before reading; a later change moves it again.
-        now: Decides which responses are in force.
-
-    Raises:
-        StoreError: If the store does not answer.
-    """
-    responses = store.responses(active_at=now)
-    quarantined, held, valid_until = in_force(responses)
-    router = RouterSnapshot(
-        clusters=clusters,
-        plan=store.plan_in_force(),
-        quarantined=quarantined,
-        unreachable={},
-        unfit=failed_checks(store),
-        held_tasks=held,
-    )
-    return Snapshot(
-        router=router,
-        book=ProfileBook(store.profiles()),
-        accelerators=_accelerator_history(store, clusters),
-        version=version,
-        valid_until=valid_until,
-    )
-
-
-def _accelerator_history(store: Store, clusters: tuple[ClusterSpec, ...]) -> AcceleratorHistory:
-    """Nothing is read where there is nothing to choose from."""
-    models = {
-        m for cluster in clusters for pool in cluster.pools for m in pool.machine.accelerators
-    }
-    if len(models) < _FEWEST_MODELS:
-        return AcceleratorHistory()
-    records = store.executions(limit=_MOST_RECORDS)
-    return accelerator_history(records, clusters, Catalog.embedded())
-
-
-def in_force(
-    responses: list[Response],
-) -> tuple[Mapping[str, str], frozenset[TaskKey], datetime | None]:
-    """
-    What routers must honour.
-
-    Returns:
-        Reason by quarantined cluster, the tasks held, and when the first of these lapses.
-    """
-    quarantined: dict[str, str] = {}
-    held: set[TaskKey] = set()
-    for response in responses:
-        if response.action is ResponseAction.QUARANTINE:
-            quarantined |= dict.fromkeys(response.clusters, response.reason)
-        elif response.action is ResponseAction.HOLD_TASK and response.task is not None:
-            held.add(response.task)
-    return quarantined, frozenset(held), min((r.expires_at for r in responses), default=None)
+        if store.lease_is_held(LEASE_NAME):
+            store.record_executions(batch)
+        else:
+            learn(self._installation, batch, now)
 
 
 def _record_placements(store: Store, batch: list[Placement]) -> None:

@@ -17,7 +17,7 @@ from aiops_provider.control.decide import Decider
 from aiops_provider.control.decision import Decision, TaskRequest
 from aiops_provider.control.environment import worker_environment
 from aiops_provider.control.out_of_use import clusters_out_of_use
-from aiops_provider.control.refresh import load_snapshot
+from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, StoreError
 from aiops_provider.telemetry.context import RUN_KIND_VARIABLE, TEST_RUN

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.cluster_limits import cluster_limits, team_of
 from aiops_provider.control.profilers import new_profiler
-from aiops_provider.control.refresh import load_snapshot
+from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey

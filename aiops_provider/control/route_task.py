@@ -10,7 +10,7 @@ from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.learn import stored_description
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.profilers import new_profiler
-from aiops_provider.control.refresh import load_snapshot
+from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.plan import Placement, Route
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.router import Router

@@ -15,8 +15,7 @@ from aiops_provider.store.execution_segments import joined
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import (
     chunks,
-    count_inserted,
-    insert_into,
+    insert_new,
     is_about,
     run_of,
     run_values,
@@ -43,12 +42,12 @@ def record(connection: Connection, records: Iterable[ExecutionRecord]) -> int:
 
 
 def _record_chunk(connection: Connection, records: Sequence[ExecutionRecord]) -> int:
+    # Most ends are told once: then this one statement is all. What was there already – also what
+    # another writer inserted in this moment – can be seen and locked after it.
+    inserted = _insert(connection, records)
+    if inserted == len(records):
+        return inserted
     known = _locked(connection, [item.run for item in records])
-    fresh = [item for item in records if item.run not in known]
-    inserted = _insert(connection, fresh)
-    if inserted < len(fresh):
-        # Another writer inserted some of them meanwhile; now its rows can be seen.
-        known |= _locked(connection, [item.run for item in fresh])
     merged = [
         after
         for item in records
@@ -81,11 +80,8 @@ def _locked(connection: Connection, runs: Sequence[TaskRun]) -> dict[TaskRun, Ex
 
 
 def _insert(connection: Connection, records: Sequence[ExecutionRecord]) -> int:
-    if not records:
-        return 0
-    statement = insert_into(connection, execution).on_conflict_do_nothing()
     rows = [run_values(item.run) | _values(item) for item in records]
-    return count_inserted(connection, statement, rows)
+    return insert_new(connection, execution, rows)
 
 
 def _values(item: ExecutionRecord) -> dict[str, Any]:
@@ -97,6 +93,19 @@ def _values(item: ExecutionRecord) -> dict[str, Any]:
         "image": item.image,
         "payload": encode(item),
     }
+
+
+def after(connection: Connection, cursor: int, limit: int) -> tuple[list[ExecutionRecord], int]:
+    """Rows above that id in their order, at most so many, and the highest id among them."""
+    query = (
+        select(execution.c.id, execution.c.payload)
+        .where(execution.c.id > cursor)
+        .order_by(execution.c.id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    records = [decode(ExecutionRecord, row.payload) for row in rows]
+    return records, rows[-1].id if rows else cursor
 
 
 def listed(

@@ -30,16 +30,38 @@ def encode(value: Any) -> str:
     >>> encode({"b": 1.5})
     '{"b":1.5}'
     """
-    try:
-        text = json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
-    except TypeError as error:
-        raise DataError(f"this cannot be stored as JSON: {error}") from error
+    text = exact(value)
+    if text.isascii():
+        return text
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def exact(value: Any) -> str:
+    """
+    As :func:`encode`, but what is no valid Unicode is left to the database to refuse.
+
+    Raises:
+        DataError: As for that.
+    """
+    try:
+        return _encoder.encode(value)
+    except TypeError as error:
+        raise DataError(f"this cannot be stored as JSON: {error}") from error
+
+
+_names: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    if kind not in _names:
+        _names[kind] = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+    return _names[kind]
+
+
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+    names = _field_names(type(value))
+    if names:
+        return {name: getattr(value, name) for name in names}
     if isinstance(value, datetime):
         refuse_naive(value)
         return value.astimezone(UTC).isoformat()
@@ -54,6 +76,8 @@ def _plain(value: Any) -> Any:
         return value.item()
     raise TypeError(f"{type(value).__name__} is no JSON")
 
+
+_encoder = json.JSONEncoder(default=_plain, ensure_ascii=False, separators=(",", ":"))
 
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
 

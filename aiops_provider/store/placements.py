@@ -14,8 +14,7 @@ from aiops_provider.errors import StoreError
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import (
     chunks,
-    count_inserted,
-    insert_into,
+    insert_new,
     is_about,
     is_one_of,
     run_of,
@@ -37,8 +36,7 @@ def record(connection: Connection, placements: Sequence[Placement]) -> None:
         StoreError: If an epoch of a try is taken by another placement. No statement fails for it,
             so that a host's transaction stays usable.
     """
-    statement = insert_into(connection, placement).on_conflict_do_nothing()
-    inserted = count_inserted(connection, statement, [_values(item) for item in placements])
+    inserted = insert_new(connection, placement, [_values(item) for item in placements])
     if inserted < len(placements):
         _refuse_taken_epochs(connection, placements)
 

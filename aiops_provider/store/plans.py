@@ -67,6 +67,11 @@ def current(connection: Connection) -> PlacementPlan | None:
     return _plan(connection.execute(query).one_or_none())
 
 
+def current_version(connection: Connection) -> int | None:
+    """The version of the plan in force."""
+    return connection.execute(select(in_force.c.plan_version)).scalar()
+
+
 def listed(connection: Connection, *, limit: int) -> list[PlanVersion]:
     """The stored plans, latest version first."""
     columns = plan.c.version, plan.c.created_at, plan.c.activated_at

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
@@ -12,6 +14,31 @@ from aiops_provider.store import version as version_counter
 from aiops_provider.store.payload import decode, encode
 from aiops_provider.store.statements import chunks, insert_into, is_one_of
 from aiops_provider.store.tables import profile
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """
+    A profile as it lies in the store, which most readers never open.
+
+    Attributes:
+        task: Whose.
+        predicted_at: When it was made.
+        payload: The profile as text.
+    """
+
+    task: TaskKey
+    predicted_at: datetime
+    payload: str
+
+    def read(self) -> WorkloadProfile:
+        """
+        The profile.
+
+        Raises:
+            StoreError: It was written by an incompatible version.
+        """
+        return decode(WorkloadProfile, self.payload)
 
 
 def save(connection: Connection, profiles: Iterable[WorkloadProfile]) -> None:
@@ -58,6 +85,17 @@ def listed(connection: Connection) -> list[WorkloadProfile]:
     """All of them, by task."""
     query = select(profile.c.payload).order_by(profile.c.namespace, profile.c.name)
     return [decode(WorkloadProfile, payload) for payload in connection.execute(query).scalars()]
+
+
+def stored(connection: Connection, *, since: datetime | None) -> list[StoredProfile]:
+    """Those made at *since* or later, unopened; all of them without it."""
+    query = select(profile)
+    if since is not None:
+        query = query.where(profile.c.predicted_at >= since)
+    return [
+        StoredProfile(TaskKey(row.namespace, row.name), row.predicted_at, row.payload)
+        for row in connection.execute(query)
+    ]
 
 
 def get(connection: Connection, task: TaskKey) -> WorkloadProfile | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.store.payload import exact
 from aiops_provider.store.tables import RUN_COLUMNS
 
 T = TypeVar("T")
@@ -33,6 +35,42 @@ def count_inserted(
     # SQLAlchemy keeps that number for updates and deletes only, unless asked.
     options = {"preserve_rowcount": True}
     return connection.execute(statement, rows, execution_options=options).rowcount
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+    """
+    Insert rows and leave alone what is there.
+
+    On PostgreSQL all of them travel as one value, and one statement takes it apart: binding and sending
+    every value by itself costs the client more than all else that it does for a row.
+
+    Args:
+        connection: In a transaction that writes.
+        table: Whose columns hold text, numbers, truth values and moments.
+        rows: All with the same columns.
+
+    Returns:
+        How many are new.
+    """
+    if connection.dialect.name != "postgresql":
+        return count_inserted(connection, sqlite.insert(table).on_conflict_do_nothing(), rows)
+    return connection.exec_driver_sql(
+        _insert_from_json(table, tuple(rows[0])),
+        (exact(rows),),
+        execution_options={"preserve_rowcount": True},
+    ).rowcount
+
+
+@cache
+def _insert_from_json(table: Table, names: tuple[str, ...]) -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    columns = ", ".join(f'"{name}"' for name in names)
+    typed = ", ".join(f'"{name}" {table.c[name].type.compile(dialect)}' for name in names)
+    return (
+        f'INSERT INTO "{table.name}" ({columns}) '  # noqa: S608 - names of our own tables
+        f"SELECT {columns} FROM json_to_recordset(CAST(%s AS json)) AS new({typed}) "
+        "ON CONFLICT DO NOTHING"
+    )
 
 
 def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

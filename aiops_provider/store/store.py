@@ -32,6 +32,7 @@ from aiops_provider.store import placements as placement_rows
 from aiops_provider.store import profiles as profile_rows
 from aiops_provider.store.database import Database
 from aiops_provider.store.kpis import IngestReceipt
+from aiops_provider.store.profiles import StoredProfile
 from aiops_provider.store.statements import chunks
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ class Store:
     def executions_of(self, runs: Sequence[TaskRun]) -> dict[TaskRun, ExecutionRecord]:
         """What is known of these tries, as far as they have ended."""
         return self._database.read(executions.of_runs, runs)
+
+    def executions_after(self, cursor: int, limit: int) -> tuple[list[ExecutionRecord], int]:
+        """
+        Finished tries in the order in which their rows were made, and the cursor to go on from.
+
+        A row of a transaction that took long may appear below a cursor that was given already, and
+        what is added to a row later is not seen again: look at :meth:`executions` for those.
+        """
+        return self._database.read(executions.after, cursor, limit)
 
     def record_placements(
         self, placements: Iterable[Placement], connection: HostTransaction | None = None
@@ -271,6 +281,10 @@ class Store:
         """The plan that routers follow."""
         return self._database.read(plans.current)
 
+    def plan_version_in_force(self) -> int | None:
+        """The version of that plan."""
+        return self._database.read(plans.current_version)
+
     def plan(self, version: int) -> PlacementPlan | None:
         """The plan of that version."""
         return self._database.read(plans.get, version)
@@ -292,6 +306,10 @@ class Store:
     def profiles(self) -> list[WorkloadProfile]:
         """The latest profile of every task."""
         return self._database.read(profile_rows.listed)
+
+    def stored_profiles(self, *, since: datetime | None = None) -> list[StoredProfile]:
+        """The profiles made at *since* or later, unopened; all of them without it."""
+        return self._database.read(profile_rows.stored, since=since)
 
     def profile(self, task: TaskKey) -> WorkloadProfile | None:
         """The latest profile of that task."""
@@ -326,6 +344,10 @@ class Store:
     def acquire_lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """Whether *holder* has the lease for the next *ttl_s* seconds; renews one it has."""
         return self._database.write(leases.acquire, name, holder, ttl_s)
+
+    def lease_is_held(self, name: str) -> bool:
+        """Whether anybody has that lease now."""
+        return self._database.read(leases.is_held, name)
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when somebody else has it."""

@@ -15,7 +15,7 @@ from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
 
 from aiops_provider.airflow.executor import AiopsExecutor
-from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
+from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Started
 from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
@@ -42,6 +42,7 @@ class PretendedCluster:
 
     accepting = True
     outlives_scheduler = False
+    queues_ahead = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -71,6 +72,9 @@ class PretendedCluster:
 
     def cancel(self, key):
         self.cancelled.append(key)
+
+    def waiting(self):
+        return ()
 
     def stop(self, grace_s):
         """Nothing runs here."""
@@ -160,6 +164,48 @@ def test_slots_count_waiting_and_running(executor):
     assert 29 == executor.slots_available
     executor.heartbeat()
     assert 29 == executor.slots_available
+
+
+def test_a_cluster_that_queues_ahead_frees_a_slot_with_each_start(executor):
+    """As Airflow's own local executor has it; the task is known here until its end all the same."""
+    cluster = executor._clusters["onprem"]
+    cluster.queues_ahead = True
+    executor.parallelism = 1
+    first, second = task(0), task(1)
+    queue(executor, first)
+    executor.heartbeat()
+    assert ({}, 0) == (executor.get_event_buffer(), executor.slots_available)
+    (_, decision, _) = cluster.sent[0]
+    cluster.ended.append(Started(key=first.ti.key, epoch=decision.placement.epoch))
+    executor.heartbeat()
+    assert ["running"] == [str(state) for state, _ in executor.get_event_buffer().values()]
+    assert 1 == executor.slots_available
+    assert executor.has_task(first.ti)
+    queue(executor, second)
+    executor.heartbeat()
+    assert 2 == len(cluster.sent)
+    cluster.end(0, Outcome.SUCCESS)
+    executor.sync()
+    assert not executor.has_task(first.ti)
+
+
+def test_what_waits_too_long_on_such_a_cluster_is_queued_anew(executor, monkeypatch):
+    """Before Airflow takes it for stuck; what has started by then stays."""
+    cluster = executor._clusters["onprem"]
+    cluster.queues_ahead = True
+    tasks = [task(0), task(1)]
+    queue(executor, *tasks)
+    executor.heartbeat()
+    monkeypatch.setattr(cluster, "waiting", lambda: [each.ti.key for each in tasks], raising=False)
+    executor.sync()
+    assert [] == cluster.cancelled
+    monkeypatch.setattr(
+        "aiops_provider.airflow.in_flight.give_back", lambda ids: {tasks[1].ti.id} & set(ids)
+    )
+    monkeypatch.setattr(executor._placer.waiting, "_longest_s", 0.0)
+    executor.sync()
+    assert [tasks[1].ti.key] == cluster.cancelled
+    assert [True, False] == [executor.has_task(each.ti) for each in tasks]
 
 
 def test_parallelism_limits_what_is_sent(executor):
@@ -361,6 +407,7 @@ class PretendedRemote(PretendedCluster):
     """A cluster whose tasks go on without their scheduler."""
 
     outlives_scheduler = True
+    queues_ahead = False
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

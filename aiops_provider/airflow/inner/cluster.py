@@ -39,6 +39,20 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """
+    A workload runs, on a cluster that is sent more than it runs at a time.
+
+    Attributes:
+        key: Airflow's key.
+        epoch: The placement that was sent; 0 for callbacks.
+    """
+
+    key: Any
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """
     The cluster did not take a workload, or nobody knows whether it did.
@@ -90,7 +104,7 @@ class NotAdopted:
     epoch: int
 
 
-News = Accepted | Refused | Ended | NotAdopted
+News = Accepted | Started | Refused | Ended | NotAdopted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +143,10 @@ class InnerCluster(Protocol):
         """Whether work is here that ends with this process, so that its end must be waited for."""
 
     @property
+    def queues_ahead(self) -> bool:
+        """Whether it is sent the next work before the last has ended, and tells when each starts."""
+
+    @property
     def outlives_scheduler(self) -> bool:
         """Whether tasks go on when the scheduler ends, so that another one may adopt them."""
 
@@ -153,6 +171,9 @@ class InnerCluster(Protocol):
 
     def cancel(self, key: Any) -> None:
         """End the workload of that key, if it is here; nothing more will be heard of it."""
+
+    def waiting(self) -> Sequence[Any]:
+        """Keys of what was sent ahead and is not known to have started."""
 
     def withdraw(self) -> Sequence[Any]:
         """Take back the keys of all workloads that have not left this process."""

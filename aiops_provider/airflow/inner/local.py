@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.airflow.inner.cluster import Ended, Orphan
+from aiops_provider.airflow.inner.cluster import Ended, News, Orphan, Started
 from aiops_provider.airflow.inner.workload import OUTCOME_VARIABLE, read_outcome
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.pools import Job, JobClient, JobState, JobUpdate, open_job_client
@@ -25,16 +26,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ENTRY = "aiops_provider.airflow.inner.workload:run"
-_PRELOAD = ("airflow.executors.workloads", "airflow.sdk.execution_time.supervisor")
+_PRELOAD = ("aiops_provider.airflow.inner.workload:prepare",)
+
+# As long as a scheduler sleeps that has nothing to do.
+_GATHER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A workload that was given to a cluster."""
+    """
+    A workload that was given to a cluster.
+
+    Attributes:
+        key: Airflow's key.
+        decision: By which it was sent; ``None`` for callbacks and connection tests.
+        began_at: When it was sent, and when it started as soon as that is known.
+        started: Whether it is known to have started.
+    """
 
     key: Any
     decision: Decision | None
-    submitted_at: datetime
+    began_at: datetime
+    started: bool = False
 
 
 class LocalCluster:
@@ -46,19 +59,32 @@ class LocalCluster:
         scratch: Folder for the notes of the listeners.
         reopen_s: A lost pool is started again after this long.
         probe_timeout_s: Without an answer for this long the cluster is unreachable.
+        most_at_once: As many workloads run at a time, and as many may wait in the pool for their
+            turn, so that it need not wait for the scheduler; ``None``: none waits there.
     """
 
     accepting = True  # a pool that is gone refuses, which is how one learns of it at once
     outlives_scheduler = False
 
     def __init__(
-        self, spec: ClusterSpec, *, scratch: Path, reopen_s: float, probe_timeout_s: float
+        self,
+        spec: ClusterSpec,
+        *,
+        scratch: Path,
+        reopen_s: float,
+        probe_timeout_s: float,
+        most_at_once: int | None = None,
     ) -> None:
         self.spec = spec
         self._scratch = scratch
         self._reopen_s = reopen_s
         self._probe_timeout_s = probe_timeout_s
-        self._client: JobClient = open_job_client(spec, preload=_PRELOAD)
+        self.queues_ahead = most_at_once is not None
+        self._most_at_once = most_at_once or 0
+        self._news: list[News] = []
+        self._starts: deque[float] = deque()
+        self._gathering_since: float | None = None
+        self._client: JobClient = open_job_client(spec, preload=_PRELOAD, most_at_once=most_at_once)
         self._sent: dict[str, Sent] = {}
         self._jobs: dict[Any, str] = {}
         self._lost_at: float | None = None
@@ -91,13 +117,52 @@ class LocalCluster:
             )
         )
         key = workload_key(workload)
-        self._sent[job_id] = Sent(key=key, decision=decision, submitted_at=utc_now())
+        self._sent[job_id] = Sent(key=key, decision=decision, began_at=utc_now())
         self._jobs[key] = job_id
 
-    def poll(self) -> list[Ended]:
-        """What has ended since the last call; a pool that died ends everything it had."""
-        ended = [self._ended(update) for update in self._client.poll()]
-        return [each for each in ended if each is not None]
+    def poll(self) -> list[News]:
+        """What has happened since the last call; a pool that died ends everything it had."""
+        news = [
+            self._started(update) if update.state is JobState.RUNNING else self._ended(update)
+            for update in self._client.poll()
+        ]
+        self._news += [each for each in news if each is not None]
+        if self._may_gather():
+            return []
+        self._gathering_since = None
+        told, self._news = self._news, []
+        return told
+
+    def _may_gather(self) -> bool:
+        """
+        Whether the scheduler may hear later of what has happened, of several things at once.
+
+        All news make it turn again at once, and a turn costs it more than ten tasks cost us. As long as
+        more than half of what may wait in the pool does, and at the pace of the last second lasts
+        for another one, a turn could do nothing for any task. Failures are told at once.
+        """
+        if not self._news or not self.queues_ahead:
+            return False
+        now = time.monotonic()
+        while self._starts and now - self._starts[0] > _GATHER_S:
+            self._starts.popleft()
+        if self._gathering_since is None:
+            self._gathering_since = now
+        waiting = sum(not sent.started for sent in self._sent.values())
+        return (
+            now - self._gathering_since < _GATHER_S
+            and 2 * waiting > self._most_at_once
+            and waiting >= len(self._starts)
+            and all(
+                each.run is not None and each.clean
+                for each in self._news
+                if isinstance(each, Ended)
+            )
+        )
+
+    def waiting(self) -> list[Any]:
+        """Keys of what was sent and is not known to have started."""
+        return [sent.key for sent in self._sent.values() if not sent.started]
 
     def probe(self) -> ClusterHealth:
         """How the pool is; a lost one is started again when its time has come."""
@@ -137,12 +202,23 @@ class LocalCluster:
 
     @property
     def busy(self) -> bool:
-        """Whether anything runs here."""
-        return bool(self._sent)
+        """Whether anything runs here, or has ended and was not told yet."""
+        return bool(self._sent or self._news)
+
+    def _started(self, update: JobUpdate) -> Started | None:
+        sent = self._sent.get(update.job_id)
+        if sent is None:
+            return None
+        began_at = sent.began_at
+        if update.started_at is not None:
+            began_at = datetime.fromtimestamp(update.started_at, tz=UTC)
+        self._sent[update.job_id] = replace(sent, began_at=began_at, started=True)
+        if not self.queues_ahead:
+            return None
+        self._starts.append(time.monotonic())
+        return Started(key=sent.key, epoch=_epoch(sent))
 
     def _ended(self, update: JobUpdate) -> Ended | None:
-        if update.state is JobState.RUNNING:
-            return None
         sent = self._sent.pop(update.job_id, None)
         if sent is None:
             return None
@@ -157,7 +233,7 @@ class LocalCluster:
             run=sent.decision.placement.run if sent.decision is not None else None,
             record=self._record(sent, update, noted),
             message=update.message,
-            epoch=sent.decision.placement.epoch if sent.decision is not None else 0,
+            epoch=_epoch(sent),
         )
 
     def _record(
@@ -174,7 +250,7 @@ class LocalCluster:
         # task's own word is better.
         noted_end = noted.get("ended_at")
         ended_at = datetime.fromisoformat(noted_end) if noted_end else utc_now()
-        duration_s = max(0.0, (ended_at - sent.submitted_at).total_seconds())
+        duration_s = max(0.0, (ended_at - sent.began_at).total_seconds())
         return ExecutionRecord(
             run=placement.run,
             cluster=self.spec.name,
@@ -182,7 +258,7 @@ class LocalCluster:
             region=self.spec.region,
             pool=pool,
             queued_at=placement.placed_at,
-            started_at=sent.submitted_at,
+            started_at=sent.began_at,
             ended_at=ended_at,
             outcome=_outcome(update.state, noted),
             request=sent.decision.grant,
@@ -219,6 +295,10 @@ def _number(text: str | None) -> float | None:
 
 def _whole(text: str | None) -> int | None:
     return None if text is None else int(text)
+
+
+def _epoch(sent: Sent) -> int:
+    return sent.decision.placement.epoch if sent.decision is not None else 0
 
 
 def _outcome(state: JobState, noted: Mapping[str, str]) -> Outcome:

@@ -48,6 +48,7 @@ class ClusterRunner:
     """
 
     outlives_scheduler = True
+    queues_ahead = False  # what waits for room stays with the executor, which may place it anew
     busy = False
 
     def __init__(
@@ -129,6 +130,10 @@ class ClusterRunner:
                     del self._epochs[news.key]
             heard.append(news)
         return heard
+
+    def waiting(self) -> Sequence[Any]:
+        """None: as above."""
+        return ()
 
     def withdraw(self) -> Sequence[Any]:
         """Take back everything that the thread has not taken yet."""

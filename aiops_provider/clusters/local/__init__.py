@@ -28,9 +28,13 @@ def _validate(spec: ClusterSpec) -> list[str]:
 
 
 def _open(
-    spec: ClusterSpec, *, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    spec: ClusterSpec,
+    *,
+    preload: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    most_at_once: int | None = None,
 ) -> LocalPool:
-    return LocalPool(spec, preload=preload, environment=environment)
+    return LocalPool(spec, preload=preload, environment=environment, most_at_once=most_at_once)
 
 
 KIND = ClusterKind(name="local", validate=_validate, open=_open)

@@ -9,6 +9,7 @@ from typing import Any
 
 _LENGTH_BYTES = 4
 _CHUNK = 1 << 16
+_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 class Channel:
@@ -40,7 +41,7 @@ class Channel:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message now or later."""
-        body = json.dumps(message, separators=(",", ":")).encode()
+        body = _encoder.encode(message).encode()
         self._outgoing += len(body).to_bytes(_LENGTH_BYTES, "big") + body
         self.flush()
 

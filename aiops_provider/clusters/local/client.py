@@ -57,8 +57,9 @@ class LocalPool:
 
     Args:
         spec: The cluster; what its machines hold decides which requests are refused.
-        preload: Modules that the pool imports once, so that jobs need not.
+        preload: Modules that the pool imports once, or ``module:function`` to call, so that jobs need not.
         environment: Environment variables of every job.
+        most_at_once: Jobs that run at a time, others wait for their turn; ``None``: any number.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class LocalPool:
         *,
         preload: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        most_at_once: int | None = None,
     ) -> None:
         self._spec = spec
         self._preload = tuple(preload)
         self._environment = dict(environment or {})
+        self._most_at_once = most_at_once
         self._connection: _Connection | None = None
         self._updates: list[JobUpdate] = []
         self._unreaped: set[int] = set()
@@ -103,7 +106,11 @@ class LocalPool:
         ours, theirs = socket.socketpair()
         try:
             warden_pid = fork_pool(
-                theirs, cluster=self.name, preload=self._preload, environment=self._environment
+                theirs,
+                cluster=self.name,
+                preload=self._preload,
+                environment=self._environment,
+                most_at_once=self._most_at_once,
             )
         except OSError as error:
             ours.close()
@@ -122,7 +129,7 @@ class LocalPool:
 
     def submit(self, job: Job) -> None:
         """
-        Hand a job to the pool, which runs it at once; it keeps no queue.
+        Hand a job to the pool, which runs it at once, or when it is its turn.
 
         Raises:
             ClusterRefusedError: If no machine of this cluster can hold the request, or a job of

@@ -119,7 +119,6 @@ def _set_up(
     linux.set_title(title)
     if share.cpus:
         os.sched_setaffinity(0, share.cpus)
-    os.nice(share.nice)
     os.environ.update(
         {**share.thread_environment, **environment, **job.environment, JOB_ID_VARIABLE: job.job_id}
     )

@@ -12,11 +12,12 @@ from aiops_provider.domain.execution import Usage
 from aiops_provider.domain.units import gib_from_bytes
 
 # Reading a proportional set size walks the page tables, a millisecond for a few hundred MiB; the
-# resident set size is free. So PSS is read when it may be news: near the limit, near a new peak,
-# and once in a while because pages stop being shared without the resident size moving.
+# resident set size is free. So PSS is read when it may be news: near the limit, from time to time near a
+# new peak, and once in a while because pages stop being shared without the resident size moving.
 _NEAR_LIMIT = 0.9
 _NEWS_BYTES = 1 << 20
 _NEWS_SHARE = 0.02
+_NEWS_EVERY_S = 0.5
 _STALE_S = 2.0
 _STALE_NEAR_LIMIT_S = 0.2
 
@@ -125,6 +126,9 @@ class JobMeter:
     def _is_news(self, resident: int, now: float) -> bool:
         estimate = self.memory_bytes + max(0, resident - self._resident_bytes)
         near = min(estimate, resident) > self.limit_bytes * _NEAR_LIMIT
-        if now - self._read_at >= (_STALE_NEAR_LIMIT_S if near else _STALE_S):
+        age_s = now - self._read_at
+        if age_s >= (_STALE_NEAR_LIMIT_S if near else _STALE_S):
             return True
+        if age_s < _NEWS_EVERY_S:
+            return False
         return estimate > self.peak_bytes * (1 + _NEWS_SHARE) + _NEWS_BYTES

@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
@@ -27,7 +28,7 @@ from aiops_provider.clusters.local.channel import Channel
 from aiops_provider.clusters.local.job_process import JOB_ID_VARIABLE, fork_job
 from aiops_provider.clusters.local.meter import JobMeter
 from aiops_provider.clusters.local.running_job import RunningJob
-from aiops_provider.clusters.local.share import cpu_share
+from aiops_provider.clusters.local.share import cpu_share, nice_beside
 from aiops_provider.domain.units import bytes_from_gib
 
 log = logging.getLogger(__name__)
@@ -51,16 +52,25 @@ class Pool:
         cluster: Its name, for process titles.
         environment: Variables of every job.
         parent: Process id of the warden; without it the pool ends.
+        most_at_once: Jobs that run at a time, others wait for their turn; ``None``: any number.
     """
 
     def __init__(
-        self, channel: Channel, *, cluster: str, environment: Mapping[str, str], parent: int
+        self,
+        channel: Channel,
+        *,
+        cluster: str,
+        environment: Mapping[str, str],
+        parent: int,
+        most_at_once: int | None = None,
     ) -> None:
         self._channel = channel
         self._cluster = cluster
         self._environment = environment
         self._parent = parent
         self._cpus = sorted(os.sched_getaffinity(0))
+        self._most_at_once = most_at_once
+        self._waiting: deque[Job] = deque()
         self._jobs: dict[str, RunningJob] = {}
         self._stopping = False
         self._look_at = 0.0
@@ -83,6 +93,7 @@ class Pool:
             if self._channel.closed or os.getppid() != self._parent:
                 self._stop(JobState.LOST, "the host of the pool is gone", grace_s=0.0)
             self._reap()
+            self._run_next()
             self._look_after_jobs()
             self._channel.flush()
 
@@ -119,27 +130,40 @@ class Pool:
     def _obey(self, message: Mapping[str, Any]) -> None:
         match message:
             case {"do": "run", "job": fields}:
-                self._run(wire.decode_job(fields))
+                self._waiting.append(wire.decode_job(fields))
+                self._run_next()
             case {"do": "cancel", "job_id": job_id, "grace_s": grace_s}:
                 if job_id in self._jobs:
                     self._end(self._jobs[job_id], JobState.CANCELLED, "cancelled", grace_s=grace_s)
+                else:
+                    self._give_up(JobState.CANCELLED, "cancelled before its start", only=job_id)
             case {"do": "ping", "number": number}:
                 self._channel.send({"say": "pong", "number": number})
             case {"do": "close", "grace_s": grace_s}:
                 self._stop(JobState.CANCELLED, "the pool was closed", grace_s=grace_s)
 
-    def _run(self, job: Job) -> None:
+    def _run_next(self) -> None:
+        """Start what waits, as far as there may be more jobs at a time."""
         if self._stopping:
-            self._report(
-                JobUpdate(job_id=job.job_id, state=JobState.LOST, message="the pool is stopping")
-            )
-            return
+            self._give_up(JobState.LOST, "the pool is stopping")
+        while self._waiting and (
+            self._most_at_once is None or len(self._jobs) < self._most_at_once
+        ):
+            self._run(self._waiting.popleft())
+
+    def _give_up(self, state: JobState, message: str, *, only: str | None = None) -> None:
+        """Report jobs that wait, or one of them, as never started."""
+        for job in [each for each in self._waiting if only in (None, each.job_id)]:
+            self._waiting.remove(job)
+            self._report(JobUpdate(job_id=job.job_id, state=state, message=message))
+
+    def _run(self, job: Job) -> None:
         share = cpu_share(
             job.request.cores,
             host_cpus=self._cpus,
             held=[running.share for running in self._jobs.values()],
         )
-        kills, started_at = proc.memory_kills(), time.monotonic()
+        kills, started_at, began = proc.memory_kills(), time.monotonic(), time.time()
         try:
             process = fork_job(
                 job,
@@ -166,8 +190,17 @@ class Pool:
             started_at=started_at,
             memory_kills=kills,
         )
+        self._renice()
         self._look_at = started_at  # a job that is over in a moment is measured once at least
-        self._report(JobUpdate(job_id=job.job_id, state=JobState.RUNNING, pid=process.pid))
+        self._report(
+            JobUpdate(job_id=job.job_id, state=JobState.RUNNING, pid=process.pid, started_at=began)
+        )
+
+    def _renice(self) -> None:
+        """Weigh the jobs that run against each other."""
+        largest = max((running.share.cores for running in self._jobs.values()), default=1.0)
+        for running in self._jobs.values():
+            running.renice(nice_beside(running.share.cores, largest))
 
     def _release(self) -> None:
         self._channel.close()
@@ -179,6 +212,7 @@ class Pool:
 
     def _stop(self, state: JobState, message: str, *, grace_s: float) -> None:
         self._stopping = True
+        self._give_up(state, message)
         for running in self._jobs.values():
             self._end(running, state, message, grace_s=grace_s)
 
@@ -265,6 +299,7 @@ class Pool:
             else:
                 del self._jobs[running.job.job_id]
                 self._report(running.final_update())
+        self._renice()
 
     def _report(self, update: JobUpdate) -> None:
         self._channel.send({"say": "update", "update": wire.encode_update(update)})
@@ -274,11 +309,14 @@ def _only_wake(_number: int, _frame: FrameType | None) -> None:
     """The wake-up descriptor does the work."""
 
 
-def _preload(modules: Sequence[str]) -> None:
-    for module in modules:
+def _preload(entries: Sequence[str]) -> None:
+    for entry in entries:
+        module, _, function = entry.partition(":")
         try:
-            importlib.import_module(module)
+            imported = importlib.import_module(module)
+            if function:
+                getattr(imported, function)()
         except Exception:  # only an economy: a job that needs the module will say what is wrong
-            log.warning("the pool could not import %s ahead of its jobs", module, exc_info=True)
+            log.warning("the pool could not prepare %s ahead of its jobs", entry, exc_info=True)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

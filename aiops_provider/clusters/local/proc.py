@@ -63,16 +63,20 @@ def read_stat(pid: int) -> ProcessStat | None:
 def children(pid: int) -> list[int]:
     """Ids of its children: of all its threads, adopted ones included."""
     found: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - five times a second, per process
-    except OSError:
-        return found
-    for thread in threads:
+    for thread in threads(pid):
         text = _read(f"/proc/{pid}/task/{thread}/children")
         if text is None:
             return _children_by_search(pid)
         found += map(int, text.split())
     return found
+
+
+def threads(pid: int) -> list[int]:
+    """Ids of its threads; empty if it is gone."""
+    try:
+        return [int(each) for each in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 - five times a second, per process
+    except OSError:
+        return []
 
 
 def family(roots: Iterable[int]) -> list[ProcessStat]:

@@ -35,6 +35,7 @@ class RunningJob:
         kill_at: When its tree is ended by force, monotonic clock.
         status: Of its first process, -n after signal n; ``None`` while that lives.
         ended_at: When that ended.
+        nice: Nice level on top of the pool's.
     """
 
     job: Job
@@ -48,6 +49,7 @@ class RunningJob:
     kill_at: float = float("inf")
     status: int | None = None
     ended_at: float = 0.0
+    nice: int = 0
 
     @property
     def ended(self) -> bool:
@@ -79,6 +81,28 @@ class RunningJob:
             f"killed for memory: {count} process{'' if count == 1 else 'es'} used {used:.3f} GiB, "
             f"the request was {limit:.3f} GiB"
         )
+
+    def renice(self, nice: int) -> None:
+        """
+        Give its processes a nice level on top of the pool's, which is also this process's.
+
+        A level can be lowered by the superuser only; else it stays as it is.
+        """
+        if nice == self.nice or self.ended:
+            return
+        wanted = os.getpriority(os.PRIO_PROCESS, 0) + nice
+        try:
+            os.setpriority(os.PRIO_PGRP, self.process.pid, wanted)
+            for member in proc.family([self.process.pid]):
+                # The system call means one thread by a process.
+                for thread in proc.threads(member.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.setpriority(os.PRIO_PROCESS, thread, wanted)
+        except ProcessLookupError:
+            return  # it is about to be reaped
+        except PermissionError:
+            return
+        self.nice = nice
 
     def kill(self) -> None:
         """End every process of the job that is known to live."""

@@ -21,12 +21,10 @@ class CpuShare:
     Attributes:
         cores: What it was granted.
         cpus: CPUs it may run on; empty: all of them.
-        nice: Nice level to add.
     """
 
     cores: float
     cpus: tuple[int, ...]
-    nice: int
 
     @property
     def thread_environment(self) -> dict[str, str]:
@@ -40,27 +38,46 @@ def cpu_share(cores: float, *, host_cpus: Sequence[int], held: Iterable[CpuShare
     The share for a job that was granted so many cores.
 
     With fewer than the host has, the job may run on ``ceil(cores)`` CPUs: those that the fewest
-    granted cores share so far. A job granted a core or more is not niced; one granted less is
-    niced so that next to a job with a whole core it gets that fraction of the other's time:
-    ``nice = log(1 / cores) / log(1.25)``, rounded, at most 19 – 3 for half a core, 10 for a tenth.
-    A CPU that nobody else wants is not withheld from it.
+    granted cores share so far. See :func:`nice_beside` for what it gets of them.
 
     Args:
         cores: Granted cores, > 0.
         host_cpus: CPUs that the pool may use.
         held: Shares of the jobs that run now.
 
-    >>> cpu_share(0.5, host_cpus=(0, 1), held=[CpuShare(cores=1, cpus=(0,), nice=0)])
-    CpuShare(cores=0.5, cpus=(1,), nice=3)
+    >>> cpu_share(0.5, host_cpus=(0, 1), held=[CpuShare(cores=1, cpus=(0,))])
+    CpuShare(cores=0.5, cpus=(1,))
     """
-    nice = min(_NICEST, round(math.log(1 / cores) / math.log(_NICE_STEP))) if cores < 1 else 0
     wanted = math.ceil(cores)
     if wanted >= len(host_cpus):
-        return CpuShare(cores=cores, cpus=(), nice=nice)
+        return CpuShare(cores=cores, cpus=())
     load: Counter[int] = Counter()
     for share in held:
         cpus = share.cpus or host_cpus
         for cpu in cpus:
             load[cpu] += share.cores / len(cpus)  # type: ignore[assignment]  # counts may be fractions
     least = sorted(host_cpus, key=lambda cpu: (load[cpu], cpu))[:wanted]
-    return CpuShare(cores=cores, cpus=tuple(sorted(least)), nice=nice)
+    return CpuShare(cores=cores, cpus=tuple(sorted(least)))
+
+
+def nice_beside(cores: float, largest: float) -> int:
+    """
+    The nice level of a job beside the largest one that runs.
+
+    Of a CPU that both want, it gets as much as its granted cores are of the other's, where a whole core
+    is as good as several: ``nice = log(largest / cores) / log(1.25)``, rounded, at most 19 – 3 for half a
+    core beside a whole one, 10 for a tenth. Jobs that were granted the same are not niced, however little
+    that is: beside everything else on the machine they run like the processes of Airflow's own executor.
+
+    Args:
+        cores: Granted to the job, > 0.
+        largest: The most that a job which runs was granted, itself included.
+
+    >>> [nice_beside(cores, 1.0) for cores in (2.0, 1.0, 0.5, 0.1)]
+    [0, 0, 3, 10]
+    >>> nice_beside(0.1, 0.1)
+    0
+    """
+    if cores >= min(1.0, largest):
+        return 0
+    return min(_NICEST, round(math.log(min(1.0, largest) / cores) / math.log(_NICE_STEP)))

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiops_provider.clusters.local import linux, proc
 from aiops_provider.clusters.local.channel import Channel
@@ -27,7 +27,12 @@ _LOOK_EVERY_S = 0.5
 
 
 def fork_pool(
-    sock: socket.socket, *, cluster: str, preload: Sequence[str], environment: Mapping[str, str]
+    sock: socket.socket,
+    *,
+    cluster: str,
+    preload: Sequence[str],
+    environment: Mapping[str, str],
+    most_at_once: int | None = None,
 ) -> int:
     """
     Start a pool.
@@ -37,6 +42,7 @@ def fork_pool(
         cluster: Name for process titles.
         preload: Modules that the pool imports ahead of its jobs.
         environment: Variables of every job.
+        most_at_once: Jobs that run at a time; ``None``: any number.
 
     Returns:
         Process id of the warden, a child of the caller, who has to reap it.
@@ -49,7 +55,17 @@ def fork_pool(
     if pid == 0:
         try:
             _shed_inheritance(sock.fileno())
-            _guard(host, sock, cluster=cluster, preload=preload, environment=environment)
+
+            def make_pool(parent: int) -> Pool:
+                return Pool(
+                    Channel(sock),
+                    cluster=cluster,
+                    environment=environment,
+                    parent=parent,
+                    most_at_once=most_at_once,
+                )
+
+            _guard(host, cluster, make_pool, preload)
         except BaseException:  # noqa: BLE001 - must never run on into the host's own code
             traceback.print_exc()
         finally:
@@ -70,12 +86,7 @@ def _shed_inheritance(channel: int) -> None:
 
 
 def _guard(
-    host: int,
-    sock: socket.socket,
-    *,
-    cluster: str,
-    preload: Sequence[str],
-    environment: Mapping[str, str],
+    host: int, cluster: str, make_pool: Callable[[int], Pool], preload: Sequence[str]
 ) -> None:
     linux.adopt_orphans()
     awaited = {signal.SIGCHLD, signal.SIGTERM}
@@ -83,7 +94,7 @@ def _guard(
     # A request to look, no more: the kernel also sends it when only the host's thread has ended
     # that started the pool.
     linux.set_parent_death_signal(signal.SIGTERM, host)
-    pool = _fork_pool_below(sock, cluster=cluster, preload=preload, environment=environment)
+    pool = _fork_pool_below(make_pool, preload)
     linux.set_title(f"aiops warden: {cluster}")
     while os.getppid() == host and not _reap(pool):
         signal.sigtimedwait(awaited, _LOOK_EVERY_S)
@@ -91,17 +102,14 @@ def _guard(
     os._exit(0)
 
 
-def _fork_pool_below(
-    sock: socket.socket, *, cluster: str, preload: Sequence[str], environment: Mapping[str, str]
-) -> int:
+def _fork_pool_below(make_pool: Callable[[int], Pool], preload: Sequence[str]) -> int:
     warden = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             linux.reset_signals()
             os.setsid()
-            pool = Pool(Channel(sock), cluster=cluster, environment=environment, parent=warden)
-            pool.serve(preload)
+            make_pool(warden).serve(preload)
             os._exit(0)
         except BaseException:  # noqa: BLE001 - must never run on into the warden's code
             traceback.print_exc()

@@ -13,7 +13,7 @@ from aiops_provider.control import cluster_check
 from aiops_provider.control.cluster_check import check_cluster, failed_checks, forget_check
 from aiops_provider.control.decide import Decider, TaskRequest
 from aiops_provider.control.installation import Installation
-from aiops_provider.control.refresh import load_snapshot
+from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import Generic

@@ -1,14 +1,20 @@
 """What is on record of a choice, when other processes choose too."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from aiops_provider.control.cycle import LEASE_NAME
 from aiops_provider.control.decide import TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
+from aiops_provider.control.learn import refresh
+from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import PlacementState
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.units import utc_now
 from aiops_provider.settings.schema import Settings
 
 RUN = TaskRun(TaskKey("medical", "train"), "r1")
@@ -107,6 +113,50 @@ def test_what_a_cluster_took_is_marked(opened):
     layer.refresher.refresh()
     stored = layer.installation.store.latest_placements([RUN])[RUN]
     assert PlacementState.SUBMITTED is stored.state
+
+
+def ended(run: TaskRun) -> ExecutionRecord:
+    now = utc_now()
+    return ExecutionRecord(
+        run=run,
+        cluster="local",
+        provider="local",
+        region="local",
+        pool="default",
+        started_at=now - timedelta(seconds=5),
+        ended_at=now,
+        outcome=Outcome.SUCCESS,
+        request=ResourceRequest(cores=1, memory_gib=1),
+        usage=Usage(peak_memory_gib=0.5, cpu_seconds=3, duration_s=5),
+    )
+
+
+def test_the_process_of_the_cycle_learns_where_there_is_one(opened):
+    """The host only writes down what ended, and reads the one profile that has changed for it."""
+    layer, other = opened(), replace(RUN, task=TaskKey("medical", "score"))
+    store = layer.installation.store
+    layer.executed(ended(other))
+    layer.refresher.refresh()
+    before = layer.decider.snapshot.book[other.task]
+    router = layer.decider._router
+    store.acquire_lease(LEASE_NAME, "the cycle", ttl_s=60)
+    layer.executed(ended(RUN))
+    layer.refresher.refresh()
+    assert (1, None) == (len(store.executions(RUN.task)), store.profile(RUN.task))
+    refresh(layer.installation, utc_now())
+    layer.refresher.refresh()
+    assert 1 == layer.decider.snapshot.book[RUN.task].memory_gib.sample_count
+    assert before is layer.decider.snapshot.book[other.task]
+    assert router is layer.decider._router
+
+
+def test_nothing_is_left_unlearned_without_that_process(opened):
+    """It is left to a server that does not run, or has died: then the host learns."""
+    layer = opened()
+    layer.installation.store.acquire_lease(LEASE_NAME, "the cycle that died", ttl_s=1e-3)
+    layer.executed(ended(RUN))
+    layer.refresher.refresh()
+    assert 1 == layer.decider.snapshot.book[RUN.task].memory_gib.sample_count
 
 
 def test_an_unwritten_choice_is_written_before_it_is_followed(opened):

@@ -231,14 +231,41 @@ def test_an_unreadable_description_is_no_description(installation, caplog):
 
 
 def test_refresh_finds_what_came_by_another_way(installation):
-    """Rows that someone stored without learning are found, and looked at once a minute."""
+    """Rows that someone stored without learning are found at once, with their KPIs."""
     installation.store.record_executions([record(1)])
     assert [profile.task for profile in refresh(installation, NOW)] == [TASK]
-    assert refresh(installation, NOW + timedelta(seconds=61)) == []
+    assert refresh(installation, NOW + timedelta(seconds=1)) == []
     installation.store.record_executions([record(0.001, peak=0.9)])
-    assert refresh(installation, NOW + timedelta(seconds=90)) == []
-    (changed,) = refresh(installation, NOW + timedelta(seconds=130))
+    (changed,) = refresh(installation, NOW + timedelta(seconds=2))
     assert changed.memory_gib.sample_count == 2
+    assert 6 == len(samples_of(installation))
+
+
+def test_what_a_process_that_died_did_not_learn_is_learned_by_the_next(installation, monkeypatch):
+    """How far one has come is written after the learning, and learning twice changes nothing."""
+    installation.store.record_executions([record(1)])
+
+    def die(*_):
+        raise StoreUnreachableError("killed in the middle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "save_profiles", die)
+        with pytest.raises(StoreUnreachableError):
+            refresh(installation, NOW)
+    assert 3 == len(samples_of(installation))
+    assert [TASK] == [profile.task for profile in refresh(installation, NOW)]
+    assert 3 == len(samples_of(installation))
+
+
+def test_what_is_added_to_a_try_later_is_seen_within_a_minute(installation):
+    """The row is an old one by then, which only the look at all that ended lately finds."""
+    first = record(0.01)
+    installation.store.record_executions([replace(first, usage=None)])
+    refresh(installation, NOW)
+    installation.store.record_executions([first])
+    assert [] == refresh(installation, NOW + timedelta(seconds=30))
+    (changed,) = refresh(installation, NOW + timedelta(seconds=61))
+    assert 1 == changed.memory_gib.sample_count
 
 
 def test_an_aged_profile_is_not_written_again(installation):

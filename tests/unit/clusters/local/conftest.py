@@ -36,9 +36,15 @@ class Site:
         )
         self.environment = {"SITE": "of the pool"}
         self.preload: tuple[str, ...] = ()
+        self.most_at_once: int | None = None
 
     def open(self) -> LocalPool:
-        self.pool = LocalPool(self.spec, preload=self.preload, environment=self.environment)
+        self.pool = LocalPool(
+            self.spec,
+            preload=self.preload,
+            environment=self.environment,
+            most_at_once=self.most_at_once,
+        )
         self.follower = Follower(self.pool, DEADLINE_S)
         self.pool.start()
         return self.pool

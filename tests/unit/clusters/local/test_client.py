@@ -254,6 +254,50 @@ def test_preloading(site, jobs_module):
     assert site.pool.probe().state is HealthState.HEALTHY
 
 
+def test_a_function_is_called_ahead_of_the_jobs(site, jobs_module):
+    """What it makes is at hand in every job."""
+    module = jobs_module(
+        "made = []\ndef prepare():\n    made.append('in the pool')\ndef run():\n    print(*made)\n"
+    )
+    site.preload = (f"{module}:prepare",)
+    site.open()
+    site.pool.submit(site.job("a", entry=f"{module}:run"))
+    site.follower.wait_for("a")
+    assert site.log("a") == "in the pool\n"
+
+
+def test_jobs_take_turns_where_few_may_run_at_a_time(site):
+    """They start in the order in which they came, each as soon as there is a place for it."""
+    site.most_at_once = 1
+    site.open()
+    gate = site.folder / "gate"
+    wait = f"while [ ! -e {gate} ]; do sleep 0.01; done"
+    for job_id in "abcd":
+        site.pool.submit(site.job(job_id, "sh", "-c", wait))
+    site.pool.cancel("c")
+    (cancelled,) = site.follower.wait_for("c")
+    assert (JobState.CANCELLED, None) == (cancelled.state, cancelled.usage)
+    gate.touch()
+    site.follower.wait_for("a", "b", "d")
+    told = [(each.job_id, each.state) for each in site.follower.updates if each.job_id != "c"]
+    running, succeeded = JobState.RUNNING, JobState.SUCCEEDED
+    assert [(one, state) for one in "abd" for state in (running, succeeded)] == told
+    moments = [each.started_at for each in site.follower.updates if each.state is running]
+    assert moments == sorted(moments)
+    assert None not in moments
+
+
+def test_what_waits_in_a_pool_that_is_closed_was_never_started(site):
+    """Its owner hears of each job what became of it."""
+    site.most_at_once = 1
+    site.open()
+    for job_id in "ab":
+        site.pool.submit(site.job(job_id, "sleep", "600"))
+    site.pool.close(grace_s=0.0)
+    assert JobState.CANCELLED is site.follower.wait_for("b")[-1].state
+    assert JobState.CANCELLED is site.follower.wait_for("a")[-1].state
+
+
 @pytest.mark.parametrize(
     ("cores", "memory_gib"), [(0, 1), (-1, 1), (1, 0), (math.nan, 1), (1, math.nan), (65, 1)]
 )

@@ -21,7 +21,7 @@ def _killed(memory_kills):
             job_id="a", request=ResourceRequest(cores=1, memory_gib=1), command=("sleep", "600")
         ),
         process=ForkedJob(pid=1, last_words=reader),
-        share=CpuShare(cores=1, cpus=(), nice=0),
+        share=CpuShare(cores=1, cpus=()),
         meter=JobMeter(limit_bytes=1 << 30, inherited_bytes=0, pool_resident_bytes=0),
         started_at=0.0,
         memory_kills=memory_kills,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from aiops_provider.clusters.local.share import CpuShare, cpu_share
+from aiops_provider.clusters.local.share import CpuShare, cpu_share, nice_beside
 
 
 def test_jobs_are_spread_over_the_cpus(open_site):
@@ -23,13 +23,30 @@ def test_jobs_are_spread_over_the_cpus(open_site):
     assert {nice for _, nice in logs} == {str(os.nice(0))}
 
 
-def test_job_with_less_than_a_core_is_nice(open_site):
-    """Half a core means nice level 3 on top of the host's."""
-    open_site.pool.submit(
-        open_site.job("a", sys.executable, "-c", "import os; print(os.nice(0))", cores=0.5)
+def test_jobs_are_nice_beside_larger_ones_only(open_site):
+    """Half a core means nice level 3 beside a whole one, whichever comes first, and none beside its like."""
+    script = (
+        "import os, sys, time\n"
+        "while not os.path.exists(sys.argv[1]):\n"
+        "    print(os.nice(0), flush=True)\n"
+        "    time.sleep(0.05)"
     )
-    open_site.follower.wait_for("a")
-    assert open_site.log("a") == f"{os.nice(0) + 3}\n"
+    end = open_site.folder / "end"
+    for job_id, cores in (("small", 0.5), ("like", 0.5)):
+        open_site.pool.submit(
+            open_site.job(job_id, sys.executable, "-c", script, str(end), cores=cores)
+        )
+    own = os.nice(0)
+    for job_id in ("small", "like"):
+        open_site.note(f"logs/{job_id}.log")
+        assert {f"{own}"} == set(open_site.log(job_id).split())
+    open_site.pool.submit(open_site.job("large", sys.executable, "-c", script, str(end), cores=1))
+    open_site.wait_until(lambda: f"{own + 3}" in open_site.log("small").split())
+    open_site.note("logs/large.log")
+    assert {f"{own}"} == set(open_site.log("large").split())
+    end.touch()
+    for job_id in ("small", "like", "large"):
+        open_site.follower.wait_for(job_id)
 
 
 @pytest.mark.parametrize(
@@ -48,16 +65,17 @@ def test_job_with_less_than_a_core_is_nice(open_site):
 def test_number_of_cpus_and_niceness(cores, cpus, nice):
     """Affinity is for fewer cores than the host has, niceness for less than one."""
     share = cpu_share(cores, host_cpus=range(4), held=[])
-    assert (len(share.cpus), share.nice) == (cpus, nice)
+    assert (len(share.cpus), nice_beside(cores, largest=64)) == (cpus, nice)
+    assert 0 == nice_beside(cores, largest=cores)
 
 
 def test_least_loaded_cpus_come_first():
     """A new job goes where the fewest granted cores are, counting those that may run anywhere."""
     held = [
-        CpuShare(cores=1, cpus=(0,), nice=0),
-        CpuShare(cores=0.5, cpus=(1,), nice=3),
-        CpuShare(cores=1, cpus=(2, 3), nice=0),
-        CpuShare(cores=4, cpus=(), nice=0),
+        CpuShare(cores=1, cpus=(0,)),
+        CpuShare(cores=0.5, cpus=(1,)),
+        CpuShare(cores=1, cpus=(2, 3)),
+        CpuShare(cores=4, cpus=()),
     ]
     assert cpu_share(1, host_cpus=range(4), held=held).cpus == (1,)
     assert cpu_share(2, host_cpus=range(4), held=held).cpus == (1, 2)
