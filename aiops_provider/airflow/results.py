@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from aiops_provider.airflow.callbacks import report_from
-from aiops_provider.airflow.description import declared_kpis
 from aiops_provider.errors import DescriptionError
 
 log = logging.getLogger(__name__)
@@ -23,8 +22,14 @@ def report_results(task_instance: Any) -> None:
 
 
 def _report_declared(task_instance: Any) -> None:
+    config = getattr(task_instance.task, "executor_config", None)
+    if not config:
+        return
+    # Only here: the models of descriptions take milliseconds to load, in every task's process.
+    from aiops_provider.airflow.description import declared_kpis
+
     try:
-        sources = declared_kpis(getattr(task_instance.task, "executor_config", None))
+        sources = declared_kpis(config)
     except DescriptionError as error:
         log.warning("No KPIs are read from the result: %s", error)
         return
