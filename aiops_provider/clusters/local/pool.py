@@ -226,12 +226,15 @@ class Pool:
         now = time.monotonic()
         if now < self._look_at:
             return
+        # Not by the clock on the wall: on a busy machine the pool would stop looking for seconds.
+        began_s = time.thread_time()
         orphans = self._orphans()
         for running in self._jobs.values():
             self._look_after(running, orphans.get(running.job.job_id, []), now)
         self._reap()
         after = time.monotonic()
-        self._look_at = after + max(_LOOK_EVERY_S, (after - now) / _LOOK_SHARE)
+        cost_s = time.thread_time() - began_s
+        self._look_at = after + max(_LOOK_EVERY_S, cost_s / _LOOK_SHARE)
         for running in self._jobs.values():
             in_transit = running.ended or running.kill_at <= after or not running.is_itself
             due = after + _LOOK_AGAIN_S if in_transit else running.kill_at
