@@ -15,8 +15,8 @@ from aiops_provider.placement.dag_cost import DagTask, Offer, Transfer
 _GB_PER_GIB = 1.073741824
 _FEW_REGIONS = 12
 # Needs in vCPU and GiB; hours and GiB handed on are drawn between one and the other.
-_SHAPES = ((2, 8.0), (4, 16.0), (8, 64.0), (16, 32.0), (32, 128.0))
-_HOURS = (0.2, 12.0)
+SHAPES = ((2, 8.0), (4, 16.0), (8, 64.0), (16, 32.0), (32, 128.0))
+HOURS = (0.2, 12.0)
 _GIB = (0.1, 300.0)
 
 
@@ -75,7 +75,7 @@ def _case(
         layer = []
         for place in range(width):
             task = f"t{depth}_{place}"
-            shape, hours = chance.choice(_SHAPES), chance.uniform(*_HOURS)
+            shape, hours = chance.choice(SHAPES), chance.uniform(*HOURS)
             offers = [prices[shape][region] for region in regions]
             tasks.append(
                 DagTask(task, tuple(Offer(o.name, o.place, o.cost * hours) for o in offers))
@@ -109,7 +109,7 @@ def _region(name: str) -> str:
 
 def _read_prices(path: Path, regions: set[str]) -> dict[tuple[int, float], dict[str, Offer]]:
     """By shape and region the cheapest machine that is large enough, USD per hour."""
-    found: dict[tuple[int, float], dict[str, Offer]] = {shape: {} for shape in _SHAPES}
+    found: dict[tuple[int, float], dict[str, Offer]] = {shape: {} for shape in SHAPES}
     for row in _rows(path):
         region = f"{row['cloud']}:{row['region']}"
         if region not in regions or not row["price_usd_per_h"]:
