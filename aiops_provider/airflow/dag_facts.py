@@ -126,8 +126,11 @@ def read_serialized(version: Any, session: Session | None) -> Mapping[str, Any] 
             return read_serialized(version, own)
     model = SerializedDagModel
     query = select(model._data, model._data_compressed)  # noqa: SLF001 -- its property reads a whole row
-    with session.no_autoflush:
-        found = session.execute(query.where(model.dag_version_id == version)).one_or_none()
+    # On the connection, so that nothing of the session is flushed; and in a savepoint, since on PostgreSQL
+    # an error would end the scheduler's own transaction.
+    connection = session.connection()
+    with connection.begin_nested():
+        found = connection.execute(query.where(model.dag_version_id == version)).one_or_none()
     if found is None:
         return None
     data, compressed = found

@@ -59,6 +59,7 @@ class Refresher:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
+        self._unleased = False
         self._leases: PoolLeases | None = None
         if installation.store is not None and installation.settings.enabled:
             self._leases = PoolLeases(
@@ -111,11 +112,8 @@ class Refresher:
         if store is None:
             return
         now = utc_now()
-        try:
-            if self._leases is not None:
-                self._leases.renew()
-        finally:
-            self._write(store, now)
+        self._renew_leases()
+        self._write(store, now)
         current = self._decider.snapshot
         lapsed = current.valid_until is not None and now >= current.valid_until
         version = store.version()
@@ -141,6 +139,19 @@ class Refresher:
             if stopping:
                 self._release_leases()
                 return
+
+    def _renew_leases(self) -> None:
+        """Where that fails the slices stay as they are; to read is worth a try all the same."""
+        if self._leases is None:
+            return
+        try:
+            self._leases.renew()
+        except StoreError as error:
+            if not self._unleased:
+                log.warning("Leases of capacity are not renewed, the slices stay: %s", error)
+            self._unleased = True
+        else:
+            self._unleased = False
 
     def _release_leases(self) -> None:
         if self._leases is None:

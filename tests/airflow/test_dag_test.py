@@ -51,7 +51,7 @@ class Author:
         )
         assert answer.returncode == 0, answer.stdout[-5000:]
         assert "ended: success" in answer.stdout, answer.stdout[-5000:]
-        assert "Traceback" not in answer.stdout, answer.stdout[-5000:]
+        assert "Traceback" not in answer.stdout, answer.stdout
         return answer.stdout
 
     def ran(self) -> list[str]:

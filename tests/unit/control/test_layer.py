@@ -15,6 +15,7 @@ from aiops_provider.domain.plan import PlacementState
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import StoreUnreachableError
 from aiops_provider.settings.schema import Settings
 
 RUN = TaskRun(TaskKey("medical", "train"), "r1")
@@ -173,3 +174,19 @@ def test_no_other_cluster_means_no_other_choice(opened):
     layer = opened()
     decision = decide(layer)
     assert decision is layer.decide_again(TaskRequest(run=RUN), decision)
+
+
+def test_what_cannot_be_leased_is_read_all_the_same(opened, monkeypatch, caplog):
+    """A store that is locked for writing keeps nobody from what is known; it is said once."""
+    first, second = opened(), opened()
+    first.start()
+
+    def locked(*_: object) -> None:
+        raise StoreUnreachableError("database is locked")
+
+    monkeypatch.setattr(second.installation.store, "renew_pool_lease", locked)
+    second.refresher.refresh()
+    second.refresher.refresh()
+    assert second.decider.snapshot.version == second.installation.store.version()
+    told = [each for each in caplog.records if "not renewed" in each.message]
+    assert ["WARNING"] == [each.levelname for each in told]
