@@ -31,6 +31,7 @@ _SHARE_S, _PERIOD_S = 0.05, 1.0
 # Of a query only its beginning tells what it does; it is kept in memory for each task.
 _SQL_CHARACTERS = 500
 _SQL = "sql"
+_AGAIN_AFTER_S = 60.0
 
 _Tasks = Mapping[str, Generic]
 _NOTHING: _Tasks = {}
@@ -55,7 +56,8 @@ class DagFacts:
         self._read = read or read_serialized
         self._clock = clock
         self._known: OrderedDict[Any, _Tasks] = OrderedDict()
-        self._coming: dict[Any, Future[_Tasks]] = {}
+        self._coming: dict[Any, Future[_Tasks | None]] = {}
+        self._failed: dict[Any, float] = {}
         self._reader: ThreadPoolExecutor | None = None
         self._period_began, self._spent_s = clock(), 0.0
 
@@ -83,6 +85,8 @@ class DagFacts:
             del self._coming[version]
             return self._keep(version, coming.result())
         begun = self._clock()
+        if begun < self._failed.get(version, begun):
+            return _NOTHING
         if begun - self._period_began >= _PERIOD_S:
             self._period_began, self._spent_s = begun, 0.0
         if session is None or self._spent_s >= _SHARE_S:
@@ -94,15 +98,21 @@ class DagFacts:
         self._spent_s += self._clock() - begun
         return tasks
 
-    def _tasks(self, version: Any, session: Session | None) -> _Tasks:
+    def _tasks(self, version: Any, session: Session | None) -> _Tasks | None:
+        """``None`` if they could not be read this time."""
         try:
             return dict(described_tasks(self._read(version, session) or {}))
         except Exception:
             # Facts are a help, never a condition: the task is placed as one of which nothing is known.
             log.warning("Nothing is known of DAG version %s", version, exc_info=True)
-            return _NOTHING
+            return None
 
-    def _keep(self, version: Any, tasks: _Tasks) -> _Tasks:
+    def _keep(self, version: Any, tasks: _Tasks | None) -> _Tasks:
+        if tasks is None:
+            # To be looked up again, but not by every task of the same moment.
+            self._failed[version] = self._clock() + _AGAIN_AFTER_S
+            return _NOTHING
+        self._failed.pop(version, None)
         self._known[version] = tasks
         if len(self._known) > _MOST_VERSIONS:
             self._known.popitem(last=False)

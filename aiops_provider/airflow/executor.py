@@ -127,6 +127,18 @@ class AiopsExecutor(BaseExecutor):
         for workload, decision in self._placer.on_record(ready, self._clusters):
             self._send(workload, decision)
 
+    @property
+    def slots_available(self) -> int:
+        """
+        As with the stock executor, but tasks that wait for a cheaper cluster take none.
+
+        They may wait for hours; the scheduler would queue nothing else meanwhile.
+        """
+        free = int(super().slots_available)
+        return (
+            free + self._placer.waiting_for_price(self.queued_tasks) if self.queued_tasks else free
+        )
+
     def sync(self) -> None:
         """Take in what happened and how the clusters are; one that fails holds up no other."""
         for name, cluster in self._clusters.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.dag_facts import DagFacts
@@ -104,6 +104,11 @@ class Placer:
         earlier = self._decisions.get(key)
         if earlier is not None and self.waiting.choose_again(key):
             self._decisions[key] = self._layer.decide_again(self._request(workload), earlier)
+
+    def waiting_for_price(self, keys: Collection[Any]) -> int:
+        """How many of these tasks wait for a cheaper cluster, by their own deadlines."""
+        chosen = (self._decisions.get(key) for key in keys)
+        return sum(one is not None and one.placement.route.wait is not None for one in chosen)
 
     def on_record(
         self, ready: list[tuple[Any, Decision]], clusters: Mapping[str, InnerCluster]

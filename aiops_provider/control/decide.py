@@ -165,6 +165,9 @@ class Decider:
         """Whether a task that has not been sent yet should go where it was meant to."""
         name = decision.cluster.name
         router = self._snapshot.router
+        wait = decision.placement.route.wait
+        if wait is not None and name in router.unreachable and self._clock() < wait.until:
+            return True  # that it comes back is what the task waits for
         shunned = name in router.quarantined or name in router.unfit
         return name not in router.unreachable and not (shunned and decision.placement.applied)
 
@@ -193,7 +196,8 @@ class Decider:
     def finished(self, record: ExecutionRecord) -> None:
         """Make room, and let the next try of a task that ran out of memory be bigger at once."""
         self.ledger.release(record.run)
-        self.patience.forget(record.run)
+        if record.outcome is not Outcome.SUSPENDED:  # its deadline goes on
+            self.patience.forget(record.run)
         if record.outcome is Outcome.OUT_OF_MEMORY:
             self._out_of_memory[record.run.task] = record
 

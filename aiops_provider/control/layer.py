@@ -173,7 +173,7 @@ class Layer:
             earlier: Which is no longer good.
         """
         decision = self.decider.decide(request)
-        if decision.cluster.name == earlier.cluster.name:
+        if _place(decision) == _place(earlier):
             return earlier
         if self._remembers:
             self.refresher.placed(decision.placement)
@@ -306,3 +306,9 @@ class Layer:
             log.info("Creating the tables of the AIOps layer in %s", store.url_redacted)
             store.upgrade()
         store.check()
+
+
+def _place(decision: Decision) -> tuple[str, str]:
+    """Where a try goes; of one that does not follow its route the pool is not known."""
+    placement = decision.placement
+    return decision.cluster.name, placement.route.pool if placement.applied else ""

@@ -193,7 +193,11 @@ def why_switch(
         measured: How often clusters can be used, by name, where it was measured.
     """
     from aiops_provider.placement.feasibility import check_plan
-    from aiops_provider.placement.improvement import better_plan, refresh_plan
+    from aiops_provider.placement.improvement import (
+        MEANINGFUL_ATTAINMENT,
+        better_plan,
+        refresh_plan,
+    )
 
     clusters: Sequence[ClusterSpec] = settings.cluster_specs
     if old is None:
@@ -206,6 +210,9 @@ def why_switch(
     egress = egress_prices(settings, clusters)
     stay = refresh_plan(old, profiles, clusters, egress=egress)
     broken = check_plan(stay, clusters, unavailable, egress=egress)
+    if stay.sla_attainment >= stay.objective.sla - MEANINGFUL_ATTAINMENT:
+        # A plan at least cost keeps its level and no more; measured figures move a little all the time.
+        broken = tuple(each for each in broken if each.kind != "sla")
     if broken:
         return f"the old one no longer holds: {_named(broken)}"
     if not better_plan(new, stay, settings.planning.switching_cost_usd):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 
-from aiops_provider.detection.attributes import execution_of
+from aiops_provider.detection.attributes import execution_of, is_fault_metric
 from aiops_provider.detection.evidence import Row
 from aiops_provider.domain.alarm import CauseKind, Hypothesis, RootCause
 from aiops_provider.domain.kpi import FAULT_WHEN
@@ -94,6 +94,8 @@ def ailing_clusters(
 
 def means_fault(row: Row) -> bool:
     """Whether an alarmed metric of a cluster went the way that means a fault."""
+    if not is_fault_metric(row.series, row.attributes):
+        return False
     fault_when = row.attributes.get(FAULT_WHEN)
     if fault_when == "high":
         return row.value > row.expected
@@ -104,7 +106,7 @@ def _ailments(alarmed: Sequence[Row], healthy: Sequence[Row]) -> Iterator[tuple[
     rows: dict[str, list[Row]] = defaultdict(list)
     known: dict[str, set[object]] = defaultdict(set)
     for row in (*alarmed, *healthy):
-        if row.series.cluster is not None and FAULT_WHEN in row.attributes:
+        if row.series.cluster is not None and is_fault_metric(row.series, row.attributes):
             known[row.series.cluster].add(row.series)
     for row in alarmed:
         if row.series.cluster is not None and means_fault(row):

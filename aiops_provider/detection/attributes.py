@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from aiops_provider.domain.alarm import Alarm, CauseKind
-from aiops_provider.domain.kpi import FAULT_WHEN
+from aiops_provider.domain.kpi import FAULT_WHEN, SeriesKey
 
 # From the most telling name to the least: where several cannot be told apart, the first is named.
 INFRASTRUCTURE = ("cluster", "provider", "region", "zone", "pool", "host", "instance_type")
@@ -85,4 +85,9 @@ def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
 
 def speaks_of_fault(alarm: Alarm) -> bool:
     """Whether it is of a cluster's own metric that means the cluster is unwell."""
-    return alarm.series.cluster is not None and FAULT_WHEN in alarm.attributes
+    return is_fault_metric(alarm.series, alarm.attributes)
+
+
+def is_fault_metric(series: SeriesKey, attributes: Mapping[str, str]) -> bool:
+    """Whether a series is a cluster's own that means a fault; that one is silent means none."""
+    return series.cluster is not None and FAULT_WHEN in attributes and series.name != SILENCE

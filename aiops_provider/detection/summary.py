@@ -35,8 +35,8 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
 
 
 def _stopped(alarms: Sequence[Alarm], best: Hypothesis, onset: datetime) -> str:
-    tasks = _counted(len({work_of(alarm.attributes) for alarm in alarms}), "task")
-    series = f"{len(alarms)} series of {tasks}"
+    tasks = _tasks(alarms)
+    series = f"{len(alarms)} series" + (f" of {_counted(tasks, 'task')}" if tasks else "")
     if not best.cause:
         return f"Since {_clock(onset)} {series} are not reported any more, cause unknown"
     return f"Since {_clock(onset)} {named(best.cause)} stopped reporting: {series}"

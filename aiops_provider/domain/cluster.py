@@ -129,7 +129,7 @@ class Availability:
 
     Attributes:
         share: Of the time, in (0, 1].
-        observations: Probes behind it; 0: somebody said so.
+        observations: Minutes of probes behind it; 0: somebody said so.
     """
 
     share: float

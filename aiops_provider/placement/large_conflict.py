@@ -61,11 +61,12 @@ def explain_large(
         words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
     if kept.clusters:
         words.append(f"the capacity of {', '.join(sorted(kept.clusters))}")
-    if kept.rules or columns.placeable < objective.sla - _REACHED:
-        words.append("where groups may run (their pins, regions, providers and machine sizes)")
     best = np.where(np.isfinite(columns.cost), columns.kept, -np.inf).max(axis=1, initial=-np.inf)
+    out_of_reach = columns.placeable < objective.sla - _REACHED
     missed = int(((best < 1.0) & np.isfinite(best)).sum())
-    if missed and columns.placeable < objective.sla - _REACHED:
+    if kept.rules or (out_of_reach and not np.isfinite(best).all()):
+        words.append("where groups may run (their pins, regions, providers and machine sizes)")
+    if missed and out_of_reach:
         words.append(f"that {missed} groups do not always keep their promises wherever they run")
     return (
         f"No plan places {objective.sla * 100:g} % of the SLA-weighted demand; these limits "
@@ -110,7 +111,10 @@ class _Questions:
         """A budget that suffices, or more machines that do."""
         objective, lines = self._objective, []
         if self._columns.placeable < objective.sla - _REACHED:
-            return ["Way out: let groups run elsewhere, or add clusters that they may use."]
+            return [
+                "Way out: let groups run elsewhere, or add clusters that they may use and that keep "
+                "their promises more often."
+            ]
         if kept.budget and self._left_s() > 0:
             found = self._decompose(self._columns, Target(level=objective.sla))
             if self._placed(self._columns, found) >= objective.sla - _REACHED:

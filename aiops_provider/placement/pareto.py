@@ -56,8 +56,7 @@ def pareto_front(
     Raises:
         PlanError: Not even the plan that places most was found.
     """
-    budget = objective.budget_usd_per_hour
-    best = plan_for(Objective(maximize_sla=True, budget_usd_per_hour=budget))
+    best = plan_for(replace(objective, maximize_sla=True))
     plans, failed, made = [best], [], 1
 
     def cheapest(level: float) -> PlacementPlan | None:

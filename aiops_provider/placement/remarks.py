@@ -90,11 +90,9 @@ def _broken_promises(problem: PlacementProblem, shares: Sequence[float]) -> Iter
             else None
         )
         if reason is not None:
-            best = max(problem.options[i].kept for i in problem.options_of[option.group])
-            nowhere = " and nowhere more" if best <= option.kept else ""
             where = f"{group.name} is on {option.cluster.name}/{option.pool.name}"
             lost = group.sla_weight * share * (1.0 - option.kept)
-            found.append((-lost, f"{where}: {reason}{nowhere}."))
+            found.append((-lost, f"{where}: {reason}."))
     for _, sentence in sorted(found)[:_LISTED]:
         yield sentence
     if len(found) > _LISTED:
@@ -117,14 +115,16 @@ def _beyond_observation(
         if share > 0:
             promises = problem.groups[option.group].promises
             runs = min(runs, *(promise.samples for promise in promises), math.inf)
-            if option.cluster.availability is not None:
-                probes = min(probes, option.cluster.availability.observations)
-    for count, what in ((runs, "finished runs of a task"), (probes, "probes of a cluster")):
+            known = option.cluster.availability
+            if known is not None and known.observations:  # else somebody said so
+                probes = min(probes, known.observations)
+    for count, what in (
+        (runs, "finished runs of a task"),
+        (probes, "minutes of a cluster's probes"),
+    ):
         if math.isfinite(count) and objective.sla > 1.0 - 3.0 / max(count, 1.0):
-            yield (
-                f"objective.sla = {objective.sla:g} is modelled, not measured: as few as {count:g} "
-                f"{what} are behind it."
-            )
+            few = f"as few as {count:g} {what} are" if count else f"no {what} are"
+            yield f"objective.sla = {objective.sla:g} is modelled, not measured: {few} behind it."
 
 
 def _homeless(

@@ -59,27 +59,29 @@ class PlacedShare:
     @property
     def offered(self) -> int:
         """Accelerators of the wanted kind on one machine."""
-        model, machine = self.group.request.accelerator, self.pool.machine
-        need = self.group.request
-        enough = {
+        model, enough = self.group.request.accelerator, self._large_enough
+        if model is None:
+            return max(enough.values(), default=0)
+        return enough.get(model, 0)
+
+    @property
+    def _large_enough(self) -> dict[str, int]:
+        """Accelerators of one machine by model, of those whose memory is enough."""
+        need, machine = self.group.request, self.pool.machine
+        return {
             name: count
             for name, count in machine.accelerators.items()
             if machine.accelerator_memory_gib.get(name, need.accelerator_memory_gib)
             * max(1, need.accelerators)
             >= need.accelerator_memory_gib
         }
-        if model is None:
-            return max(enough.values(), default=0)
-        return enough.get(model, 0)
 
     @property
     def accelerator(self) -> str:
-        """The model that the group gets: its own, or what a machine has most of."""
+        """The model that the group gets: its own, or what a machine has most of that will do."""
         if self.group.request.accelerator is not None:
             return self.group.request.accelerator
-        models = sorted(
-            self.pool.machine.accelerators.items(), key=lambda item: (-item[1], item[0])
-        )
+        models = sorted(self._large_enough.items(), key=lambda item: (-item[1], item[0]))
         return models[0][0] if models else "accelerators"
 
 

@@ -228,7 +228,10 @@ class _Weighed:
             return known.chance_up_within(left_s)
         if self._asked.obstacle(place) is not Obstacle.FULL:
             return 0.0
-        backlog_s = self._asked.load[place.key].backlog_s
+        in_use = self._asked.load[place.key]
+        if in_use.leased_cores >= place.capacity.cores:
+            return 0.0  # all of it belongs to other schedulers, whose queues nobody knows here
+        backlog_s = in_use.backlog_s
         return 1.0 if backlog_s <= left_s else left_s / backlog_s
 
 

@@ -19,6 +19,8 @@ _LONGEST_STEP_S = 600.0
 _HALF_LIFE_S = 30 * 86_400.0
 # What was watched for less says nothing about a cluster.
 _LEAST_WATCHED_S = 86_400.0
+# Probes of several schedulers within a minute tell the same.
+_OBSERVATION_S = 60.0
 # A cluster that never answered may still do so one day.
 _LEAST_SHARE = 1e-6
 
@@ -32,12 +34,12 @@ def record(connection: Connection, healths: Iterable[ClusterHealth]) -> None:
     """
     version_counter.lock(connection)
     stored = {
-        row.cluster: (_health(row), row.watched_s, row.available_s, row.probes)
+        row.cluster: (_health(row), row.watched_s, row.available_s)
         for row in connection.execute(select(cluster_health))
     }
     changed = False
     for health in sorted(healths, key=lambda health: health.observed_at):
-        counted = (0.0, 0.0, 0.0)
+        counted = (0.0, 0.0)
         known = stored.get(health.cluster)
         if known is not None:
             before, *counts = known
@@ -50,7 +52,7 @@ def record(connection: Connection, healths: Iterable[ClusterHealth]) -> None:
             "state": health.state.value,
             "observed_at": health.observed_at,
             "detail": health.detail,
-            **dict(zip(("watched_s", "available_s", "probes"), counted, strict=True)),
+            **dict(zip(("watched_s", "available_s"), counted, strict=True)),
         }
         connection.execute(
             insert_into(connection, cluster_health)
@@ -74,7 +76,7 @@ def availability(connection: Connection) -> dict[str, Availability]:
     return {
         row.cluster: Availability(
             share=max(_LEAST_SHARE, min(1.0, row.available_s / row.watched_s)),
-            observations=int(row.probes),
+            observations=int(row.watched_s / _OBSERVATION_S),
         )
         for row in connection.execute(
             select(cluster_health).where(cluster_health.c.watched_s >= _LEAST_WATCHED_S)
@@ -83,15 +85,15 @@ def availability(connection: Connection) -> dict[str, Availability]:
 
 
 def _counted(
-    before: ClusterHealth, now: datetime, watched_s: float, available_s: float, probes: float
-) -> tuple[float, float, float]:
+    before: ClusterHealth, now: datetime, watched_s: float, available_s: float
+) -> tuple[float, float]:
     passed_s = (now - before.observed_at).total_seconds()
     left = 0.5 ** (passed_s / _HALF_LIFE_S)
-    watched_s, available_s, probes = watched_s * left, available_s * left, probes * left
+    watched_s, available_s = watched_s * left, available_s * left
     if before.state is HealthState.UNKNOWN or not 0 < passed_s <= _LONGEST_STEP_S:
-        return watched_s, available_s, probes
+        return watched_s, available_s
     up = before.state is HealthState.HEALTHY
-    return watched_s + passed_s, available_s + (passed_s if up else 0.0), probes + 1.0
+    return watched_s + passed_s, available_s + (passed_s if up else 0.0)
 
 
 def _health(row: Row[Any]) -> ClusterHealth:

@@ -190,7 +190,6 @@ cluster_health = Table(
     Column("detail", Text, nullable=False),
     Column("watched_s", Double, nullable=False, server_default="0"),
     Column("available_s", Double, nullable=False, server_default="0"),
-    Column("probes", Double, nullable=False, server_default="0"),
 )
 
 lease = Table(

@@ -105,3 +105,20 @@ def test_what_cannot_be_read_is_not_known(caplog: pytest.LogCaptureFixture) -> N
     assert DagFacts(read).of(instance("query"), object()) is None
     assert "Nothing is known of DAG version v1" in caplog.text
     assert DagFacts(read).of(SimpleNamespace(task_id="t"), object()) is None
+
+
+def test_what_could_not_be_read_once_is_read_later(serialized: dict[str, Any]) -> None:
+    """But not by every task of the same moment."""
+    now, answers = [0.0], [OSError("gone"), serialized]
+
+    def read(version: str, session: object) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    facts, session = DagFacts(read, clock=lambda: now[0]), object()
+    assert facts.of(instance("query"), session) is None
+    assert facts.of(instance("query"), session) is None
+    now[0] = 61.0
+    assert facts.of(instance("query"), session) is not None

@@ -817,6 +817,7 @@ def test_a_task_with_time_waits_for_the_cheaper_cluster_until_its_latest_start(e
     executor.heartbeat()
     assert [1] == [key.map_index for key in executor.queued_tasks]
     assert [2] == [each[0].ti.map_index for each in executor._clusters["aws"].sent]
+    assert 30 == executor.slots_available  # two run; what waits for a price keeps nothing back
     later.now += 2500
     executor.heartbeat()
     assert [waits.ti.id] == gone_back

@@ -200,9 +200,11 @@ class JobExecutor:
             self._looked_at = self.clock()
         for job_id, status in statuses.items():
             key = ids[job_id]
-            sent = self._sent.pop(key)
-            if not self._over(key, sent, status):
-                self._sent[key] = sent  # behind those that there was no time to look at
+            # It stays known until its end is told: to look how far it got may fail.
+            if self._over(key, self._sent[key], status):
+                del self._sent[key]
+            else:
+                self._sent[key] = self._sent.pop(key)  # behind those there was no time to look at
 
     def _over(self, key: Any, sent: _Sent, status: RemoteJobStatus | None) -> bool:
         if status is None:

@@ -269,3 +269,15 @@ def test_a_task_that_was_deferred_is_sent_anew(site):
     workload = JobWorkload(key="a", job=job, states=task_states(), ti_id=uuid4())
     site.executor.queue_workload(workload, None)
     assert {"a": (TaskInstanceState.QUEUED, "aiops-a2")} == site.beat()
+
+
+def test_an_end_is_told_later_if_it_cannot_be_now(site, monkeypatch):
+    """How far the task got is read from a database, which may fail."""
+    site.send("a")
+    site.beat()
+    site.service.jobs["aiops-a"] = ended(Outcome.FAILED, 1)
+    monkeypatch.setattr(site.executor, "waiting", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        site.beat()
+    monkeypatch.setattr(site.executor, "waiting", lambda _: False)
+    assert {TaskInstanceState.FAILED} == {state for state, _ in site.beat().values()}

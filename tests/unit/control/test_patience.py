@@ -11,6 +11,7 @@ from aiops_provider.control.decide import Decider, Snapshot, TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import RouteCode
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
@@ -151,3 +152,42 @@ def test_time_runs_from_the_first_choice_of_an_earlier_process():
     assert fresh is not None
     assert fresh.until is not None
     assert fresh.until > NOW
+
+
+def test_a_deferred_try_keeps_its_time(clock):
+    """What it did before it was deferred counts towards its deadline."""
+    one = decider(clock)
+    ask(one, 1)
+    one.ledger.admit(run(1))
+    assert ask(one, 2) == ("cheap", RouteCode.WAIT)
+    one.finished(
+        ExecutionRecord(
+            run=run(2),
+            cluster="cheap",
+            provider="cheap",
+            region="local",
+            pool="default",
+            started_at=NOW,
+            ended_at=NOW,
+            outcome=Outcome.SUSPENDED,
+        )
+    )
+    clock.now = NOW + timedelta(seconds=3000)
+    assert ask(one, 2)[0] == "dear"
+
+
+def test_a_lost_cluster_that_is_waited_for_is_no_reason_to_choose_anew(clock):
+    """Until the latest start: each choice has an epoch of its own."""
+    one = decider(clock)
+    for state, after_s in (("healthy", 0), ("unreachable", 100), ("healthy", 400)):
+        at = NOW + timedelta(seconds=after_s)
+        one.set_health(ClusterHealth(cluster="cheap", state=HealthState(state), observed_at=at))
+    clock.now = NOW + timedelta(seconds=2000)
+    lost = ClusterHealth(cluster="cheap", state=HealthState.UNREACHABLE, observed_at=clock.now)
+    one.set_health(lost)
+    decision = one.decide(TaskRequest(run=run(1), may_wait=True))
+    wait = decision.placement.route.wait
+    assert wait is not None
+    assert one.still_good(decision)
+    clock.now = wait.until
+    assert not one.still_good(decision)

@@ -283,3 +283,27 @@ def test_serving_goes_where_its_users_are_answered_in_time(tmp_path):
     store.save_profiles([profile])
     assert used(replan(made, NOW, "test")) == {"dear"}
     made.close()
+
+
+def test_figures_that_move_a_little_do_not_switch_plans(tmp_path):
+    """A plan at least cost keeps its level exactly; a lost probe more must not undo it."""
+    made = opened(
+        tmp_path,
+        objective={"minimize": "cost", "sla": 0.95},
+        planning={"switching_cost_usd": 1000.0},
+    )
+    store = made.require_store()
+    store.upgrade()
+    add_tasks(made, "train", "load")
+    versions = set()
+    for step in range(4 * 24 * 12 + 1):
+        at = NOW + timedelta(minutes=5 * step)
+        state = HealthState.UNREACHABLE if step % 289 == 288 else HealthState.HEALTHY
+        for name in ("cheap", "dear"):
+            store.record_health([ClusterHealth(cluster=name, state=state, observed_at=at)])
+        if step >= 300 and step % 72 == 0 and state is HealthState.HEALTHY:
+            plan = replan(made, at, "test")
+            assert plan is not None
+            versions.add(plan.version)
+    assert len(versions) == 1
+    made.close()

@@ -113,3 +113,9 @@ def test_two_ailing_clusters_are_two_super_alarms():
     """Each has its own quarantine."""
     found = folded([own("a", bad=True), own("c", bad=True), own("b")])
     assert [{"cluster": "a"}, {"cluster": "c"}] == [one.root_cause.best.cause for one in found]
+
+
+def test_silence_of_fault_metrics_is_no_fault():
+    """Of what is not heard nobody knows that it is bad."""
+    silent = [own("a", "silence_s", bad=True, times=9), own("b"), own("c")]
+    assert [] == folded(silent)

@@ -144,3 +144,15 @@ def test_every_plan_keeps_its_level():
     for level, made in levels:
         assert made.status is not PlanStatus.INFEASIBLE
         assert made.sla_attainment >= level - 1e-6
+
+
+def test_all_plans_count_alike():
+    """Also the best one is made for an objective in which every workload keeps its own promise."""
+    asked = []
+
+    def watched(objective: Objective) -> PlacementPlan:
+        asked.append(objective.every_workload)
+        return solve(objective)
+
+    pareto_front(watched, Objective(every_workload=True), most_points=4)
+    assert all(asked)

@@ -14,7 +14,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = ("watched_s", "available_s", "probes")
+_COLUMNS = ("watched_s", "available_s")
 
 
 def upgrade() -> None:
