@@ -23,6 +23,9 @@ SILENT_KPI = "silent_kpi"
 # Several observations of one execution differ in these. They say what was looked at.
 INSIDE_EXECUTION = frozenset({"kpi", SILENT_KPI, "feature", "column"}) | PROGRESS
 
+# Only those observations of an execution tell these that come from its end.
+KNOWN_AT_END = frozenset({"code_hash", "image"})
+
 # Names of an occasion or of a symptom, not of something that can be at fault.
 OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
 NEVER_AT_FAULT = OCCASION | {"kpi", SILENT_KPI}
@@ -61,9 +64,8 @@ def preference(name: str) -> int:
 
 def execution_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What ran where, and when: the unit that evidence is counted in."""
-    return tuple(
-        sorted((name, value) for name, value in attributes.items() if name not in INSIDE_EXECUTION)
-    )
+    apart = INSIDE_EXECUTION | KNOWN_AT_END
+    return tuple(sorted((name, value) for name, value in attributes.items() if name not in apart))
 
 
 def work_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

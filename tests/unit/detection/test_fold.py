@@ -263,3 +263,28 @@ def test_two_clusters_of_a_provider_do_not_blame_the_provider_nor_name_it_again(
     assert [{"cluster": "gcp-1"}, {"cluster": "gcp-3"}] == sorted(
         (dict(cause) for cause, _, _ in folded(rows)), key=lambda cause: cause["cluster"]
     )
+
+
+def test_what_is_known_at_the_end_of_a_try_makes_no_other_execution_of_it():
+    """Its duration is reported with the code that ran, its rows are not: one try all the same."""
+    rows = []
+    for one in grid(lambda task, cluster: cluster in "ab"):
+        ended = replace(
+            one,
+            series=SeriesKey("duration_s", one.series.dimensions),
+            attributes={
+                **one.attributes,
+                "kpi": "duration_s",
+                "code_hash": "5d41",
+                "image": "etl:7",
+            },
+            alarm=None,
+        )
+        rows += [one, ended]
+    (fold,) = fold_alarms(
+        [one for one in rows if one.alarm],
+        [one for one in rows if not one.alarm],
+        hold_after_clusters=3,
+    )
+    best = fold.root_cause.best
+    assert ({"provider": "aws"}, 1.0) == (best.cause, best.precision)
