@@ -10,7 +10,9 @@ from sqlalchemy.orm import sessionmaker
 from aiops_provider.airflow.teams import Teams
 from aiops_provider.settings.schema import Settings
 
-SETTINGS = Settings.model_validate({"teams": {"science": {"clusters": "local", "dags": ["paper_*"]}}})
+SETTINGS = Settings.model_validate(
+    {"teams": {"science": {"clusters": "local", "dags": ["paper_*"]}}}
+)
 
 
 class Clock:
