@@ -127,7 +127,9 @@ class Arrivals:
             return
         name = flight.cluster
         started_at = utc_now() - timedelta(seconds=time.monotonic() - flight.since)
-        record = loss_record(flight.run, self._clusters[name].spec, started_at=started_at)
+        record = loss_record(
+            flight.run, self._clusters[name].spec, epoch=flight.epoch, started_at=started_at
+        )
         self._layer.fenced(record, flight.epoch)
         count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
         why = f"it was lost while try {flight.run.try_number} ran there"

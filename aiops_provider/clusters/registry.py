@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from aiops_provider.clusters.job_client import JobClient
+from aiops_provider.clusters.plug_ins import PlugIns
 from aiops_provider.clusters.remote_jobs import RemoteJobClient
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError
-
-ENTRY_POINT_GROUP = "aiops_provider.clusters"
-
-# The same as in pyproject.toml: a source tree that is on the path without being installed has no
-# entry points, yet its own kinds must be there.
-_BUILT_IN = {
-    "local": "aiops_provider.clusters.local:KIND",
-    "celery": "aiops_provider.clusters.celery:KIND",
-    "aws_batch": "aiops_provider.clusters.aws_batch:KIND",
-    "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
-    "kubernetes": "aiops_provider.clusters.kubernetes:KIND",
-    "google_batch": "aiops_provider.clusters.google_batch:KIND",
-    "azure_batch": "aiops_provider.clusters.azure_batch:KIND",
-}
 
 
 class OpenCluster(Protocol):
@@ -104,9 +90,26 @@ class ClusterKind:
     open_probe: OpenProbe | None = None
 
 
+KINDS = PlugIns(
+    group="aiops_provider.clusters",
+    made=ClusterKind,
+    noun="kind of cluster",
+    field="kind",
+    built_in={
+        "local": "aiops_provider.clusters.local:KIND",
+        "celery": "aiops_provider.clusters.celery:KIND",
+        "aws_batch": "aiops_provider.clusters.aws_batch:KIND",
+        "aws_ecs": "aiops_provider.clusters.aws_ecs:KIND",
+        "kubernetes": "aiops_provider.clusters.kubernetes:KIND",
+        "google_batch": "aiops_provider.clusters.google_batch:KIND",
+        "azure_batch": "aiops_provider.clusters.azure_batch:KIND",
+    },
+)
+
+
 def kind_names() -> tuple[str, ...]:
     """Names of all kinds that are installed, sorted; imports none of them."""
-    return tuple(sorted(_entry_points()))
+    return KINDS.names()
 
 
 def cluster_kind(name: str) -> ClusterKind:
@@ -116,31 +119,7 @@ def cluster_kind(name: str) -> ClusterKind:
     Raises:
         ConfigurationError: If there is none, it cannot be imported, or it is no ClusterKind.
     """
-    found = _entry_points().get(name)
-    if found is None:
-        raise ConfigurationError(
-            "no such kind of cluster",
-            field="kind",
-            value=name,
-            mend=f"Known: {', '.join(kind_names())}",
-        )
-    try:
-        kind = found.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(
-            f"this kind of cluster cannot be loaded ({error})",
-            field="kind",
-            value=name,
-            mend=f"Install what {found.value} needs",
-        ) from error
-    if not isinstance(kind, ClusterKind):
-        raise ConfigurationError(
-            f"entry point {found.value} is no ClusterKind but {type(kind).__name__}",
-            field="kind",
-            value=name,
-            mend="Tell whoever wrote that plug-in",
-        )
-    return kind
+    return KINDS.load(name)
 
 
 def open_cluster(
@@ -211,12 +190,3 @@ def _valid_kind(spec: ClusterSpec) -> ClusterKind:
     if problems:
         raise ConfigurationError("; ".join(problems), field=f"clusters.{spec.name}")
     return kind
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    built_in = (
-        EntryPoint(name=name, value=value, group=ENTRY_POINT_GROUP)
-        for name, value in _BUILT_IN.items()
-    )
-    installed = entry_points(group=ENTRY_POINT_GROUP)
-    return {point.name: point for point in (*built_in, *installed)}

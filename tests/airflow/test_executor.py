@@ -30,6 +30,8 @@ from aiops_provider.errors import ClusterUnreachableError
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
+from aiops_provider.store.execution_merge import merge_executions
+from aiops_provider.store.execution_segments import joined
 
 CLUSTERS = [
     {"name": "onprem", "kind": "local", "capacity": {"cores": 2, "memory_gib": 8}, "price_usd_per_hour": 0.1},
@@ -691,6 +693,31 @@ def test_running_tasks_of_a_lost_cluster_are_fenced_if_their_author_says_so(
     remote.heartbeat()
     remote.heartbeat()
     assert [2] == [each[0].ti.try_number for each in remote._clusters["aws"].sent]
+
+
+def test_a_fenced_stay_is_a_part_of_its_own(remote, gone_back, fenced, monkeypatch):
+    """A try that was deferred and lost when it was back had two stays, of which one was lost."""
+    lost: list = []
+    monkeypatch.setattr(remote._layer, "fenced", lambda record, epoch: lost.append(record))
+    workload = task(0, config=FENCED)
+    remote._layer.decider.remember_epochs({task_run(workload.ti): 1})
+    queue(remote, workload)
+    remote.heartbeat()
+    gone_back.started = {workload.ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    (stay,) = lost
+    an_hour = timedelta(hours=1)
+    deferred = replace(
+        stay,
+        segment=1,
+        outcome=Outcome.SUSPENDED,
+        started_at=stay.started_at - an_hour,
+        ended_at=stay.ended_at - an_hour,
+    )
+    whole = joined(merge_executions(deferred, stay))
+    assert (2, 2, Outcome.CLUSTER_LOST) == (whole.segment, whole.segments, whole.outcome)
+    assert (deferred.started_at, stay.ended_at) == (whole.started_at, whole.ended_at)
 
 
 def test_a_late_word_about_a_fenced_try_is_dropped(remote, gone_back, fenced):

@@ -208,6 +208,6 @@ def test_nothing_outlives_the_scheduler(everyday):
     scheduler = psutil.Process(everyday.stage.scheduler_pid)
     ours = [p for p in scheduler.children(recursive=True) if "aiops" in title(p)]
     assert len(ours) >= 2
-    scheduler.kill()
+    everyday.stage.kill("scheduler")
     _, alive = psutil.wait_procs(ours, timeout=15)
     assert not alive

@@ -49,13 +49,16 @@ def failure_record(
     )
 
 
-def loss_record(run: TaskRun, cluster: ClusterSpec, *, started_at: datetime) -> ExecutionRecord:
+def loss_record(
+    run: TaskRun, cluster: ClusterSpec, *, epoch: int, started_at: datetime
+) -> ExecutionRecord:
     """
     The record of a try that counts no more because its cluster is lost.
 
     Args:
         run: Which try.
         cluster: Where it was.
+        epoch: The placement that counts no more; 0 where none is on record.
         started_at: When it was sent, or adopted; nobody who could be asked saw it start.
     """
     return ExecutionRecord(
@@ -67,5 +70,6 @@ def loss_record(run: TaskRun, cluster: ClusterSpec, *, started_at: datetime) -> 
         started_at=started_at,
         ended_at=utc_now(),
         outcome=Outcome.CLUSTER_LOST,
+        segment=epoch,
         message="fenced: it runs elsewhere",
     )

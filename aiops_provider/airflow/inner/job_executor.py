@@ -5,18 +5,21 @@ It does what :class:`~aiops_provider.airflow.inner.driver.InnerDriver` asks of a
 differences that such services allow: a submission of which nobody knows whether it arrived is made
 again under the same id; a scheduler that adopts asks nobody, for ids follow from placements; and a job
 that failed before its task began is told apart from one whose task failed.
+
+A job that is given up – nobody answers, or it does not start – may start at that very moment. So it is
+reported first and ended only when its task has been taken back, which then cannot begin in it any more.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.inner.last_words import LastWords
-from aiops_provider.airflow.requeue import is_waiting
+from aiops_provider.airflow.requeue import is_waiting, settled
 from aiops_provider.airflow.versions import States, task_states
 from aiops_provider.control.remote_jobs import RemoteJobStage, RemoteJobStatus
 from aiops_provider.domain.execution import Outcome
@@ -79,6 +82,7 @@ class JobExecutor:
         pending_timeout_s: A job that has not started within this is given up.
         poll_period_s: Pause between two looks at the jobs.
         waiting: Whether a task has not begun, by its id; asks Airflow's database.
+        settled: Those ids under which no task waits or runs; asks it too.
         clock: Seconds that never go back.
     """
 
@@ -87,6 +91,7 @@ class JobExecutor:
     pending_timeout_s: float
     poll_period_s: float
     waiting: Callable[[Any], bool] = is_waiting
+    settled: Callable[[Collection[Any]], Collection[Any]] = settled
     clock: Callable[[], float] = time.monotonic
     # What every executor of Airflow is given before it is started.
     parallelism: int = 0
@@ -95,7 +100,8 @@ class JobExecutor:
     _task_event_logs: Any = None
     _unsent: dict[Any, _Unsent] = field(default_factory=dict)
     _sent: dict[Any, _Sent] = field(default_factory=dict)
-    _to_end: dict[str, None] = field(default_factory=dict)
+    # With the id of the task that may still begin in it; ``None`` where none can.
+    _to_end: dict[str, Any] = field(default_factory=dict)
     _events: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
     _looked_at: float = float("-inf")
 
@@ -166,19 +172,33 @@ class JobExecutor:
                 unsent.attempts += 1
                 log.warning("Cluster %s: %s may not be sent: %s", self.cluster, key, error)
                 if unsent.attempts >= _ATTEMPTS:
-                    del self._unsent[key]
-                    self._to_end[workload.job.job_id] = None
-                    self._events[key] = (workload.states.failure, str(error))
+                    self._give_up(key, workload, error)
                 return  # the next would get no answer either
             else:
-                del self._unsent[key]
-                self._sent[key] = _Sent(
-                    workload.job.job_id, workload.states, workload.ti_id, self.clock()
-                )
-                self._events[key] = (_accepted(workload.states), workload.job.job_id)
+                self._taken(key, workload)
+
+    def _taken(self, key: Any, workload: JobWorkload) -> None:
+        job_id, states = workload.job.job_id, workload.states
+        del self._unsent[key]
+        self._sent[key] = _Sent(job_id, states, workload.ti_id, self.clock())
+        self._events[key] = (_accepted(states), job_id)
+
+    def _give_up(self, key: Any, workload: JobWorkload, error: Exception) -> None:
+        if workload.ti_id is not None and not self.waiting(workload.ti_id):
+            self._taken(key, workload)  # it runs there, whoever did not answer
+            return
+        del self._unsent[key]
+        self._to_end[workload.job.job_id] = workload.ti_id
+        self._events[key] = (workload.states.failure, str(error))
 
     def _end_unwanted(self) -> None:
-        for job_id in list(self._to_end):
+        for job_id, ti_id in list(self._to_end.items()):
+            if ti_id is not None:
+                if self.waiting(ti_id):
+                    continue
+                if not self.settled([ti_id]):
+                    del self._to_end[job_id]  # it has begun after all, and tells its end by itself
+                    continue
             try:
                 self.client.cancel(job_id)
             except ClusterUnreachableError as error:
@@ -218,7 +238,7 @@ class JobExecutor:
             self._report(key, sent, status.outcome or Outcome.KILLED, status.words)
             return True
         if status.stage is RemoteJobStage.WAITING and self._overdue(sent):
-            self._to_end[sent.job_id] = None
+            self._to_end[sent.job_id] = sent.ti_id
             words = f"it has not started within {self.pending_timeout_s:g} s: {status.words}"
             self._report(key, sent, Outcome.CLUSTER_LOST, words.rstrip(": "))
             return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,9 +26,6 @@ log = logging.getLogger(__name__)
 
 _ENTRY = "aiops_provider.airflow.inner.workload:run"
 _PRELOAD = ("aiops_provider.airflow.inner.workload:prepare",)
-
-# As long as a scheduler sleeps that has nothing to do.
-_GATHER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +76,6 @@ class LocalCluster:
         self._reopen_s = reopen_s
         self._probe_timeout_s = probe_timeout_s
         self.queues_ahead = most_at_once is not None
-        self._most_at_once = most_at_once or 0
-        self._news: list[News] = []
-        self._starts: deque[float] = deque()
-        self._gathering_since: float | None = None
         self._client: JobClient = open_job_client(spec, preload=_PRELOAD, most_at_once=most_at_once)
         self._sent: dict[str, Sent] = {}
         self._jobs: dict[Any, str] = {}
@@ -126,39 +118,7 @@ class LocalCluster:
             self._started(update) if update.state is JobState.RUNNING else self._ended(update)
             for update in self._client.poll()
         ]
-        self._news += [each for each in news if each is not None]
-        if self._may_gather():
-            return []
-        self._gathering_since = None
-        told, self._news = self._news, []
-        return told
-
-    def _may_gather(self) -> bool:
-        """
-        Whether the scheduler may hear later of what has happened, of several things at once.
-
-        All news make it turn again at once, and a turn costs it more than ten tasks cost us. As long as
-        more than half of what may wait in the pool does, and at the pace of the last second lasts
-        for another one, a turn could do nothing for any task. Failures are told at once.
-        """
-        if not self._news or not self.queues_ahead:
-            return False
-        now = time.monotonic()
-        while self._starts and now - self._starts[0] > _GATHER_S:
-            self._starts.popleft()
-        if self._gathering_since is None:
-            self._gathering_since = now
-        waiting = sum(not sent.started for sent in self._sent.values())
-        return (
-            now - self._gathering_since < _GATHER_S
-            and 2 * waiting > self._most_at_once
-            and waiting >= len(self._starts)
-            and all(
-                each.run is not None and each.clean
-                for each in self._news
-                if isinstance(each, Ended)
-            )
-        )
+        return [each for each in news if each is not None]
 
     def waiting(self) -> list[Any]:
         """Keys of what was sent and is not known to have started."""
@@ -202,8 +162,8 @@ class LocalCluster:
 
     @property
     def busy(self) -> bool:
-        """Whether anything runs here, or has ended and was not told yet."""
-        return bool(self._sent or self._news)
+        """Whether anything runs here."""
+        return bool(self._sent)
 
     def _started(self, update: JobUpdate) -> Started | None:
         sent = self._sent.get(update.job_id)
@@ -215,7 +175,6 @@ class LocalCluster:
         self._sent[update.job_id] = replace(sent, began_at=began_at, started=True)
         if not self.queues_ahead:
             return None
-        self._starts.append(time.monotonic())
         return Started(key=sent.key, epoch=_epoch(sent))
 
     def _ended(self, update: JobUpdate) -> Ended | None:

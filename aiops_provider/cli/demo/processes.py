@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -38,6 +39,7 @@ class Troupe:
         self._logs = logs
         self._environment = dict(environment)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._left_behind: list[psutil.Process] = []
 
     def __enter__(self) -> Troupe:
         return self
@@ -124,14 +126,21 @@ class Troupe:
         self._end([name])
 
     def kill(self, name: str) -> None:
-        """End one process without giving it, or anybody, the time to tidy up."""
+        """
+        End one process without giving it, or anybody, the time to tidy up.
+
+        What it started may go on, as after a crash, until all are ended.
+        """
         process = self._running.pop(name)
+        self._left_behind += _family(process.pid)
         process.kill()
         process.wait()
 
     def stop_all(self) -> None:
-        """End all of them, at the same time."""
+        """End all of them, at the same time, and what those that were killed have left behind."""
         self._end(list(self._running))
+        left_behind, self._left_behind = self._left_behind, []
+        _kill(left_behind)
 
     def log(self, name: str) -> Path:
         """Where its output goes."""
@@ -155,12 +164,7 @@ class Troupe:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for member in family:
-            try:
-                # psutil compares the start time, so a reused id is never hit.
-                member.kill()
-            except psutil.NoSuchProcess:
-                continue
+        _kill(family)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -168,6 +172,13 @@ def _family(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _kill(members: Sequence[psutil.Process]) -> None:
+    for member in members:
+        # psutil compares the start time, so a reused id is never hit.
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def free_port() -> int:

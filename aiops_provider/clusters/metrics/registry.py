@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
 from aiops_provider.clusters.metrics.options import NoOptions
 from aiops_provider.clusters.metrics.source import MetricSource
+from aiops_provider.clusters.plug_ins import PlugIns
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import ConfigurationError
-
-ENTRY_POINT_GROUP = "aiops_provider.metric_sources"
-
-# The same as in pyproject.toml, for a source tree that is not installed.
-_BUILT_IN = {
-    "prometheus": "aiops_provider.clusters.metrics.prometheus:SOURCE",
-    "cloudwatch": "aiops_provider.clusters.metrics.cloudwatch:SOURCE",
-    "azure_monitor": "aiops_provider.clusters.metrics.azure_monitor:SOURCE",
-    "cloud_monitoring": "aiops_provider.clusters.metrics.cloud_monitoring:SOURCE",
-    "kubernetes": "aiops_provider.clusters.kubernetes.metrics:SOURCE",
-    "aws_batch": "aiops_provider.clusters.aws_batch.metrics:SOURCE",
-}
 
 
 class OpenSource(Protocol):
@@ -63,9 +51,25 @@ class MetricSourceKind:
     options: type[BaseModel] = NoOptions
 
 
+SOURCES = PlugIns(
+    group="aiops_provider.metric_sources",
+    made=MetricSourceKind,
+    noun="source of metrics",
+    field="metrics",
+    built_in={
+        "prometheus": "aiops_provider.clusters.metrics.prometheus:SOURCE",
+        "cloudwatch": "aiops_provider.clusters.metrics.cloudwatch:SOURCE",
+        "azure_monitor": "aiops_provider.clusters.metrics.azure_monitor:SOURCE",
+        "cloud_monitoring": "aiops_provider.clusters.metrics.cloud_monitoring:SOURCE",
+        "kubernetes": "aiops_provider.clusters.kubernetes.metrics:SOURCE",
+        "aws_batch": "aiops_provider.clusters.aws_batch.metrics:SOURCE",
+    },
+)
+
+
 def source_names() -> tuple[str, ...]:
     """Names of all sources that are installed, sorted; imports none of them."""
-    return tuple(sorted(_entry_points()))
+    return SOURCES.names()
 
 
 def metric_source(name: str) -> MetricSourceKind:
@@ -75,31 +79,7 @@ def metric_source(name: str) -> MetricSourceKind:
     Raises:
         ConfigurationError: There is none, it cannot be imported, or it is no MetricSourceKind.
     """
-    point = _entry_points().get(name)
-    if point is None:
-        raise ConfigurationError(
-            "no such source of metrics",
-            field="metrics",
-            value=name,
-            mend=f"Known: {', '.join(source_names())}",
-        )
-    try:
-        found = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(
-            f"this source of metrics cannot be loaded ({error})",
-            field="metrics",
-            value=name,
-            mend=f"Install what {point.value} needs",
-        ) from error
-    if not isinstance(found, MetricSourceKind):
-        raise ConfigurationError(
-            f"entry point {point.value} is no MetricSourceKind but {type(found).__name__}",
-            field="metrics",
-            value=name,
-            mend="Tell whoever wrote that plug-in",
-        )
-    return found
+    return SOURCES.load(name)
 
 
 def source_options(name: str, given: Any) -> BaseModel:
@@ -126,12 +106,3 @@ def source_options(name: str, given: Any) -> BaseModel:
             field=place,
             mend=f"Known: {', '.join(kind.options.model_fields) or 'no key'}",
         ) from None
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    built_in = (
-        EntryPoint(name=name, value=value, group=ENTRY_POINT_GROUP)
-        for name, value in _BUILT_IN.items()
-    )
-    installed = entry_points(group=ENTRY_POINT_GROUP)
-    return {point.name: point for point in (*built_in, *installed)}

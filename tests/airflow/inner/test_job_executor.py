@@ -61,17 +61,19 @@ class Service:
 
 
 class Site:
-    """An executor, its service, a clock, and which tasks have not begun."""
+    """An executor, its service, a clock, which tasks have not begun, and which can no more."""
 
     def __init__(self) -> None:
         self.service = Service()
         self.waiting: set = set()
+        self.settled: set = set()
         self.executor = JobExecutor(
             cluster="batch",
             client=self.service,
             pending_timeout_s=60,
             poll_period_s=5,
             waiting=lambda ti_id: ti_id in self.waiting,
+            settled=lambda ids: self.settled & set(ids),
             clock=lambda: self.service.clock,
         )
 
@@ -82,6 +84,11 @@ class Site:
         workload = JobWorkload(key=name, job=job, states=task_states(), ti_id=ti.id)
         self.executor.queue_workload(workload, None)
         return ti
+
+    def take_back(self, ti: SimpleNamespace) -> None:
+        """As the scheduler does: no worker can use that id any more."""
+        self.waiting.discard(ti.id)
+        self.settled.add(ti.id)
 
     def beat(self, after_s: float = 5.0) -> dict:
         self.service.clock += after_s
@@ -143,12 +150,13 @@ def test_a_submission_nobody_answers_is_made_again_under_the_same_id(site):
 
 def test_a_submission_that_is_given_up_is_ended_once_somebody_answers(site):
     """Nobody knows whether it is there."""
-    site.send("a")
+    ti = site.send("a")
     site.service.silent = True
     events = {}
     for _ in range(3):
         events |= site.beat(1)
     assert {"a": (TaskInstanceState.FAILED, "timed out")} == events
+    site.take_back(ti)
     site.beat(1)
     assert [] == site.service.cancelled
     site.service.silent = False
@@ -156,6 +164,36 @@ def test_a_submission_that_is_given_up_is_ended_once_somebody_answers(site):
     assert ["aiops-a"] == site.service.cancelled
     site.beat(1)
     assert ["aiops-a"] == site.service.cancelled
+
+
+def test_a_submission_nobody_answers_may_have_begun(site):
+    """Then it was taken, and is no submission to give up."""
+    ti = site.send("a")
+    site.service.silent = True
+    site.beat(1)
+    site.beat(1)
+    site.waiting.discard(ti.id)
+    assert {"a": (TaskInstanceState.QUEUED, "aiops-a")} == site.beat(1)
+    site.service.silent = False
+    site.service.jobs["aiops-a"] = ended(Outcome.SUCCESS, 0)
+    assert {"a": (TaskInstanceState.SUCCESS, None)} == site.beat()
+    assert [] == site.service.cancelled
+
+
+def test_a_submission_that_is_given_up_may_begin_before_its_task_is_taken_back(site):
+    """A job is ended only when its task cannot begin under that id; one that has begun is not."""
+    ti = site.send("a")
+    site.service.silent = True
+    for _ in range(3):
+        site.beat(1)
+    site.service.silent = False
+    site.beat(1)
+    assert [] == site.service.cancelled
+    site.waiting.discard(ti.id)
+    site.beat(1)
+    site.settled.add(ti.id)
+    site.beat(1)
+    assert [] == site.service.cancelled
 
 
 def test_nothing_more_is_sent_in_a_turn_to_a_service_that_does_not_answer(site):
@@ -222,8 +260,11 @@ def test_a_job_that_waits_too_long_goes_elsewhere(site):
     assert "job aiops-a: it has not started within 60 s: no machines" == words
     assert (Outcome.CLUSTER_LOST, False) == (words.outcome, words.begun)
     site.beat(1)
-    assert ["aiops-a"] == site.service.cancelled
+    assert [] == site.service.cancelled  # it might begin at this very moment
     assert patient.id in site.waiting
+    site.take_back(patient)
+    site.beat(1)
+    assert ["aiops-a"] == site.service.cancelled
 
 
 def test_jobs_there_was_no_time_for_come_first_next_time(site):

@@ -86,26 +86,15 @@ def cluster(client, tmp_path):
     return cluster
 
 
-def test_several_starts_are_told_at_once_while_more_waits(cluster, client):
-    """A turn of the scheduler for each would help no task; when half has started, it hears of all."""
-    client.tell(JobState.RUNNING, 1)
-    assert [] == cluster.poll()
-    client.tell(JobState.RUNNING, 2, 3, 4)
-    client.tell(JobState.SUCCEEDED, 1)
-    client.tell(JobState.RUNNING, 5, 6)
-    assert cluster.busy
-    told = cluster.poll()
-    assert [Started] * 4 + [Ended] + [Started] * 2 == [type(each) for each in told]
-    assert [6, 7] == [key.map_index for key in cluster.waiting()]
-
-
-def test_a_failure_is_told_at_once(cluster, client):
-    """Whatever else waits."""
-    client.tell(JobState.RUNNING, 1)
-    assert [] == cluster.poll()
+def test_starts_and_ends_are_told_as_they_happen(cluster, client):
+    """What has not started waits in the pool, from where it can be taken back."""
+    client.tell(JobState.RUNNING, 1, 2)
     client.tell(JobState.OUT_OF_MEMORY, 1)
-    started, ended = cluster.poll()
-    assert (Started, Ended, False) == (type(started), type(ended), ended.clean)
+    *started, ended = cluster.poll()
+    assert [(Started, 0), (Started, 1)] == [(type(one), one.key.map_index) for one in started]
+    assert (Ended, 0, False) == (type(ended), ended.key.map_index, ended.clean)
+    assert [] == cluster.poll()
+    assert [2, 3, 4, 5, 6, 7] == [key.map_index for key in cluster.waiting()]
 
 
 def test_the_time_in_the_pool_s_queue_is_no_time_of_the_task(cluster, client):

@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from aiops_provider.clusters import registry
+from aiops_provider.clusters import plug_ins, registry
 from aiops_provider.clusters.local import KIND, LocalPool
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.errors import ConfigurationError
@@ -15,8 +15,8 @@ def plug_in(monkeypatch):
     """Install an entry point for the duration of a test."""
 
     def install(name, value):
-        point = EntryPoint(name=name, value=value, group=registry.ENTRY_POINT_GROUP)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+        point = EntryPoint(name=name, value=value, group=registry.KINDS.group)
+        monkeypatch.setattr(plug_ins, "entry_points", lambda group: [point])
 
     return install
 

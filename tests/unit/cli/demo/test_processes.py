@@ -88,6 +88,18 @@ def test_ending_a_process_ends_what_it_started(tmp_path):
     eventually(lambda: is_gone(pid) and is_gone(child))
 
 
+def test_what_a_killed_process_left_behind_ends_with_the_others(tmp_path):
+    """A crash is played: its children go on, as Airflow's server of logs does, but not for ever."""
+    with Troupe(tmp_path, os.environ) as troupe:
+        pid = troupe.start("host", [sys.executable, "-c", STUBBORN_CHILD])
+        eventually(lambda: troupe.last_words("host").strip().isdigit())
+        child = int(troupe.last_words("host"))
+        troupe.kill("host")
+        assert is_gone(pid)
+        assert not is_gone(child)
+    eventually(lambda: is_gone(child))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal exists on Linux only")
 def test_nothing_survives_a_demo_that_is_killed(tmp_path):
     """SIGKILL leaves the demo no chance to clean up; its processes end all the same."""
