@@ -130,6 +130,10 @@ class Store:
         """
         return self._database.read(executions.after, cursor, limit)
 
+    def newest_execution(self) -> int:
+        """The cursor after all finished tries that are there now."""
+        return self._database.read(executions.newest)
+
     def record_placements(
         self, placements: Iterable[Placement], connection: HostTransaction | None = None
     ) -> None:
