@@ -34,6 +34,8 @@ _CYCLE_END_S = 10.0
 # Tries that wait longer are looked up when they are placed anew.
 _EPOCHS_OF = timedelta(days=2)
 _MOST_EPOCHS = 100_000
+# Probes come every few seconds; how often a cluster can be used is known well enough by one a minute.
+_TOLD_EVERY = timedelta(seconds=60)
 
 
 class Layer:
@@ -56,7 +58,7 @@ class Layer:
         self.refresher = Refresher(installation, self.decider)
         self._ingest_url = ingest_url
         self._cycle: subprocess.Popen[bytes] | None = None
-        self._health: dict[str, HealthState] = {}
+        self._health: dict[str, ClusterHealth] = {}
 
     @classmethod
     def open(
@@ -225,15 +227,18 @@ class Layer:
             self.refresher.executed(record)
 
     def observe(self, health: ClusterHealth) -> None:
-        """Take in a probe; only a change of state is news."""
+        """Take in a probe; a change of state is news, and now and then that there is none."""
         before = self._health.get(health.cluster)
-        if before is health.state:
+        same = before is not None and before.state is health.state
+        if before is not None and same and health.observed_at - before.observed_at < _TOLD_EVERY:
+            return
+        self._health[health.cluster] = health
+        self.refresher.observed(health)
+        if same:
             return
         if before is not None or health.state is HealthState.UNREACHABLE:
             log.warning("Cluster %s is %s: %s", health.cluster, health.state.value, health.detail)
-        self._health[health.cluster] = health.state
         self.decider.set_health(health)
-        self.refresher.observed(health)
 
     def refused(self, cluster: str, detail: str) -> None:
         """A cluster did not take a task: unreachable until a probe says otherwise."""

@@ -10,6 +10,7 @@ from aiops_provider.control.decide import TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.control.learn import refresh
+from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import PlacementState
 from aiops_provider.domain.profile import ResourceRequest
@@ -190,3 +191,17 @@ def test_what_cannot_be_leased_is_read_all_the_same(opened, monkeypatch, caplog)
     assert second.decider.snapshot.version == second.installation.store.version()
     told = [each for each in caplog.records if "not renewed" in each.message]
     assert ["WARNING"] == [each.levelname for each in told]
+
+
+def test_availability_is_measured_by_what_the_host_probes(opened):
+    """A cluster that answers all the time is told of from time to time, or nobody would know how long."""
+    layer = opened()
+    layer.start()
+    begin = utc_now()
+    for step in range(26 * 12 + 1):
+        state = HealthState.UNREACHABLE if 12 <= step < 24 else HealthState.HEALTHY
+        at = begin + timedelta(minutes=5 * step)
+        layer.observe(ClusterHealth(cluster="local", state=state, observed_at=at))
+        layer.refresher.refresh()
+    known = layer.installation.store.availability()["local"]
+    assert known.share == pytest.approx(25 / 26, abs=0.002)
