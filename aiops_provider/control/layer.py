@@ -233,7 +233,7 @@ class Layer:
         if before is not None and same and health.observed_at - before.observed_at < _TOLD_EVERY:
             return
         self._health[health.cluster] = health
-        self.refresher.observed(health)
+        self.refresher.observed(health, again=same)
         if same:
             return
         if before is not None or health.state is HealthState.UNREACHABLE:

@@ -121,8 +121,9 @@ def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
     Learn from the tries that anybody has written down since the last time.
 
     How far that was is kept in the store, after the learning: what a process that died had not
-    finished is learned by the next one, and learning something twice changes nothing. At most once a
-    minute all that ended lately is looked at again, for what came late.
+    finished is learned by the next one, and learning something twice changes nothing. An installation
+    that has learned before without that begins at the present: its history is in its profiles already.
+    At most once a minute all that ended lately is looked at again, for what came late.
 
     Returns:
         The profiles that changed.
@@ -132,10 +133,13 @@ def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
     """
     store = installation.require_store()
     changed = []
-    seen: Any = store.get_state(_LEARNED) or 0
-    records, newest = store.executions_after(int(seen), _MOST_RECORDS)
+    learned: Any = store.get_state(_LEARNED)
+    records, newest = store.executions_after(
+        _first_place(store) if learned is None else int(learned), _MOST_RECORDS
+    )
     if records:
         changed = _take_in(installation, records, now)
+    if newest != learned:
         store.set_state(_LEARNED, newest)
     return changed + refresh_profiles(installation, None, now)
 
@@ -197,6 +201,10 @@ def stored_description(installation: Installation, task: TaskKey) -> TaskDescrip
         StoreError: The store does not answer.
     """
     return _description(installation.require_store(), task)
+
+
+def _first_place(store: Store) -> int:
+    return store.newest_execution() if store.get_state(_CURSOR) is not None else 0
 
 
 def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:

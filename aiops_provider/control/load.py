@@ -92,15 +92,14 @@ class LoadLedger:
                 self._start(run, booking)
 
     def admit(self, run: TaskRun) -> bool:
-        """Whether the try may start now; it counts as running from then on."""
+        """Whether the try may start now or has been admitted before; it counts as running from then on."""
         with self._lock:
             booking = self._bookings.get(run)
-            if booking is None:
+            if booking is None or booking.running:
                 return True
             if booking.limited and not self._has_room(run, booking):
                 return False
-            if not booking.running:
-                self._start(run, booking)
+            self._start(run, booking)
             return True
 
     def release(self, run: TaskRun) -> None:

@@ -55,6 +55,7 @@ class Refresher:
         self._states: deque[tuple[TaskRun, int, PlacementState]] = deque(maxlen=_PENDING_LIMIT)
         self._descriptions: dict[TaskKey, TaskDescription] = {}
         self._health: dict[str, ClusterHealth] = {}
+        self._health_again: dict[str, ClusterHealth] = {}
         self._reader: SnapshotReader | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,9 +103,9 @@ class Refresher:
         """Note what a user says about a task, for profiles made elsewhere."""
         self._descriptions[task] = description
 
-    def observed(self, health: ClusterHealth) -> None:
-        """Note what a probe said."""
-        self._health[health.cluster] = health
+    def observed(self, health: ClusterHealth, *, again: bool) -> None:
+        """Note what a probe said; *again*: as it did before."""
+        (self._health_again if again else self._health)[health.cluster] = health
 
     def refresh(self) -> None:
         """Write what is pending and swap the snapshot if the store has moved."""
@@ -171,12 +172,12 @@ class Refresher:
             task, description = next(iter(self._descriptions.items()))
             remember_description(self._installation, task, description)
             del self._descriptions[task]
-        if self._health:
-            healths = dict(self._health)
-            store.record_health(list(healths.values()))
+        for pending, again in ((self._health, False), (self._health_again, True)):
+            healths = dict(pending)
+            store.record_health(list(healths.values()), again=again)
             for name, health in healths.items():
-                if self._health.get(name) is health:
-                    del self._health[name]
+                if pending.get(name) is health:
+                    del pending[name]
 
     def _write_down(self, store: Store, batch: list[ExecutionRecord], now: datetime) -> None:
         """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.task import TaskKey, TaskRun
@@ -106,6 +106,11 @@ def after(connection: Connection, cursor: int, limit: int) -> tuple[list[Executi
     rows = connection.execute(query).all()
     records = [decode(ExecutionRecord, row.payload) for row in rows]
     return records, rows[-1].id if rows else cursor
+
+
+def newest(connection: Connection) -> int:
+    """The highest id of all rows; 0 without any."""
+    return connection.execute(select(func.max(execution.c.id))).scalar() or 0
 
 
 def listed(

@@ -25,12 +25,21 @@ _OBSERVATION_S = 60.0
 _LEAST_SHARE = 1e-6
 
 
-def record(connection: Connection, healths: Iterable[ClusterHealth]) -> None:
+def record(
+    connection: Connection, healths: Iterable[ClusterHealth], *, again: bool = False
+) -> None:
     """
     Keep the latest probe of each cluster; one that is older than the stored one is left out.
 
     The counter moves when a cluster is new or its *state* changed, not with every probe. The time
     since the probe before counts for the state that was found then.
+
+    Args:
+        connection: In a transaction that writes.
+        healths: In any order.
+        again: Whoever probes has said the same before. Where another one has found something else
+            since, the one that reaches the cluster is right – the other's own network may be broken –
+            and the time in which they differ counts for neither.
     """
     version_counter.lock(connection)
     stored = {
@@ -42,10 +51,15 @@ def record(connection: Connection, healths: Iterable[ClusterHealth]) -> None:
         counted = (0.0, 0.0)
         known = stored.get(health.cluster)
         if known is not None:
-            before, *counts = known
+            before, watched_s, available_s = known
             if health.observed_at < before.observed_at:
                 continue
-            counted = _counted(before, health.observed_at, *counts)
+            differ = again and before.state is not health.state
+            if differ and _outweighs(before, health):
+                continue
+            counted = watched_s, available_s
+            if not differ:
+                counted = _counted(before, health.observed_at, *counted)
         changed |= known is None or known[0].state is not health.state
         stored[health.cluster] = (health, *counted)
         values = {
@@ -82,6 +96,12 @@ def availability(connection: Connection) -> dict[str, Availability]:
             select(cluster_health).where(cluster_health.c.watched_s >= _LEAST_WATCHED_S)
         )
     }
+
+
+def _outweighs(before: ClusterHealth, repeated: ClusterHealth) -> bool:
+    """Whether what was found lately stands although another prober still says something else."""
+    age_s = (repeated.observed_at - before.observed_at).total_seconds()
+    return repeated.state is not HealthState.HEALTHY and age_s <= _LONGEST_STEP_S
 
 
 def _counted(

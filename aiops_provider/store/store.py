@@ -130,6 +130,10 @@ class Store:
         """
         return self._database.read(executions.after, cursor, limit)
 
+    def newest_execution(self) -> int:
+        """The cursor after all finished tries that are there now."""
+        return self._database.read(executions.newest)
+
     def record_placements(
         self, placements: Iterable[Placement], connection: HostTransaction | None = None
     ) -> None:
@@ -315,11 +319,11 @@ class Store:
         """The latest profile of that task."""
         return self._database.read(profile_rows.get, task)
 
-    def record_health(self, healths: Iterable[ClusterHealth]) -> None:
-        """Keep the latest probe of each cluster."""
+    def record_health(self, healths: Iterable[ClusterHealth], *, again: bool = False) -> None:
+        """Keep the latest probe of each cluster; *again*: the prober has said the same before."""
         rows = list(healths)
         if rows:
-            self._database.write(health.record, rows)
+            self._database.write(health.record, rows, again=again)
 
     def health(self) -> dict[str, ClusterHealth]:
         """The latest probe of each cluster, by its name."""

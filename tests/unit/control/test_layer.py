@@ -1,7 +1,7 @@
 """What is on record of a choice, when other processes choose too."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -193,15 +193,50 @@ def test_what_cannot_be_leased_is_read_all_the_same(opened, monkeypatch, caplog)
     assert ["WARNING"] == [each.levelname for each in told]
 
 
+def seen(state: HealthState, minute: float) -> ClusterHealth:
+    at = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(minutes=minute)
+    return ClusterHealth(cluster="local", state=state, observed_at=at)
+
+
 def test_availability_is_measured_by_what_the_host_probes(opened):
-    """A cluster that answers all the time is told of from time to time, or nobody would know how long."""
+    """A cluster that stays as it is is told of from time to time, or nobody would know for how long."""
     layer = opened()
-    layer.start()
-    begin = utc_now()
+    store = layer.installation.require_store()
+    store.upgrade()
     for step in range(26 * 12 + 1):
         state = HealthState.UNREACHABLE if 12 <= step < 24 else HealthState.HEALTHY
-        at = begin + timedelta(minutes=5 * step)
-        layer.observe(ClusterHealth(cluster="local", state=state, observed_at=at))
+        layer.observe(seen(state, 5 * step))
         layer.refresher.refresh()
-    known = layer.installation.store.availability()["local"]
-    assert known.share == pytest.approx(25 / 26, abs=0.002)
+    assert pytest.approx(25 / 26, abs=0.002) == store.availability()["local"].share
+
+
+def test_probes_are_written_once_a_minute_unless_they_are_news(opened, monkeypatch):
+    """A scheduler probes every second."""
+    layer = opened()
+    store = layer.installation.require_store()
+    store.upgrade()
+    written = []
+    monkeypatch.setattr(store, "record_health", lambda healths, **_: written.extend(healths))
+    told = [(HealthState.HEALTHY, 0), (HealthState.HEALTHY, 0.5), (HealthState.HEALTHY, 1)]
+    for state, minute in [*told, (HealthState.UNREACHABLE, 1.1), (HealthState.UNREACHABLE, 1.2)]:
+        layer.observe(seen(state, minute))
+        layer.refresher.refresh()
+    assert [seen(*told[0]), seen(*told[2]), seen(HealthState.UNREACHABLE, 1.1)] == written
+
+
+def test_a_scheduler_without_network_does_not_make_a_cluster_unavailable(opened):
+    """Another one reaches it all the time; both write to one store."""
+    cut_off, fine = opened(), opened()
+    store = fine.installation.require_store()
+    store.upgrade()
+    for step in range(25 * 60 * 2 + 1):
+        layer, state = (
+            (cut_off, HealthState.UNREACHABLE) if step % 2 else (fine, HealthState.HEALTHY)
+        )
+        layer.observe(seen(state, step / 2))
+        layer.refresher.refresh()
+        if step == 2:
+            version = store.version()
+    assert HealthState.HEALTHY is store.health()["local"].state
+    assert version == store.version(), "nobody plans anew while they disagree"
+    assert store.availability()["local"].share > 0.999

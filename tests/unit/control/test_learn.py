@@ -257,6 +257,19 @@ def test_what_a_process_that_died_did_not_learn_is_learned_by_the_next(installat
     assert 3 == len(samples_of(installation))
 
 
+def test_after_an_upgrade_what_was_learned_before_is_not_learned_again(installation):
+    """The earlier version kept no place among the rows, only when it had looked last."""
+    store = installation.store
+    store.set_state("profiles:refreshed_at", (NOW - timedelta(minutes=2)).isoformat())
+    store.record_executions([record(5_000), record(0.01)])
+    assert [TASK] == [profile.task for profile in refresh(installation, NOW)]
+    late = NOW - timedelta(hours=0.01)
+    assert {late} == {sample.observed_at for sample in samples_of(installation)}
+    store.record_executions([record(4_999)])
+    refresh(installation, NOW + timedelta(seconds=1))
+    assert 6 == len(samples_of(installation))
+
+
 def test_what_is_added_to_a_try_later_is_seen_within_a_minute(installation):
     """The row is an old one by then, which only the look at all that ended lately finds."""
     first = record(0.01)
