@@ -15,9 +15,6 @@ from sqlalchemy.orm import Session
 from aiops_provider.airflow import RuntimeQuantileDeadline
 from aiops_provider.errors import DescriptionError
 
-# Airflow 3.2's own mappers, on a SQLAlchemy that deprecates what they use.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 START = datetime(2026, 3, 1, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
 

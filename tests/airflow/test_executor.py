@@ -644,7 +644,6 @@ def test_a_heartbeat_does_not_wait_for_a_cluster_that_hangs(remote, site, gone_b
     assert remote._clusters["aws"].sent
 
 
-@pytest.mark.filterwarnings("default")  # Airflow 3.2's own models, at their first use
 def test_events_live_until_the_scheduler_has_saved_them(executor):
     """A row that only a weak reference leads to would be saved as an empty one."""
     rows = weakref.WeakSet()

@@ -9,8 +9,6 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from aiops_provider.airflow.requeue import fence, give_back, settled
 
-pytestmark = pytest.mark.filterwarnings("default")  # Airflow's own models
-
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):

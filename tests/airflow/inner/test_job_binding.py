@@ -21,8 +21,6 @@ from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import ClusterUnreachableError, ConfigurationError
 
-pytestmark = pytest.mark.filterwarnings("default")  # those of Airflow's models, on the first use
-
 KEY = {"type": "service_account", "client_email": "a@b"}
 
 
