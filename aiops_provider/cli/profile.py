@@ -11,6 +11,7 @@ import typer
 
 from aiops_provider.cli.options import ConfigOption, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+from aiops_provider.domain.promise import probability_below
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -163,8 +164,17 @@ def _choices(needed: WorkloadProfile) -> list[list[object]]:
     return rows
 
 
+def _kept(limit: float | None, unit: str, figure: Quantity | None, of: str) -> str | None:
+    """What was asked for, and in what share of cases that is expected to be kept."""
+    if limit is None or figure is None:
+        return None if limit is None else f"{limit:g} {unit}"
+    share = probability_below(limit, (figure.p50, figure.p80, figure.p95))
+    return f"{limit:g} {unit}, kept by {100 * share:.3g} % of the {of} by these figures"
+
+
 def _terms(needed: WorkloadProfile) -> list[list[object]]:
     starts = sum(needed.starts_by_hour_of_week)
+    objective = _kept(needed.latency_objective_ms, "ms", needed.latency_ms, "answers")
     known: list[tuple[str, object]] = [
         ("starts per week", f"{starts:.4g}" if starts else None),
         ("busiest hour", _busiest(needed)),
@@ -172,10 +182,12 @@ def _terms(needed: WorkloadProfile) -> list[list[object]]:
             (f"time on {cluster}, pool {pool}", f"{pace:g} times as long, by its own runs there")
             for cluster, pool, pace in needed.pool_pace
         ),
-        ("deadline", f"{needed.deadline_s:g} s" if needed.deadline_s else None),
+        ("deadline", _kept(needed.deadline_s, "s", needed.duration_s, "runs")),
+        ("latency objective", objective),
         ("SLA", f"{100 * needed.sla_attainment:g} % of the runs, weight {needed.sla_weight:g}"),
         ("allowed regions", ", ".join(needed.allowed_regions)),
         ("allowed providers", ", ".join(needed.allowed_providers)),
+        ("users near", ", ".join(needed.user_regions)),
         ("data region", needed.data_region),
         ("pinned to cluster", needed.pinned_cluster),
         ("may run twice", "yes" if needed.idempotent else None),

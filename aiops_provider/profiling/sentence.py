@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
+from aiops_provider.domain.places import known_regions, places_in, regions_at
+from aiops_provider.domain.residency import Jurisdiction, regions_within
 from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription
 from aiops_provider.errors import DescriptionError
 from aiops_provider.profiling import sentence_figures as figures
@@ -47,6 +48,12 @@ _SYSTEM = "|".join(sorted(_SYSTEMS, key=len, reverse=True))
 _FORMATS = r"parquet|csv|tsv|jsonl|json|xml|avro|orc|delta|iceberg|arrow|images?|pictures|photos|dicom|jpe?g|png|video|audio|wav|text"
 _FORMAT_NAMES = {"image": "jpeg", "images": "jpeg", "pictures": "jpeg", "photos": "jpeg"}
 _REGION = re.compile(r"\b[a-z]{2,}(?:-[a-z]+)+-?\d+\b|\b[a-z]+(?:us|europe|uk)\d?\b", re.IGNORECASE)
+# Names and systems of a cloud, and the form of its regions.
+_CLOUDS = (
+    (r"aws|amazon|s3|redshift|dynamodb|kinesis|glue", r"[a-z]{2}-[a-z]+-\d"),
+    (r"azure|microsoft|adls|abfss|synapse", r"[a-z]+\d?"),
+    (r"gcp|google|gcs|bigquery|pub/?sub", r"[a-z]+-[a-z]+\d+"),
+)
 _AREAS: tuple[tuple[str, Jurisdiction], ...] = (
     (r"\bgdpr\b|\b(?:the )?(?:eu|europe|european union)\b", "EU"),
     (r"\b(?:the )?(?:uk|united kingdom|britain)\b", "UK"),
@@ -164,13 +171,8 @@ def _common(text: str, kind: str) -> dict[str, Any]:
     areas = _areas(text) if re.search(_STAYS, text, re.IGNORECASE) else []
     if areas:
         locality["residency"] = areas
-    data = [
-        r
-        for r in _regions(text)
-        if re.search(rf"(?:data|lies|stored|bucket|lake)\b.*{r}", text, re.IGNORECASE)
-    ]
-    if data and kind != "serving":
-        locality["data_region"] = data[0]
+    if kind != "serving" and (data_region := _data_region(text)):
+        locality["data_region"] = data_region
     return {**found, **({"locality": locality} if locality else {})}
 
 
@@ -212,7 +214,7 @@ def _training(text: str) -> dict[str, Any]:
 
 def _serving(text: str) -> dict[str, Any]:
     _, prompt, output = figures.tokens(text)
-    near = _regions(text)
+    near = _regions(text) or [region for place in places_in(text) for region in regions_at(place)]
     if not near and re.search(r"users|customers", text, re.IGNORECASE):
         near = [region for area in _areas(text) for region in regions_within((area,))]
     return {
@@ -282,8 +284,27 @@ def _places(text: str) -> tuple[str | None, str | None]:
 
 
 def _regions(text: str) -> list[str]:
-    found = [match[0].lower() for match in _REGION.finditer(text)]
-    return [region for region in found if jurisdictions_of(region)]
+    return known_regions(match[0].lower() for match in _REGION.finditer(text))
+
+
+def _data_region(text: str) -> str | None:
+    """Where the data lies: a region that is named, else the only one of a named cloud at a place."""
+    said = re.search(r"\b(?:data|lies|stored|bucket|lake)\b(.*)", text, re.IGNORECASE)
+    if said is None:
+        return None
+    named = _regions(said[1])
+    if named:
+        return named[0]
+    at_place = [
+        region
+        for place in places_in(said[1])
+        for region in regions_at(place)
+        if any(
+            re.search(rf"\b(?:{words})\b", text, re.IGNORECASE) and re.fullmatch(form, region)
+            for words, form in _CLOUDS
+        )
+    ]
+    return at_place[0] if len(at_place) == 1 else None
 
 
 def _areas(text: str) -> list[Jurisdiction]:

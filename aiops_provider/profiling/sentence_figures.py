@@ -16,6 +16,7 @@ _VOLUME = re.compile(
     _NUMBER + r"\s*-?([kmgtp])(i?)b(?:ytes?)?\b(?!\s*(?:of\s+)?(?:gpu|vram|ram|memory|device))",
     re.IGNORECASE,
 )
+_NO_AMOUNT = r"(?![.,]?\d)(?!\s*-?(?:[kmgtp]i?b(?:ytes?)?|[kmbt]n?|thousand|million|billion|trillion|rows|records)\b)"
 _SECONDS = {"ms": 1e-3, "millisecond": 1e-3, "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0,
             "minute": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0,
             "week": 604800.0, "month": 2592000.0}  # fmt: skip
@@ -224,10 +225,14 @@ def setting_of(text: str, words: str) -> float | None:
     """
     A number right after its name.
 
+    A number with a unit or a scale is an amount of something, not a setting.
+
     >>> setting_of("7B with rank 16", "rank"), setting_of("batch size of 8", "batch size")
     (16.0, 8.0)
+    >>> setting_of("join 300 GB", "join")
     """
-    match = re.search(rf"\b(?:{words})(?:\s*(?:of|=|:))?\s*" + _NUMBER + r"\b", text, re.IGNORECASE)
+    name = rf"\b(?:{words})(?:\s*(?:of|=|:))?\s*"
+    match = re.search(name + _NUMBER + r"\b" + _NO_AMOUNT, text, re.IGNORECASE)
     return _value(match[1]) if match else None
 
 

@@ -46,6 +46,8 @@ _NOT_LANGUAGE = re.compile(r"diffusion|sdxl|flux|dlrm|clip|gnn|r-?gat|vit")
 _LANGUAGE = re.compile(
     r"bert|gpt|llama|mi[sx]tral|qwen|gemma|falcon|(?<![a-z])(?:t5|phi|opt)(?![a-z])"
 )
+# "ResNet-50", "resnet_50" and "resnet50" are the same.
+_SEPARATORS = re.compile(r"[-_ ]")
 # "8b", "350m" at the end of a word of a name.
 _SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
 # Weights of a network nobody has described: between a small tabular one and BERT.
@@ -146,8 +148,9 @@ def network_shape(
 
 
 def _published(name: str) -> float | None:
+    spelt = _SEPARATORS.sub("", name)
     for published, parameters in _PUBLISHED_PARAMETERS.items():
-        if published in name:
+        if _SEPARATORS.sub("", published) in spelt:
             return parameters
     match = _SIZE_IN_NAME.search(name)
     return float(match[1]) * {"m": 1e6, "b": 1e9}[match[2]] if match else None

@@ -67,6 +67,7 @@ _LIFETIME_S = between(3600.0, 86400.0)
 
 @dataclass(frozen=True, slots=True)
 class _Demand:
+    # Over the hours: the busiest ones come, whatever a request takes, so their product is no chance.
     rate_per_s: Spread
     concurrent: float | None
     what: str
@@ -90,7 +91,7 @@ def serving_prior(serving: Serving) -> Estimate:
         work = shape.parameters * (2 * shape.reuse / _CORE_FLOPS)
         service = work * between(1.0, 3.0) + exactly(_FRAMEWORK_S)
     latency = _latency(service)
-    busy = demand.rate_per_s * service
+    busy = demand.rate_per_s.together(service)
     if demand.concurrent is not None:
         # Each request in the system occupies a core for as long as it is served.
         busy = busy.largest(exactly(demand.concurrent))
@@ -120,7 +121,7 @@ def serving_prior(serving: Serving) -> Estimate:
 def _network_on_accelerator(serving: Serving, shape: NetworkShape, demand: _Demand) -> Estimate:
     """A network that would keep too many cores busy, or that a core answers too slowly."""
     service = shape.parameters * (2 * shape.reuse) * _ACCELERATOR_S_PER_FLOP + exactly(_FRAMEWORK_S)
-    busy = demand.rate_per_s * service
+    busy = demand.rate_per_s.together(service)
     instances = max(1, math.ceil(busy.p50 / _UTILISATION))
     held = weight_bytes(serving.model, default="fp16")
     # Activations of a batch and the workspace of the kernels take about as much as the weights.
@@ -153,7 +154,7 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     concurrent = (
         exactly(demand.concurrent)
         if demand.concurrent is not None
-        else demand.rate_per_s * answer_s
+        else demand.rate_per_s.together(answer_s)
     ).at_least(1.0)
     instances = max(1, math.ceil(concurrent.p80 / _MOST_SEQUENCES))
     sequences = (concurrent * (1 / instances)).at_most(_MOST_SEQUENCES)

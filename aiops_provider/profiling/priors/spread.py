@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from aiops_provider.domain.profile import Quantity, Source
@@ -15,8 +16,10 @@ class Spread:
     """
     p50, p80 and p95 of one figure.
 
-    Sums and products take quantile by quantile, as if everything went wrong together: that makes a
-    prior's interval wider than independent parts would, which is what a guess should be.
+    The factors of a product are taken to be independent and lognormal, so that the logarithms of
+    their widths add as squares do: five factors that may each be double are not expected to double
+    at once. Sums take quantile by quantile, as if all parts were large together, which is nearly
+    the same where one part dominates and on the safe side elsewhere.
     """
 
     p50: float
@@ -27,9 +30,17 @@ class Spread:
         return Spread(self.p50 + other.p50, self.p80 + other.p80, self.p95 + other.p95)
 
     def __mul__(self, other: Spread | float) -> Spread:
-        if isinstance(other, Spread):
-            return Spread(self.p50 * other.p50, self.p80 * other.p80, self.p95 * other.p95)
-        return Spread(self.p50 * other, self.p80 * other, self.p95 * other)
+        if not isinstance(other, Spread):
+            return Spread(self.p50 * other, self.p80 * other, self.p95 * other)
+        if not self.p50 * other.p50:
+            return self.together(other)  # what is mostly nothing has no width in logarithms
+        p80 = _width(self.p80 / self.p50, other.p80 / other.p50)
+        p95 = _width(self.p95 / self.p50, other.p95 / other.p50)
+        return Spread(*(self.p50 * other.p50 * width for width in (1.0, p80, p95)))
+
+    def together(self, other: Spread) -> Spread:
+        """The product where both are large at the same time, or must be planned for as if they were."""
+        return Spread(self.p50 * other.p50, self.p80 * other.p80, self.p95 * other.p95)
 
     def at_most(self, limit: float) -> Spread:
         """No quantile above the limit."""
@@ -48,6 +59,10 @@ class Spread:
         return Quantity(
             p50=self.p50, p80=self.p80, p95=self.p95, source=Source.PRIOR, reason=reason
         )
+
+
+def _width(one: float, other: float) -> float:
+    return math.exp(math.hypot(math.log(one), math.log(other)))
 
 
 def between(p50: float, p95: float) -> Spread:

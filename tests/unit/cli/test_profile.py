@@ -78,6 +78,20 @@ def test_gpus_and_instances_are_shown(aiops, tmp_path):
         assert words in answer.out
 
 
+@pytest.mark.parametrize(("objective_ms", "kept"), [("1", "kept by 0 %"), ("1e9", "kept by 100 %")])
+def test_an_objective_is_shown_with_how_often_it_is_kept(aiops, tmp_path, objective_ms, kept):
+    """Nobody should find out in production that no machine answers that fast."""
+    file = tmp_path / "serve.yaml"
+    file.write_text(
+        "task: chat/serve\nkind: serving\nmodel: {name: llama-3-70b}\nconcurrent_requests: 200\n"
+        f"user_regions: [eu-west-1]\nlatency_objective_ms: {objective_ms}\n"
+    )
+    answer = aiops("profile", str(file))
+    assert "latency objective" in answer.out
+    assert kept in answer.out
+    assert "eu-west-1" in answer.out
+
+
 def test_settings_decide_the_size(aiops, task_file, tmp_path):
     """aiops.yaml says what a failure costs."""
     requests = []

@@ -94,3 +94,58 @@ def test_figures_that_contradict_are_refused():
     """0 rows of 3 GB: the description's own check speaks."""
     with pytest.raises(DescriptionError, match="rows is 0"):
         describe("train XGBoost on 0 rows, 3 GB")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "regions"),
+    [
+        (
+            "serve a churn model at 50 rps to users in Frankfurt",
+            ("eu-central-1", "germanywestcentral", "europe-west3"),
+        ),
+        (
+            "serve BERT at 20 rps from Zürich and Oslo",
+            ("eu-central-2", "switzerlandnorth", "europe-west6", "norwayeast"),
+        ),
+        ("serve BERT at 20 rps to users in ap-south-1", ("ap-south-1",)),
+    ],
+)
+def test_users_are_where_the_sentence_says(sentence, regions):
+    """A place has a region of each cloud; and then nobody is asked where the users are."""
+    said = describe(sentence)
+    assert isinstance(said.description, Serving)
+    assert regions == said.description.user_regions
+    assert not [question for question in said.questions if "users" in question]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "region"),
+    [
+        ("join 300 GB of data that lies in S3 in Tokyo every night", "ap-northeast-1"),
+        ("aggregate 2 TB daily, the data lies in BigQuery in Sydney", "australia-southeast1"),
+        ("load 5 GB of csv, data stored in azure in Frankfurt", "germanywestcentral"),
+        ("load 5 GB of csv, data stored in Frankfurt", None),
+        ("load 5 GB of csv, data stored in azure in Virginia", None),
+        ("load 5 GB of csv into Redshift, data stored in sa-east-1", "sa-east-1"),
+    ],
+)
+def test_data_lies_where_the_sentence_says(sentence, region):
+    """A place of a named cloud is a region if it has one there, and no more."""
+    assert region == describe(sentence).description.locality.data_region
+
+
+@pytest.mark.parametrize(
+    ("sentence", "joins"),
+    [
+        ("join 300 GB of parquet every night", 1),
+        ("join 5 million rows every night", 1),
+        ("join 3 tables of 20 GB every night", 3),
+        ("transform 20 GB with 4 joins", 4),
+        ("transform 20 GB, joins: 12", 12),
+    ],
+)
+def test_an_amount_of_data_is_no_number_of_joins(sentence, joins):
+    """Though it stands right behind the verb."""
+    description = describe(sentence).description
+    assert isinstance(description, Etl)
+    assert joins == description.joins

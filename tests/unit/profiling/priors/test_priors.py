@@ -353,7 +353,13 @@ def test_the_operator_is_found_in_the_history(prior, run):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("Meta-Llama-3-70B-Instruct", 70.6e9), ("qwen2.5-7b", 7.62e9), ("my-350m-model", 350e6)],
+    [
+        ("Meta-Llama-3-70B-Instruct", 70.6e9),
+        ("qwen2.5-7b", 7.62e9),
+        ("my-350m-model", 350e6),
+        ("ResNet-50", 25.6e6),
+        ("efficientnet_b0", 5.3e6),
+    ],
 )
 def test_names_tell_the_number_of_weights(prior, name, parameters):
     """Published models by name, others by the size in their name."""
