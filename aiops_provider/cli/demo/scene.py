@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # What happened reaches the store about a second after it happened; under load it takes longer.
 _SETTLE_S = 30.0
 _POLL_S = 0.5
+_LOOKS = 3.0
 
 RUN_TIMEOUT_S = 150.0
 
@@ -163,6 +164,15 @@ class Scene:
             except psutil.NoSuchProcess:
                 continue
         return None
+
+
+def let_routers_look(installation: Installation) -> None:
+    """
+    Wait until hosts know what the store knows.
+
+    Routers look at the store once in a while: a run that starts before that cannot know.
+    """
+    time.sleep(_LOOKS * installation.settings.routing.refresh_s)
 
 
 def expect(

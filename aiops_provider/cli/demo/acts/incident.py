@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import datetime
 
 from aiops_provider.cli.demo.acts.lost_cluster import DAG_ID
 from aiops_provider.cli.demo.outcome import Expectation
 from aiops_provider.cli.demo.partitions import deliveries
-from aiops_provider.cli.demo.scene import Run, Scene, expect
+from aiops_provider.cli.demo.scene import Run, Scene, expect, let_routers_look
 from aiops_provider.domain.alarm import CauseKind, Response, ResponseAction, SuperAlarm
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
@@ -19,7 +18,6 @@ TITLE = "An incident of one provider is told once and answered; a broken task bl
 PROVIDER = "aws"
 BROKEN_TASK = TaskKey("failing", "broken")
 
-_LOOKS = 3.0
 _HUNDREDS = 200
 # Some periods of detection (5 s each), more on a busy machine.
 _DETECTION_S = 60.0
@@ -55,8 +53,7 @@ def _provider_incident(scene: Scene) -> Iterator[Expectation]:
         return
     yield from _cause_is_the_provider(told[0], affected)
 
-    # Routers look at the store once in a while: a run that starts before that cannot know.
-    time.sleep(_LOOKS * scene.installation.settings.routing.refresh_s)
+    let_routers_look(scene.installation)
     # The replicas are still broken: whoever ran on aws now would meet them.
     after = scene.run(DAG_ID, "avoids-aws")
     yield expect("the next run", expected="success", observed=after.state)

@@ -9,7 +9,7 @@ from aiops_provider.cli.demo.acts.pipeline import DEPLOYMENT, PARAMETERS
 from aiops_provider.cli.demo.outcome import Expectation
 from aiops_provider.cli.demo.prefect_api import FlowRun
 from aiops_provider.cli.demo.prefect_scene import PipelineRun, PrefectScene
-from aiops_provider.cli.demo.scene import expect
+from aiops_provider.cli.demo.scene import expect, let_routers_look
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.errors import AiopsError
 
@@ -27,6 +27,7 @@ def perform(scene: PrefectScene, first: PipelineRun) -> Iterator[Expectation]:
         first: The run before.
     """
     learned = scene.profiles()
+    let_routers_look(scene.installation)
     flow_run_id, began_at = scene.begin(DEPLOYMENT, PARAMETERS)
     cluster, interrupted = _kill_busy_pool(scene, flow_run_id)
     names = ", ".join(sorted(str(one.task) for one in interrupted))

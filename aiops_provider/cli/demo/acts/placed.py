@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from aiops_provider.cli.demo.outcome import Expectation
-from aiops_provider.cli.demo.scene import Run, Scene, expect
+from aiops_provider.cli.demo.scene import Run, Scene, expect, let_routers_look
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import Source, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
@@ -15,7 +14,6 @@ TITLE = "Mode enforce: an unmodified DAG is profiled, placed, measured and learn
 
 DAG_ID = "medical"
 
-_LOOKS = 3.0
 _LEARNING_S = 30.0
 
 
@@ -36,8 +34,7 @@ def perform(scene: Scene, observed_run: Run) -> Iterator[Expectation]:
     yield from _same_result(scene, observed_run, first)
     yield from _history_is_known(scene, first)
     learned = _profiles(scene)
-    # Routers look at the store once in a while: a run that starts before that cannot know.
-    time.sleep(_LOOKS * scene.installation.settings.routing.refresh_s)
+    let_routers_look(scene.installation)
     second = scene.run(DAG_ID, "second")
     yield expect("the second run", expected="success", observed=second.state)
     yield from _requests_come_from_history(
