@@ -10,13 +10,34 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
 
 
+# No bytes, rows, weights or seconds of any task; what is made of such figures could not be computed.
+_LARGEST_FIGURE = 1e21
+
+
 class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_possible_figure(cls, value: object) -> object:
+        if isinstance(value, (int, float)) and abs(value) > _LARGEST_FIGURE:
+            raise ValueError(f"is more than any task has (at most {_LARGEST_FIGURE:g})")
+        return value
 
 
 class Column(_Described):
@@ -233,7 +254,7 @@ class Serving(_TaskDescription):
     latency_percentile: float = Field(95.0, gt=0, lt=100)
     prompt_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
     output_tokens: float | None = Field(None, gt=0, description="Of a language model, per request.")
-    past_demand_per_s: tuple[float, ...] = Field(
+    past_demand_per_s: tuple[Annotated[float, AllowInfNan(True)], ...] = Field(
         (), description="Requests per second in past hours, oldest first; NaN where missing."
     )
     user_regions: tuple[str, ...] = ()

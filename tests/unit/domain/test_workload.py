@@ -10,6 +10,7 @@ from aiops_provider.domain.workload import (
     Generic,
     Locality,
     ModelCandidate,
+    Serving,
     description_schema,
 )
 
@@ -35,6 +36,30 @@ def test_adapters_need_a_network():
     """Trees have no adapters."""
     with pytest.raises(ValidationError, match="lora_rank is 8"):
         ModelCandidate(family="tree_ensemble", lora_rank=8)
+
+
+@pytest.mark.parametrize("figure", [float("inf"), float("nan"), 1e300])
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda figure: Generic(input_gib=figure),
+        lambda figure: Serving(requests_per_s=figure),
+        lambda figure: Etl(source={"volume_gib": figure}),
+        lambda figure: ModelCandidate(parameters=figure),
+        lambda figure: Etl(sla={"deadline_s": figure}),
+    ],
+)
+def test_impossible_figures_are_refused(said, figure):
+    """They would end as infinities far from where they were written."""
+    with pytest.raises(ValidationError, match=r"finite|greater than|more than any task has"):
+        said(figure)
+
+
+def test_missing_hours_of_demand_are_nan():
+    """The only figures that may be missing one by one."""
+    assert (1.0, 2.0) == Serving(past_demand_per_s=(1.0, float("nan"), 2.0)).seen_demand_per_s
+    with pytest.raises(ValidationError, match="infinite rate"):
+        Serving(past_demand_per_s=(1.0, float("inf")))
 
 
 def test_the_schema_asks_for_task_and_kind():
