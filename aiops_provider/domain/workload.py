@@ -22,7 +22,6 @@ from pydantic import (
 
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
 
-
 # No bytes, rows, weights or seconds of any task; what is made of such figures could not be computed.
 _LARGEST_FIGURE = 1e21
 
