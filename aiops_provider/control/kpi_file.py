@@ -8,18 +8,22 @@ that say what was really wrong, which must not reach a detector.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
-from aiops_provider.domain.kpi import KpiSample, split_dimensions
+from aiops_provider.domain.kpi import KpiSample, SeriesKey, split_dimensions
 from aiops_provider.errors import DataError
 
 REQUIRED = ("observed_at", "name", "value")
 LABELS = frozenset({"label", "labels", "is_anomaly", "anomaly"})
+# Two runs of one task at a time are still of one series.
+_OCCASION = frozenset({"run_id", "try_number"})
 _NO_DIMENSION = {*REQUIRED, *LABELS, "idempotency_key", "dimensions", "context"}
 
 
@@ -30,6 +34,10 @@ def read_kpi_file(file: Path) -> list[KpiSample]:
     A moment without time zone is taken as UTC. An empty cell is a dimension that the sample lacks.
     JSON lines may hold ``dimensions`` and ``context`` as objects, as the API takes them.
 
+    A column that says where something ran (cluster, region, version …) does not identify a series, for
+    a task is compared with itself wherever it runs – unless a KPI mostly has several of its values
+    at one moment: two regions that report side by side are two series.
+
     Raises:
         DataError: The file cannot be read, or a row cannot be used; with row, column, value, mend.
     """
@@ -39,7 +47,35 @@ def read_kpi_file(file: Path) -> list[KpiSample]:
         raise DataError(
             "holds no samples", file=str(file), mend=f"Give it rows of {', '.join(REQUIRED)}."
         )
-    return samples
+    return _told_apart(samples)
+
+
+def _told_apart(samples: Sequence[KpiSample]) -> list[KpiSample]:
+    """The samples with what tells series apart that report side by side."""
+    seen: dict[tuple[SeriesKey, datetime], Mapping[str, str]] = {}
+    differing: dict[tuple[SeriesKey, datetime], set[str]] = {}
+    for sample in samples:
+        place = (sample.series, sample.observed_at)
+        first = seen.setdefault(place, sample.context)
+        differing.setdefault(place, set()).update(
+            name for name, value in sample.context.items() if first.get(name, value) != value
+        )
+    moments: Counter[tuple[str, str]] = Counter()
+    at_once: Counter[tuple[str, str]] = Counter()
+    for (series, _), context in seen.items():
+        moments.update((series.name, name) for name in context)
+    for (series, _), names in differing.items():
+        at_once.update((series.name, name) for name in names)
+    identifying: dict[str, set[str]] = defaultdict(set)
+    for (kpi, name), count in at_once.items():
+        if name not in _OCCASION and 2 * count > moments[kpi, name]:
+            identifying[kpi].add(name)
+    return [
+        replace(sample, dimensions={**sample.dimensions, **apart})
+        if (apart := {k: v for k, v in sample.context.items() if k in identifying[sample.name]})
+        else sample
+        for sample in samples
+    ]
 
 
 def _sample(row: Row) -> KpiSample:

@@ -80,6 +80,15 @@ def place_of(attributes: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((k, v) for k, v in attributes.items() if k in somewhere))
 
 
+def witness_of(series: SeriesKey, attributes: Mapping[str, str]) -> tuple[object, object]:
+    """
+    Who says so: what ran, and where if the series is of that place alone.
+
+    Of a task that moves all places are one witness; what regions report side by side are several.
+    """
+    return work_of(attributes), place_of(dict(series.dimensions))
+
+
 def has(attributes: Mapping[str, str], cause: Mapping[str, str]) -> bool:
     """Whether an observation meets all conditions of a cause."""
     return all(attributes.get(name) == value for name, value in cause.items())

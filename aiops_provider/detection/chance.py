@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiops_provider.detection.attributes import execution_of, has, work_of
+from aiops_provider.detection.attributes import execution_of, has, witness_of
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failures import at_least
 
@@ -35,8 +35,8 @@ _PRIOR_ROWS = 200.0
 # An execution is abnormal when chance would have brought so many of its KPIs together in at most one of
 # twenty.
 _ABNORMAL_P = 0.05
-# Without a known cause so many tasks, and most of what ran, must be in alarm …
-_UNKNOWN_TASKS = 3
+# Without a known cause so many witnesses, and most of what ran, must be in alarm …
+_UNKNOWN_WITNESSES = 3
 _UNKNOWN_SHARE = 0.5
 # … or so many KPIs of one execution. Those hang together, so chance needs fewer than one would think.
 _UNKNOWN_KPIS = 5
@@ -117,9 +117,11 @@ class Chance:
         }
         executions = len(groups.keys() | fine.keys())
         abnormal = [key for key in groups if odds[key] <= _ABNORMAL_P]
-        witnesses = {work_of(row.attributes) for key in abnormal for row in groups[key]}
+        witnesses = {
+            witness_of(row.series, row.attributes) for key in abnormal for row in groups[key]
+        }
         if (
-            len(witnesses) >= _UNKNOWN_TASKS
+            len(witnesses) >= _UNKNOWN_WITNESSES
             and len(abnormal) >= _UNKNOWN_SHARE * executions
             and at_least(len(abnormal), executions, _ABNORMAL_P) <= BUDGET_P
         ):

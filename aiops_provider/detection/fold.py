@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiops_provider.detection.ailing_clusters import ailing_clusters, own_rows
-from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, work_of
+from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, witness_of
 from aiops_provider.detection.chance import BUDGET_P, Chance
 from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import CauseKind, RootCause
 
-# A super-alarm needs witnesses: so many different tasks (or partitions), or one on as many clusters
-# as it takes to hold it.
-MINIMUM_TASKS = 2
+# A super-alarm needs witnesses: so many different tasks (partitions, regions that report by themselves),
+# or one on as many clusters as it takes to hold it.
+MINIMUM_WITNESSES = 2
 # A cause that may hide another one spoils most of what has it.
 _LIKELY = 0.8
 # Of what a cause covers at least so much must be in alarm, or a further condition is looked for inside
@@ -110,7 +110,7 @@ def _of_tasks(
         found = _refined(found, left, healthy)
         cause = found.best.cause
         covered = [row for row in left if has(row.attributes, cause)]
-        too_few = _tasks(covered) < MINIMUM_TASKS and _places(covered) < hold_after_clusters
+        too_few = _witnesses(covered) < MINIMUM_WITNESSES and _places(covered) < hold_after_clusters
         too_few = too_few or chance.explains(cause, left, healthy)
         left = [row for row in left if not has(row.attributes, cause)]
         if too_few:
@@ -246,8 +246,8 @@ def _meanwhile(healthy: Sequence[Row], alarmed: Sequence[Row]) -> list[Row]:
     return list(of_the_time(healthy, alarmed, onset=onset_of_rows(alarmed)))
 
 
-def _tasks(rows: Sequence[Row]) -> int:
-    return len({work_of(row.attributes) for row in rows})
+def _witnesses(rows: Sequence[Row]) -> int:
+    return len({witness_of(row.series, row.attributes) for row in rows})
 
 
 def _places(rows: Sequence[Row]) -> int:

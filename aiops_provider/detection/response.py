@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import SILENCE, speaks_of_fault, work_of
+from aiops_provider.detection.attributes import SILENCE, speaks_of_fault, witness_of
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import (
     Alarm,
@@ -30,7 +30,7 @@ MAXIMUM_P = 0.01
 # … the cause must explain the alarms and most of what has it must be in alarm …
 MINIMUM_CONFIDENCE = 0.6
 # … and so many different tasks or partitions must say so.
-MINIMUM_TASKS = 2
+MINIMUM_WITNESSES = 2
 # … unless a metric of the cluster itself does: that is about nothing else.
 
 _METRICS_TOLD = 3
@@ -81,7 +81,9 @@ def decide_response(
     best = super_alarm.root_cause.best
     # That nothing is heard does not say that nothing runs: only what was seen is answered.
     seen = [alarm for alarm in members if alarm.series.name != SILENCE]
-    tasks = len({work_of(one.attributes) for one in seen if one.series.cluster is None})
+    witnesses = {
+        witness_of(one.series, one.attributes) for one in seen if one.series.cluster is None
+    }
     own = [one for one in seen if speaks_of_fault(one)]
     nothing = Response(
         id=f"response-{super_alarm.id.removeprefix('super-')}",
@@ -101,12 +103,12 @@ def decide_response(
             reason=f"{named(best.cause)} stopped reporting, which does not say that its work fails.",
         )
     match best.kind:
-        case CauseKind.CLUSTER if tasks < MINIMUM_TASKS and not own:
+        case CauseKind.CLUSTER if len(witnesses) < MINIMUM_WITNESSES and not own:
             return replace(
                 nothing, reason=f"Only one task says that {named(best.cause)} is at fault."
             )
         case CauseKind.CLUSTER:
-            return _quarantine(nothing, best, policy, tasks, own)
+            return _quarantine(nothing, best, policy, len(witnesses), own)
         case CauseKind.TASK:
             return _hold(nothing, best, policy, alarmed_on, super_alarm.attributes)
         case _:

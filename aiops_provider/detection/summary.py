@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from aiops_provider.detection.attributes import SILENCE, TASK_FAILED, work_of
+from aiops_provider.detection.attributes import DATA, SILENCE, TASK_FAILED, WORK, work_of
 from aiops_provider.detection.rules import relative_change
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import Alarm, Hypothesis
 
+_OF_TASKS = frozenset((*WORK, *DATA))
 # What is told of KPIs beyond the first few helps nobody.
 _KPIS = 3
 
@@ -54,8 +55,8 @@ def impact_of(alarms: Iterable[Alarm], clusters: Iterable[str]) -> str:
 
 
 def _tasks(alarms: Iterable[Alarm]) -> int:
-    """How many tasks they are of; a cluster's own metrics are of none."""
-    return len({work_of(one.attributes) for one in alarms if one.series.cluster is None})
+    """How many tasks they are of; a cluster's own metrics and what names no task are of none."""
+    return len({work_of(one.attributes) for one in alarms if _OF_TASKS & one.attributes.keys()})
 
 
 def shared_attributes(alarms: Iterable[Alarm]) -> dict[str, str]:

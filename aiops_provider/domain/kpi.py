@@ -18,6 +18,8 @@ CONTEXT_DIMENSIONS = frozenset(
 FAULT_WHEN = "fault_when"
 """Dimension of a cluster's own metrics: ``high`` or ``low``, the deviation that means it is unwell."""
 
+_OF_CLUSTERS = frozenset({"kind", FAULT_WHEN})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiSample:
@@ -66,8 +68,13 @@ class SeriesKey:
 
     @property
     def cluster(self) -> str | None:
-        """The cluster that the series is about; ``None`` for what merely ran on one."""
-        return dict(self.dimensions).get("cluster")
+        """
+        The cluster that the series is about; ``None`` for what merely ran on one.
+
+        Its own metrics say of which kind it is, or which way means a fault.
+        """
+        said = dict(self.dimensions)
+        return said.get("cluster") if said.keys() & _OF_CLUSTERS else None
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.dimensions)
