@@ -63,14 +63,29 @@ def limit_against(profile: WorkloadProfile, cluster: ClusterSpec) -> str | None:
 
 
 def machine_against(request: ResourceRequest, cluster: ClusterSpec) -> str | None:
-    """Why no machine of the cluster holds the request, or ``None`` if one does."""
+    """
+    Why no machine of the cluster holds the request, or ``None`` if one does.
+
+    Told of the machine that comes nearest: that the largest has no accelerator helps nobody whose other
+    pool has the right one and too little memory.
+    """
     if cluster.feasible_pools(request):
         return None
-    shortages = (
-        shortage(request, pool.machine)
-        for pool in sorted(cluster.pools, key=lambda pool: (-pool.machine.cores, pool.name))
+    if not cluster.pools:
+        return "it has no machines"
+    nearest = min(
+        cluster.pools,
+        key=lambda pool: (_lacking(request, pool.machine), -pool.machine.cores, pool.name),
     )
-    return next((text for _, text in shortages), "it has no machines")
+    return shortage(request, nearest.machine)[1]
+
+
+def _lacking(request: ResourceRequest, machine: Capacity) -> tuple[bool, int]:
+    """Whether it lacks accelerators, which no other machine type of a family has, and how much else."""
+    return (
+        accelerators_offered(machine, request) < request.accelerators,
+        (request.memory_gib > machine.memory_gib) + (request.cores > machine.cores),
+    )
 
 
 def shortage(request: ResourceRequest, machine: Capacity) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
@@ -60,6 +60,17 @@ class PoolSettings(Section):
         description="Price of one machine for one hour; default: as the catalogue knows it.",
     )
     purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
+
+    @field_validator("machine", mode="before")
+    @classmethod
+    def _machine_is_no_name(cls, said: object) -> object:
+        if isinstance(said, str):
+            raise SettingError(
+                "is a name, not what one machine offers",
+                value=said,
+                mend=f"Write it as `instance_type: {said}`.",
+            )
+        return said
 
     @model_validator(mode="after")
     def _machine_is_known(self) -> Self:

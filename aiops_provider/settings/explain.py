@@ -91,6 +91,9 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
 
 
+_NO_MAPPING = frozenset({"model_type", "model_attributes_type", "dict_type"})
+
+
 def _translated(
     error: ErrorDetails, location: Location, model: type[BaseModel], field: FieldInfo | None
 ) -> tuple[str, object, str]:
@@ -107,6 +110,14 @@ def _translated(
         r"^(Value error, |(Input|String|List|Dictionary) (?=should))", "", error["msg"]
     )
     value = None if field is not None and _is_secret(field) else _shown(error["input"])
+    if error["type"] in _NO_MAPPING:
+        inner = _model_in(field.annotation) if field is not None else None
+        keys = f" with keys such as {', '.join(list(inner.model_fields)[:3])}" if inner else ""
+        return (
+            "is no mapping",
+            value,
+            f"Write a mapping{keys}: {meaning}" if meaning else "Write one.",
+        )
     return problem, value, _mend(error, meaning)
 
 

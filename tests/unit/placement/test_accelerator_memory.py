@@ -44,3 +44,14 @@ def test_a_refusal_says_how_much_is_needed():
     assert machine_against(NEED, cluster) == (
         "its machine has 0 of the 2 accelerators with 40 GiB needed"
     )
+
+
+def test_a_refusal_is_about_the_machine_that_comes_nearest():
+    """A pool with the accelerators and too little memory says more than a larger one without any."""
+    small = Capacity(cores=4, memory_gib=0.5, accelerators={"L4": 2})
+    pools = tuple(
+        Pool(name=name, machine=offered, max_instances=1, price_usd_per_hour=1)
+        for name, offered in (("general", machine()), ("gpu", small))
+    )
+    cluster = ClusterSpec(name="c", kind="local", provider="x", region="y", pools=pools)
+    assert "its machine has 0.5 GiB, 1 are needed" == machine_against(NEED, cluster)

@@ -43,6 +43,14 @@ BAD_FILES = {
         LOCAL + "teams:\n  science: {clusters: aws}\n",
         (5, "teams.science.clusters", "no such cluster", "Name one of onprem"),
     ),
+    "a machine by its name": (
+        LOCAL + "    pools:\n      - {machine: m7i.4xlarge}\n",
+        (5, "clusters[0].pools[0].machine", "is a name", "`instance_type: m7i.4xlarge`"),
+    ),
+    "a number where a mapping belongs": (
+        LOCAL + "    capacity: 64\n",
+        (4, "clusters[0].capacity", "is no mapping", "cores, memory_gib, accelerators"),
+    ),
     "unknown key": (
         "servr:\n  port: 1\n",
         (1, "servr", "unknown key", "Did you mean 'server'?"),
