@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-import random
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from aiops_provider.control.detect_file import detect_file
@@ -25,7 +25,7 @@ _DAYS, _PER_DAY = 12, 12
 )
 def test_a_conjunction_is_found_among_series_side_by_side(tmp_path, cause):
     """Devices and versions report from every region at every moment, so that each is compared with itself."""
-    file, noise = tmp_path / "kpis.csv", random.Random(5)
+    file, noise = tmp_path / "kpis.csv", np.random.default_rng(5)
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["observed_at", "name", "value", *_DIMENSIONS])
@@ -35,7 +35,7 @@ def test_a_conjunction_is_found_among_series_side_by_side(tmp_path, cause):
             for combination in itertools.product(*_DIMENSIONS.values()):
                 said = dict(zip(_DIMENSIONS, combination, strict=True))
                 bad = step >= (_DAYS - 1) * _PER_DAY and cause.items() <= said.items()
-                value = usual * (0.5 if bad else 1.0) + noise.gauss(0, 20)
+                value = usual * (0.5 if bad else 1.0) + noise.normal(0, 20)
                 writer.writerow([at.isoformat(), "requests", round(value, 2), *combination])
     found = detect_file(file)
     (super_alarm,) = found.super_alarms
