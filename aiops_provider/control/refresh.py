@@ -120,7 +120,7 @@ class Refresher:
         version = store.version()
         if version != current.version or lapsed:
             if self._reader is None:
-                self._reader = SnapshotReader(store, self._installation.clusters)
+                self._reader = SnapshotReader(self._installation)
             self._decider.swap(self._reader.read(version, now))
 
     def _run(self) -> None:
