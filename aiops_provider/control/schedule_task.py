@@ -21,7 +21,7 @@ from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock
 from aiops_provider.profiling.forecast import ForecasterSpec, open_forecasters
 from aiops_provider.profiling.profiler import Profiler
-from aiops_provider.settings.schema import ProfilingSettings
+from aiops_provider.settings.engine_schema import ProfilingSettings
 
 __all__ = [
     "CapacityPolicy",

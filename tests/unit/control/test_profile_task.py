@@ -8,7 +8,8 @@ import pytest
 
 from aiops_provider.control.profile_task import profile_task
 from aiops_provider.domain.profile import Source
-from aiops_provider.settings.schema import ProfilingSettings, Settings
+from aiops_provider.settings.engine_schema import ProfilingSettings
+from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
