@@ -14,7 +14,7 @@ from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import ClusterError, ClusterUnreachableError
 
 if TYPE_CHECKING:
-    from aiops_provider.settings.schema import RoutingSettings
+    from aiops_provider.settings.engine_schema import RoutingSettings
 
 log = logging.getLogger(__name__)
 

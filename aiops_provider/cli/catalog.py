@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aiops_provider.cli.options import ConfigOption, read_settings
-from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, progress, table
 from aiops_provider.domain.cluster import Purchase
 
 if TYPE_CHECKING:
@@ -107,7 +106,13 @@ def refresh(
     from aiops_provider.domain.units import utc_now
 
     settings, today = read_settings(config), utc_now().date()
-    with _progress_bar() as watch:
+    with progress() as bar:
+        bar("catalogue", 0, None, text="Asking the clouds")
+
+        def watch(seen: Progress) -> None:
+            pages = f", page {seen.pages}" if seen.pages else ""
+            bar("catalogue", seen.done, seen.total, text=f"{seen.listing}{pages}")
+
         found = renew(settings, today, providers=provider or (), regions=region or (), watch=watch)
     emit(
         found,
@@ -133,32 +138,6 @@ def refresh(
     worst = max(each.exit_status for each in found)
     if worst:
         raise typer.Exit(worst)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """On stderr, and only where somebody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    console = Console(stderr=True)
-    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Asking the clouds", total=None)
-
-        def watch(seen: Progress) -> None:
-            pages = f", page {seen.pages}" if seen.pages else ""
-            bar.update(
-                task, total=seen.total, completed=seen.done, description=f"{seen.listing}{pages}"
-            )
-
-        yield watch
 
 
 def import_(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,8 @@ from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table, w
 from aiops_provider.errors import DataError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import RenderableType
 
     from aiops_provider.control.diagnose_calls import CallDiagnosis
@@ -82,26 +83,18 @@ def _services(
     if target is None:
         raise DataError("is missing", field="--target", mend=_MEND)
     found = diagnose_calls(
-        kpis, calls, target=target, onset=_moment(onset), lower_is_worse=lower_is_worse
+        kpis, calls, target=target, onset=_onset(onset), lower_is_worse=lower_is_worse
     )
     emit(found, output=output, view=lambda: _service_view(found))
 
 
-def _moment(text: str | None) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        raise DataError(
-            "is no moment",
-            field="--onset",
-            value=text,
-            mend="Write ISO 8601, such as 2026-01-05T06:30:00Z.",
-        ) from None
-    if moment.tzinfo is None:
-        raise DataError(
-            "has no time zone", field="--onset", value=text, mend="Append Z for UTC, or +01:00."
-        )
-    return moment
+def _onset(text: str | None) -> datetime:
+    from aiops_provider.control.row_file import moment_of
+
+    def wrong(problem: str, mend: str) -> DataError:
+        return DataError(problem, field="--onset", value=text, mend=mend)
+
+    return moment_of(text or "", wrong)
 
 
 def _service_view(found: CallDiagnosis) -> Iterator[RenderableType]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -120,6 +120,54 @@ def working(description: str) -> Iterator[None]:
 
     with Console(stderr=True).status(description):
         yield
+
+
+class ShowProgress(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, name: str, done: int, total: int | None, *, text: str | None = None) -> None:
+        """
+        Move a bar, which appears when it is first named.
+
+        Args:
+            name: Of the bar.
+            done: Steps that are done.
+            total: Steps in all; ``None``: nobody knows yet.
+            text: Beside the bar; default: its name.
+        """
+
+
+@contextmanager
+def progress() -> Iterator[ShowProgress]:
+    """Show bars on stderr while long work goes on; silent where nobody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as bars:
+        rows: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int | None, *, text: str | None = None) -> None:
+            if name not in rows:
+                rows[name] = bars.add_task(name, total=total)
+            bars.update(rows[name], completed=done, total=total, description=text or name)
+
+        yield show
 
 
 def _console() -> Console:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.cli.options import open_installation, read_settings
-from aiops_provider.cli.output import OutputFormat, emit, note, table
+from aiops_provider.cli.output import OutputFormat, emit, note, progress, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,14 +26,20 @@ def show_front(
     from aiops_provider.control.plan_front import front_of_file, front_of_installation
     from aiops_provider.domain.units import utc_now
 
-    with _counting(points) as made:
+    with progress() as bar:
+        numbers = count()
+
+        def count_one() -> None:
+            bar("Looking for plans", next(numbers), points)
+
+        count_one()
         found: PlanFront | None
         if workloads is not None:
             settings = read_settings(config)
-            found = front_of_file(workloads, settings, utc_now(), plans=points, made=made)
+            found = front_of_file(workloads, settings, utc_now(), plans=points, made=count_one)
         else:
             installation = open_installation(config)
-            found = front_of_installation(installation, utc_now(), plans=points, made=made)
+            found = front_of_installation(installation, utc_now(), plans=points, made=count_one)
     if found is None:
         note(f"There is no front: {NO_TASK}")
         emit(None, output=output, view=list)
@@ -88,15 +94,3 @@ def _bars(found: PlanFront) -> Table:
             Bar(dearest or 1.0, 0.0, point.cost_usd_per_hour, width=40),
         )
     return plot
-
-
-@contextmanager
-def _counting(total: int) -> Iterator[Callable[[], object]]:
-    """A bar on stderr that moves with every plan; silent where nobody watches."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Looking for plans", total=total)
-        yield lambda: bar.advance(task)

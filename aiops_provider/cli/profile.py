@@ -87,7 +87,7 @@ def profile(
         return
     if (task_file is None) == (sentence is None):
         raise typer.BadParameter("give either a TASK.yaml or --sentence")
-    settings = read_settings(config).profiling
+    settings = read_settings(config)
     if task_file is not None:
         made = profile_task(task_file, history_file=history, settings=settings, now=utc_now())
     else:

@@ -97,9 +97,11 @@ def schedule(
 
     if (task_file is None) == (demand is None):
         raise typer.BadParameter("give either a TASK.yaml or --demand")
-    settings = read_settings(config).profiling
+    settings = read_settings(config)
     if task_file is not None:
-        past = demand_of_task(task_file, history_file=history, now=utc_now())
+        past = demand_of_task(
+            task_file, history_file=history, now=utc_now(), catalog=settings.open_catalog
+        )
     else:
         past = demand_of_file(demand or Path())
     policy = CapacityPolicy(
@@ -117,7 +119,7 @@ def schedule(
     )
     with working("forecasting a week"):
         made = schedule_demand(
-            past, capacity_per_instance=per_instance, policy=policy, settings=settings
+            past, capacity_per_instance=per_instance, policy=policy, settings=settings.profiling
         )
     if made.short_slots:
         note(f"Slots that need more than the maximum: {made.short_slots}")

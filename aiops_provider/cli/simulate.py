@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aiops_provider.cli.options import ConfigOption, read_settings
-from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, table
+from aiops_provider.cli.output import OutputFormat, OutputOption, emit, note, progress, table
 from aiops_provider.control.simulate import PolicyName
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def simulate(
     from aiops_provider.control.simulate import simulate as replay
 
     settings = read_settings(config)
-    with _progress_bar() as watch:
+    with progress() as watch:
         found = replay(
             trace,
             settings,
@@ -147,27 +146,3 @@ def _totals(each: SimulatedPolicy) -> list[object]:
 
 def _percent(share: float | None) -> str | None:
     return None if share is None else f"{share:.2%}"
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """On stderr, and only where somebody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        rows: dict[str, int] = {}
-
-        def watch(name: str, done: int, total: int) -> None:
-            if name not in rows:
-                rows[name] = int(bar.add_task(name, total=total))
-            bar.update(rows[name], completed=done)  # type: ignore[arg-type]
-
-        yield watch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -18,6 +20,30 @@ class StockOptions(BaseModel):
     )
 
 
+class RemoteJobOptions(BaseModel):
+    """Options that every kind has whose jobs are sent to a cloud's batch service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    image: str = Field(
+        min_length=1, description="Image with Airflow, of which every task's container is made."
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="Environment variables of every task there."
+    )
+    limit_memory: bool = Field(
+        True, description="False: a task may use its machine's memory above what it is granted."
+    )
+    max_run_s: int | None = Field(
+        None, gt=0, description="The service ends a task that runs longer; default: its own limit."
+    )
+    pending_timeout_s: float = Field(
+        900.0, gt=0, description="A task that has not started within this goes to another cluster."
+    )
+    poll_period_s: float = Field(5.0, gt=0, description="Pause between two looks at the tasks.")
+    log_lines: int = Field(1000, gt=0, description="Lines shown of a task that runs.")
+
+
 def problems_of(model: type[BaseModel], spec: ClusterSpec) -> list[str]:
     """
     What is wrong with the options of a cluster, one sentence each.
@@ -31,6 +57,22 @@ def problems_of(model: type[BaseModel], spec: ClusterSpec) -> list[str]:
     except ValidationError as error:
         return [_sentence(model, detail) for detail in error.errors()]
     return []
+
+
+def unknown_pools(spec: ClusterSpec, named: Iterable[str]) -> list[str]:
+    """
+    What is wrong with ``options.pools``, one sentence for each pool that the cluster does not have.
+
+    Args:
+        spec: The cluster.
+        named: Pools that its options speak of.
+    """
+    known = {pool.name for pool in spec.pools}
+    return [
+        f"options.pools.{name}: the cluster has no such pool. Known: {', '.join(sorted(known))}"
+        for name in named
+        if name not in known
+    ]
 
 
 def _sentence(model: type[BaseModel], detail: object) -> str:

@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, Outcome
 from aiops_provider.domain.profile import ResourceRequest
 
 CLUSTER_LABEL = "aiops_cluster"
@@ -82,6 +82,20 @@ class RemoteJobStatus:
     outcome: Outcome | None = None
     exit_code: int | None = None
     words: str = ""
+
+    @classmethod
+    def ended(cls, outcome: Outcome, exit_code: int | None, words: str) -> Self:
+        """It is over."""
+        return cls(stage=RemoteJobStage.ENDED, outcome=outcome, exit_code=exit_code, words=words)
+
+    @classmethod
+    def failed(cls, exit_code: int) -> Self:
+        """Its container ended by itself or by the kernel's hand, with this exit code, not 0."""
+        if exit_code == OUT_OF_MEMORY_EXIT_CODE:
+            return cls.ended(
+                Outcome.OUT_OF_MEMORY, exit_code, f"it was killed (exit code {exit_code})"
+            )
+        return cls.ended(Outcome.KILLED, exit_code, f"exit code {exit_code}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

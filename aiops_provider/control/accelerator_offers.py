@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import Purchase
 from aiops_provider.profiling.accelerator import Offer
-
-
-@lru_cache(maxsize=1)
-def embedded_offers() -> tuple[Offer, ...]:
-    """The offers of the catalogue that the package brings."""
-    return accelerator_offers(Catalog.embedded())
 
 
 def accelerator_offers(catalog: Catalog) -> tuple[Offer, ...]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
+from aiops_provider.control.epochs import EpochBook
 from aiops_provider.control.load import LoadLedger
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
@@ -27,7 +27,7 @@ from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthStat
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import Generic
 from aiops_provider.placement.demand import expected_duration_s
@@ -41,7 +41,6 @@ __all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED_EPOCHS = 100_000
 _ALL = 100.0
 
 
@@ -83,9 +82,9 @@ class Decider:
         self._clock = clock
         self._profiler = new_profiler(self._settings.profiling)
         self.ledger = LoadLedger(installation.clusters)
+        self.epochs = EpochBook()
         self._lock = threading.Lock()
         self._unreachable: dict[str, str] = {}
-        self._epochs: OrderedDict[TaskRun, int] = OrderedDict()
         self._snapshot = Snapshot(
             router=RouterSnapshot(clusters=installation.clusters), book=ProfileBook(())
         )
@@ -171,16 +170,6 @@ class Decider:
         shunned = name in router.quarantined or name in router.unfit
         return name not in router.unreachable and not (shunned and decision.placement.applied)
 
-    def remember_epochs(self, epochs: Mapping[TaskRun, int]) -> None:
-        """Take over the epochs that an earlier process gave, so that later ones are higher."""
-        with self._lock:
-            for run, epoch in epochs.items():
-                self._epochs[run] = max(epoch, self._epochs.get(run, 0))
-
-    def epoch(self, run: TaskRun) -> int:
-        """The newest epoch given to a try; 0 if none."""
-        return self._epochs.get(run, 0)
-
     def take_over(self, placement: Placement) -> None:
         """Count what an earlier process started and this one looks after from now on."""
         if placement.applied:
@@ -223,7 +212,7 @@ class Decider:
             route = replace(route, team=request.team)
         placement = Placement(
             run=request.run,
-            epoch=self._next_epoch(request.run),
+            epoch=self.epochs.next(request.run),
             route=route,
             mode=mode,
             applied=applied,
@@ -321,7 +310,7 @@ class Decider:
         )
         placement = Placement(
             run=request.run,
-            epoch=self._next_epoch(request.run),
+            epoch=self.epochs.next(request.run),
             route=route,
             mode=self.mode(request.run.task, request.team),
             applied=False,
@@ -331,14 +320,6 @@ class Decider:
         return Decision(
             placement=placement, cluster=home, grant=grant, limited=False, problem=problem
         )
-
-    def _next_epoch(self, run: TaskRun) -> int:
-        with self._lock:
-            epoch = self._epochs.pop(run, 0) + 1
-            self._epochs[run] = epoch
-            while len(self._epochs) > _REMEMBERED_EPOCHS:
-                self._epochs.popitem(last=False)
-            return epoch
 
 
 def _whole_machine(cluster: ClusterSpec) -> ResourceRequest:

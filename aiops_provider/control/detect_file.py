@@ -26,7 +26,7 @@ from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import DataError
-from aiops_provider.settings.schema import DetectionSettings
+from aiops_provider.settings.engine_schema import DetectionSettings
 
 # Samples that must have been taken by a moment, or later, for time to have come so far.
 _WITNESSES = 3

@@ -212,7 +212,7 @@ class Layer:
         """
         store = self.installation.store
         newest = store.latest_placements(runs) if store is not None else {}
-        self.decider.remember_epochs({run: each.epoch for run, each in newest.items()})
+        self.decider.epochs.remember({run: each.epoch for run, each in newest.items()})
         return newest
 
     def executed(self, record: ExecutionRecord) -> None:
@@ -299,7 +299,7 @@ class Layer:
             epochs[placement.run] = max(placement.epoch, epochs.get(placement.run, 0))
             placed_at = placement.placed_at
             first[placement.run] = min(placed_at, first.get(placement.run, placed_at))
-        self.decider.remember_epochs(epochs)
+        self.decider.epochs.remember(epochs)
         self.decider.patience.remember(first)
 
     def _prepare_store(self) -> None:

@@ -18,7 +18,7 @@ from aiops_provider.domain.profile import Quantity, WorkloadProfile
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Outlook, latest_start_s
-from aiops_provider.settings.schema import RoutingSettings
+from aiops_provider.settings.engine_schema import RoutingSettings
 
 _REMEMBERED = 100_000
 # Fewer runs than this say too little about the longest ones to stake a deadline on them.

@@ -71,7 +71,7 @@ def described_profiles(
     advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)
     return tuple(
         advisor.advise(profiler.predict(task, description, now=now), description)
-        for task, description in read_task_list(workloads)
+        for task, description in read_task_list(workloads, settings.open_catalog)
     )
 
 

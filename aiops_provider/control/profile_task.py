@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import with_known_accelerator
-from aiops_provider.control.accelerator_offers import embedded_offers
+from aiops_provider.control.accelerator_offers import accelerator_offers
 from aiops_provider.control.history_file import History, read_history_file
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.task_file import read_task_file
@@ -17,7 +16,7 @@ from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.profiling.accelerator import with_accelerator
 from aiops_provider.profiling.sentence import describe
-from aiops_provider.settings.schema import ProfilingSettings
+from aiops_provider.settings.schema import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ def profile_task(
     task_file: Path,
     *,
     history_file: Path | None = None,
-    settings: ProfilingSettings | None = None,
+    settings: Settings | None = None,
     now: datetime,
 ) -> ProfiledTask:
     """
@@ -51,14 +50,15 @@ def profile_task(
     Args:
         task_file: See ``task_file``.
         history_file: Finished runs, see ``history_file``.
-        settings: How requests are sized; default: the defaults.
+        settings: How requests are sized, and which machines there are; default: the defaults.
         now: The present moment.
 
     Raises:
         DescriptionError: The task file cannot be used.
         DataError: The history cannot be used.
     """
-    task, description = read_task_file(task_file)
+    settings = settings or Settings()
+    task, description = read_task_file(task_file, settings.open_catalog)
     return _profiled(task, description, history_file, settings, now)
 
 
@@ -66,7 +66,7 @@ def profile_sentence(
     sentence: str,
     *,
     history_file: Path | None = None,
-    settings: ProfilingSettings | None = None,
+    settings: Settings | None = None,
     now: datetime,
 ) -> ProfiledTask:
     """
@@ -75,7 +75,7 @@ def profile_sentence(
     Args:
         sentence: See ``aiops_provider.describe``.
         history_file: Finished runs, see ``history_file``.
-        settings: How requests are sized; default: the defaults.
+        settings: How requests are sized, and which machines there are; default: the defaults.
         now: The present moment.
 
     Raises:
@@ -84,7 +84,7 @@ def profile_sentence(
     """
     said = describe(sentence)
     task = TaskKey("sentence", said.description.kind)
-    made = _profiled(task, said.description, history_file, settings, now)
+    made = _profiled(task, said.description, history_file, settings or Settings(), now)
     return replace(made, questions=said.questions)
 
 
@@ -92,19 +92,18 @@ def _profiled(
     task: TaskKey,
     description: TaskDescription,
     history_file: Path | None,
-    settings: ProfilingSettings | None,
+    settings: Settings,
     now: datetime,
 ) -> ProfiledTask:
     history = History(records=(), others=0)
     if history_file is not None:
         history = read_history_file(history_file, task, now=now)
-    profiler = new_profiler(settings or ProfilingSettings())
+    profiler = new_profiler(settings.profiling)
     profiler.restore(history.records)
-    profile = with_known_accelerator(
-        profiler.predict(task, description, now=now), Catalog.embedded()
-    )
+    catalog = settings.open_catalog
+    profile = with_known_accelerator(profiler.predict(task, description, now=now), catalog)
     return ProfiledTask(
-        profile=with_accelerator(profile, description, embedded_offers()),
+        profile=with_accelerator(profile, description, accelerator_offers(catalog)),
         runs=len(history.records),
         others=history.others,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.profiling.profiler import Profiler
 
 if TYPE_CHECKING:
-    from aiops_provider.settings.schema import ProfilingSettings
+    from aiops_provider.settings.engine_schema import ProfilingSettings
 
 
 def new_profiler(settings: ProfilingSettings) -> Profiler:

@@ -120,7 +120,7 @@ class Refresher:
         version = store.version()
         if version != current.version or lapsed:
             if self._reader is None:
-                self._reader = SnapshotReader(store, self._installation.clusters)
+                self._reader = SnapshotReader(self._installation)
             self._decider.swap(self._reader.read(version, now))
 
     def _run(self) -> None:
@@ -183,8 +183,9 @@ class Refresher:
         """
         The process of the control cycle learns from what is written down, off this interpreter.
 
-        Where there is none – it is left to a server that does not run, or has just died – nobody else
-        would, so that it is done here.
+        Where there is none – it is left to a server that does not run, or has died – nobody else would,
+        so that it is done here. What is written down while the lease of a dead one still runs is not
+        lost: the next one goes on from where that one stopped, and so does the task's next end here.
         """
         from aiops_provider.control.cycle import LEASE_NAME
         from aiops_provider.control.learn import learn

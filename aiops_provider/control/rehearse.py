@@ -82,8 +82,7 @@ class RehearsalStage:
             return
         now = utc_now()
         try:
-            version = store.version()
-            snapshot = load_snapshot(store, self.installation.clusters, version, now)
+            snapshot = load_snapshot(self.installation, now)
             away = clusters_out_of_use(store, now).unreachable
         except StoreError as error:
             log.warning("Nothing is known of earlier runs and of the plan: %s", error)

@@ -121,10 +121,9 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
 
 
 def _decided_by(installation: Installation, now: datetime) -> tuple[Router, ProfileBook]:
-    store = installation.store
-    if store is None:
+    if installation.store is None:
         return Router(RouterSnapshot(clusters=installation.clusters)), ProfileBook(())
-    snapshot = load_snapshot(store, installation.clusters, store.version(), now)
+    snapshot = load_snapshot(installation, now)
     return Router(snapshot.router), snapshot.book
 
 

@@ -51,7 +51,7 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
         StoreError: The store does not answer.
     """
     store = installation.require_store()
-    snapshot = load_snapshot(store, installation.clusters, store.version(), now)
+    snapshot = load_snapshot(installation, now)
     there = replace(snapshot.router, unreachable=clusters_out_of_use(store, now).unreachable)
     profile = snapshot.book.get(task)
     known = profile is not None

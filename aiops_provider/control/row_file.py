@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,24 @@ class Row:
         value = self.values.get(field)
         if value is None:
             return None
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            raise self.wrong(
-                field, "is no moment", "Write ISO 8601, such as 2026-01-05T06:30:00Z."
-            ) from None
-        if moment.tzinfo is None:
-            raise self.wrong(field, "has no time zone", "Append Z for UTC, or +01:00.")
-        return moment.astimezone(UTC)
+        return moment_of(str(value), partial(self.wrong, field))
+
+
+def moment_of(text: str, wrong: Callable[[str, str], DataError]) -> datetime:
+    """
+    A moment with time zone, in UTC.
+
+    Args:
+        text: ISO 8601.
+        wrong: Makes the error that is raised, of a problem and how to mend it.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise wrong("is no moment", "Write ISO 8601, such as 2026-01-05T06:30:00Z.") from None
+    if moment.tzinfo is None:
+        raise wrong("has no time zone", "Append Z for UTC, or +01:00.")
+    return moment.astimezone(UTC)
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.history_file import read_history_file
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.control.task_file import read_task_file
@@ -20,7 +21,7 @@ from aiops_provider.profiling.capacity_policy import CapacityPolicy
 from aiops_provider.profiling.capacity_schedule import CapacitySchedule, capacity_schedule, clock
 from aiops_provider.profiling.forecast import ForecasterSpec, open_forecasters
 from aiops_provider.profiling.profiler import Profiler
-from aiops_provider.settings.schema import ProfilingSettings
+from aiops_provider.settings.engine_schema import ProfilingSettings
 
 __all__ = [
     "CapacityPolicy",
@@ -92,7 +93,9 @@ def _moment(row: Row) -> datetime:
     return moment
 
 
-def demand_of_task(path: Path, *, history_file: Path | None, now: datetime) -> PastDemand:
+def demand_of_task(
+    path: Path, *, history_file: Path | None, now: datetime, catalog: Catalog | None = None
+) -> PastDemand:
     """
     The past demand of a described task: its ``past_demand_per_s``, else its runs in progress.
 
@@ -103,12 +106,13 @@ def demand_of_task(path: Path, *, history_file: Path | None, now: datetime) -> P
         path: The task file.
         history_file: Its finished runs.
         now: The present moment.
+        catalog: Knows the accelerators that the file names; default: the one that the package brings.
 
     Raises:
         DescriptionError: The task file cannot be used.
         DataError: Neither of both is given.
     """
-    task, description = read_task_file(path)
+    task, description = read_task_file(path, catalog)
     if isinstance(description, Serving) and description.seen_demand_per_s:
         rates = description.past_demand_per_s
         ends = now.replace(minute=0, second=0, microsecond=0)

@@ -11,19 +11,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.accelerator_advice import AcceleratorHistory, accelerator_history
 from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.decide import Snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
-from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 
 if TYPE_CHECKING:
-    from aiops_provider.store import Store
+    from aiops_provider.control.installation import Installation
 
 # What runs on accelerators takes minutes to days: enough for weeks.
 _MOST_RECORDS = 1_000
@@ -42,13 +40,12 @@ class SnapshotReader:
     Makes one snapshot after the other.
 
     Args:
-        store: Where everything is kept.
-        clusters: As configured.
+        installation: With a store.
     """
 
-    def __init__(self, store: Store, clusters: tuple[ClusterSpec, ...]) -> None:
-        self._store = store
-        self._clusters = clusters
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._store = installation.require_store()
         self._plan: PlacementPlan | None = None
         self._book = ProfileBook()
         self._made_at: dict[TaskKey, datetime] = {}
@@ -68,7 +65,7 @@ class SnapshotReader:
         """
         quarantined, held, valid_until = in_force(self._store.responses(active_at=now))
         router = RouterSnapshot(
-            clusters=self._clusters,
+            clusters=self._installation.clusters,
             plan=self._plan_in_force(),
             quarantined=quarantined,
             unreachable={},
@@ -78,7 +75,7 @@ class SnapshotReader:
         return Snapshot(
             router=router,
             book=self._next_book(now),
-            accelerators=_accelerator_history(self._store, self._clusters),
+            accelerators=_accelerator_history(self._installation),
             version=version,
             valid_until=valid_until,
         )
@@ -108,33 +105,31 @@ class SnapshotReader:
         return self._book
 
 
-def load_snapshot(
-    store: Store, clusters: tuple[ClusterSpec, ...], version: int, now: datetime
-) -> Snapshot:
+def load_snapshot(installation: Installation, now: datetime) -> Snapshot:
     """
     Read everything that decisions are made from, once.
 
     Args:
-        store: Where it is kept.
-        clusters: As configured.
-        version: The store's version seen before reading.
+        installation: With a store.
         now: Decides which responses are in force.
 
     Raises:
         StoreError: If the store does not answer.
     """
-    return SnapshotReader(store, clusters).read(version, now)
+    version = installation.require_store().version()
+    return SnapshotReader(installation).read(version, now)
 
 
-def _accelerator_history(store: Store, clusters: tuple[ClusterSpec, ...]) -> AcceleratorHistory:
+def _accelerator_history(installation: Installation) -> AcceleratorHistory:
     """Nothing is read where there is nothing to choose from."""
+    clusters = installation.clusters
     models = {
         m for cluster in clusters for pool in cluster.pools for m in pool.machine.accelerators
     }
     if len(models) < _FEWEST_MODELS:
         return _NOTHING_MEASURED
-    records = store.executions(limit=_MOST_RECORDS)
-    return accelerator_history(records, clusters, Catalog.embedded())
+    records = installation.require_store().executions(limit=_MOST_RECORDS)
+    return accelerator_history(records, clusters, installation.settings.open_catalog)
 
 
 def in_force(

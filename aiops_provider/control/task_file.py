@@ -43,12 +43,13 @@ _MOST_CHARACTERS = 60
 _START = "Write `task: namespace/name`, `kind: …` and what is known about the task."
 
 
-def read_task_file(path: Path) -> tuple[TaskKey, TaskDescription]:
+def read_task_file(path: Path, catalog: Catalog | None = None) -> tuple[TaskKey, TaskDescription]:
     """
     Read and check a task file.
 
     Args:
         path: YAML, see above.
+        catalog: Knows accelerators and regions; default: the one that the package brings.
 
     Returns:
         The task and what is said about it.
@@ -60,15 +61,18 @@ def read_task_file(path: Path) -> tuple[TaskKey, TaskDescription]:
         source = read_yaml(path)
     except ConfigurationError as error:
         raise _about_tasks(error) from error
-    return _read(source)
+    return _read(source, catalog or Catalog.embedded())
 
 
-def read_task_list(path: Path) -> list[tuple[TaskKey, TaskDescription]]:
+def read_task_list(
+    path: Path, catalog: Catalog | None = None
+) -> list[tuple[TaskKey, TaskDescription]]:
     """
     Read and check a file with a list of such mappings.
 
     Args:
         path: YAML; a single mapping counts as a list of one.
+        catalog: As above.
 
     Returns:
         Each task, once, and what is said about it, in the order of the file.
@@ -80,9 +84,10 @@ def read_task_list(path: Path) -> list[tuple[TaskKey, TaskDescription]]:
         sources = read_yaml_items(path)
     except ConfigurationError as error:
         raise _about_tasks(error) from error
+    known = catalog or Catalog.embedded()
     found: dict[TaskKey, TaskDescription] = {}
     for source in sources:
-        task, description = _read(source)
+        task, description = _read(source, known)
         if task in found:
             raise _problem(
                 source,
@@ -109,7 +114,7 @@ def _about_tasks(error: ConfigurationError) -> DescriptionError:
     )
 
 
-def _read(source: YamlSource) -> tuple[TaskKey, TaskDescription]:
+def _read(source: YamlSource, catalog: Catalog) -> tuple[TaskKey, TaskDescription]:
     said = dict(source.data)
     task = _task(said.pop("task", None), source)
     if not isinstance(said.get("kind"), str) or said["kind"] not in _KINDS:
@@ -126,7 +131,7 @@ def _read(source: YamlSource) -> tuple[TaskKey, TaskDescription]:
         raise _explained(error.errors(include_url=False)[0], said["kind"], source) from error
     _check_cron(description, source)
     try:
-        check_description(description, Catalog.embedded())
+        check_description(description, catalog)
     except DescriptionError as error:
         field = tuple((error.field or "").split("."))
         raise _problem(

@@ -29,7 +29,7 @@ from aiops_provider.detection.watch import Evaluation, Watch
 from aiops_provider.domain.alarm import Alarm, AlarmState
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
-from aiops_provider.settings.schema import DetectionSettings
+from aiops_provider.settings.engine_schema import DetectionSettings
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation

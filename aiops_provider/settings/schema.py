@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -20,6 +19,12 @@ from aiops_provider.settings.cluster_schema import (
     PoolSettings,
     first_repeated,
 )
+from aiops_provider.settings.engine_schema import (
+    DetectionSettings,
+    PlanningSettings,
+    ProfilingSettings,
+    RoutingSettings,
+)
 from aiops_provider.settings.mapping_schema import (
     AirflowSettings,
     TeamSettings,
@@ -31,8 +36,6 @@ from aiops_provider.settings.section import Section
 __all__ = ["CapacitySettings", "ClusterSettings", "PoolSettings", "Settings"]
 
 _STORES = frozenset({"sqlite", "postgresql", "postgres"})
-
-Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _or_one_word(schema: dict[str, Any]) -> None:
@@ -107,131 +110,6 @@ class ServerSettings(Section):
                 "is shorter than 32 characters", mend="`aiops token secret` makes a good one."
             )
         return secret
-
-
-class ForecasterSettings(Section):
-    """A forecaster of another library that takes part in forecasts of demand."""
-
-    name: str = Field(
-        min_length=1,
-        description="`statsforecast`, `chronos`, `timesfm`, or one of another package.",
-    )
-    model: str | None = Field(
-        None, description="Which model of it: a name of statsforecast's, or a folder with a model."
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="What else it takes.")
-
-
-class ProfilingSettings(Section):
-    """How requests are sized from profiles."""
-
-    failure_cost_factor: float = Field(
-        10.0, gt=0, description="Cost of a run killed for memory, in multiples of the run itself."
-    )
-    history_half_life_days: float = Field(30.0, gt=0, description="Age at which a run counts half.")
-    history_half_life_runs: float = Field(
-        30.0,
-        gt=0,
-        description="Later runs after which a run counts half; it counts the less of the two.",
-    )
-    minimum_runs: int = Field(1, ge=1, description="Finished runs before own history is used.")
-    forecasters: tuple[ForecasterSettings, ...] = Field(
-        (),
-        description="Forecasters that take part in capacity schedules, beside the built-in ones.",
-    )
-
-
-class PlanningSettings(Section):
-    """When and how the offline plan is made."""
-
-    period_s: float = Field(3600.0, gt=0, description="Seconds between plans.")
-    time_limit_s: float = Field(25.0, gt=0, description="Of the solver.")
-    gap_tolerance: float = Field(0.005, ge=0, lt=1, description="Relative gap that is good enough.")
-    switching_cost_usd: float = Field(
-        0.0, ge=0, description="A new plan must save more than this an hour."
-    )
-
-
-class DetectionSettings(Section):
-    """How deviations become alarms."""
-
-    period_s: float = Field(60.0, gt=0, description="Seconds between evaluations.")
-    false_discovery_rate: Probability = 0.05
-    minimum_history: int = Field(8, ge=3, description="Samples of a series before it is judged.")
-    history_days: float = Field(400.0, gt=0, description="How far back baselines look.")
-    time_zone: str = Field(
-        "UTC",
-        description="Whose clock says what the same time of another day is, e.g. Europe/Oslo.",
-    )
-    holidays: str | None = Field(
-        None,
-        pattern="^[A-Z]{2}(-[A-Z0-9]{1,5})?$",
-        description="Country or part of one (NO, DE-BY) whose public holidays are like Sundays.",
-    )
-    rules_file: str | None = Field(None, description="Expert rules (YAML).")
-    quarantine_s: float = Field(3600.0, gt=0, description="How long a quarantine lasts.")
-    hold_after_clusters: int = Field(
-        3, ge=2, description="A task failing on this many clusters is not failed over any more."
-    )
-    dry_run: bool = Field(False, description="Decide responses but apply none.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise SettingError(
-                "is no time zone known here",
-                value=name,
-                mend="Write one such as Europe/Oslo; without zone data: pip install tzdata.",
-            ) from error
-        return name
-
-    @field_validator("holidays", mode="before")
-    @classmethod
-    def _norway_is_no_falsehood(cls, code: object) -> object:
-        if code is False:
-            raise SettingError(
-                "is read as `false`, as YAML does with NO", mend='Quote it: holidays: "NO".'
-            )
-        return code
-
-
-class RoutingSettings(Section):
-    """How the router reacts to failing clusters."""
-
-    refresh_s: float = Field(2.0, gt=0, description="Seconds between looks at the store.")
-    probe_period_s: float = Field(2.0, gt=0, description="Seconds between health probes.")
-    probe_timeout_s: float = Field(2.0, gt=0)
-    breaker_open_s: float = Field(
-        30.0, gt=0, description="A lost cluster is tried again after this long."
-    )
-    choose_again_s: float = Field(
-        10.0, gt=0, description="A task that waits for room is placed anew after each of these."
-    )
-    fence_after_s: float = Field(
-        10.0,
-        ge=0,
-        description="A cluster that is unreachable this long is lost to tasks that say "
-        "on_cluster_loss: fence_and_rerun.",
-    )
-    max_fail_overs: int = Field(3, ge=0, description="Other clusters tried for one try of a task.")
-    wait_for_saving: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="A task with a deadline waits for a cheaper cluster, as long as the deadline "
-        "allows, if that is expected to save this share of its cost; 1: no task waits.",
-    )
-    move_running: bool = Field(
-        True,
-        description="Move running tasks that write checkpoints to a cheaper cluster that has room "
-        "again (so far in `aiops simulate` only).",
-    )
-    move_restart_s: float = Field(
-        60.0, ge=0, description="Until a moved task is as far again as its last checkpoint."
-    )
 
 
 class Settings(Section):

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.command import Options, run
 from benchmarks.profiling.memory_ours import OurProfiler
 from benchmarks.profiling.memory_replay import Outcome, Tally, replay
-from benchmarks.profiling.memory_traces import Job, read_traces
+from benchmarks.profiling.memory_traces import Job, chosen_traces
 from benchmarks.report import Report, at_most
 
 _FACTORS = {"nothing": 1.0, "twice as much": 2.0, "half as much": 0.5}
@@ -79,14 +79,7 @@ class _Counting:
 
 def measure(options: Options) -> Report:
     """Replay every workflow under each change, with and without the word of it."""
-    traces = read_traces(options.data)
-    if options.extra.workflow:
-        traces = {name: jobs for name, jobs in traces.items() if options.extra.workflow in name}
-    if not traces:
-        raise SystemExit(
-            f"--data {options.data} holds no workflow of that name: it needs "
-            "nfcore_memory/trace_<workflow>.csv.gz or lotaru/lotaru_traces.csv.gz"
-        )
+    traces = chosen_traces(options.data, options.extra.workflow)
     rows, ratios, kills = [], {}, {}
     for change, factor in _FACTORS.items():
         pairs = {name: _both(jobs, factor) for name, jobs in traces.items()}

@@ -14,14 +14,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aiops_provider.control.accelerator_offers import embedded_offers
+from aiops_provider.catalog.catalog import Catalog
+from aiops_provider.control.accelerator_offers import accelerator_offers
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import TaskDescription
-from aiops_provider.profiling.accelerator import with_accelerator
+from aiops_provider.profiling.accelerator import Offer, with_accelerator
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.profiling.sentence import describe
 from benchmarks.command import Options, run
@@ -106,11 +108,16 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=Path, default=_CASES, help="CSV of cases, see above")
 
 
+@cache
+def _offers() -> tuple[Offer, ...]:
+    return accelerator_offers(Catalog.embedded())
+
+
 def _judge(case: Mapping[str, str]) -> _Judged:
     start = time.perf_counter()
     description = describe(case["sentence"]).description
     profile = Profiler().predict(_TASK, description)
-    profile = with_accelerator(profile, description, embedded_offers())
+    profile = with_accelerator(profile, description, _offers())
     seconds = time.perf_counter() - start
     wrong = list(_wrong(case, description, profile))
     return _Judged(case, wrong, list(_missing(profile, case["kind"])), seconds)
@@ -144,7 +151,7 @@ def _total_gib(profile: WorkloadProfile) -> float:
     if choice is None or " x " not in choice.value:
         return 0.0
     count, _, model = choice.value.partition(" x ")
-    memory = {o.accelerator.model: o.accelerator.memory_gib for o in embedded_offers()}
+    memory = {o.accelerator.model: o.accelerator.memory_gib for o in _offers()}
     return int(count) * memory[model]
 
 

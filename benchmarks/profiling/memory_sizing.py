@@ -22,7 +22,7 @@ from benchmarks.command import Options, run
 from benchmarks.profiling.memory_ours import OurProfiler
 from benchmarks.profiling.memory_peers import PEERS, UserRequest
 from benchmarks.profiling.memory_replay import Replay, replay
-from benchmarks.profiling.memory_traces import Job, read_traces
+from benchmarks.profiling.memory_traces import Job, chosen_traces
 from benchmarks.report import Report, at_most
 
 _OURS = "aiops profiler"
@@ -67,14 +67,7 @@ class _Found:
 
 def measure(options: Options) -> Report:
     """Replay every workflow with every sizer."""
-    traces = read_traces(options.data)
-    if options.extra.workflow:
-        traces = {name: jobs for name, jobs in traces.items() if options.extra.workflow in name}
-    if not traces:
-        raise SystemExit(
-            f"--data {options.data} holds no workflow of that name: it needs "
-            "nfcore_memory/trace_<workflow>.csv.gz or lotaru/lotaru_traces.csv.gz"
-        )
+    traces = chosen_traces(options.data, options.extra.workflow)
     found = {name: _replay_all(jobs) for name, jobs in traces.items()}
     cold = [one.cold_ratio for one in found.values()]
     warm = [one.warm_ratio for one in found.values()]

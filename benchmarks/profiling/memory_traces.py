@@ -72,6 +72,22 @@ def read_traces(folder: Path) -> dict[str, list[Job]]:
     return {name: jobs for name, jobs in found.items() if jobs}
 
 
+def chosen_traces(folder: Path, workflow: str | None) -> dict[str, list[Job]]:
+    """
+    The workflows whose names contain *workflow*; all of them without it.
+
+    Raises:
+        SystemExit: There are none.
+    """
+    found = {name: jobs for name, jobs in read_traces(folder).items() if (workflow or "") in name}
+    if not found:
+        raise SystemExit(
+            f"--data {folder} holds no workflow of that name: it needs "
+            "nfcore_memory/trace_<workflow>.csv.gz or lotaru/lotaru_traces.csv.gz"
+        )
+    return found
+
+
 def _in_order(jobs: Iterator[Job]) -> list[Job]:
     return sorted(jobs, key=lambda job: (job.submitted_s, job.number))
 

@@ -699,7 +699,7 @@ def test_a_fenced_stay_is_a_part_of_its_own(remote, gone_back, fenced, monkeypat
     lost: list = []
     monkeypatch.setattr(remote._layer, "fenced", lambda record, epoch: lost.append(record))
     workload = task(0, config=FENCED)
-    remote._layer.decider.remember_epochs({task_run(workload.ti): 1})
+    remote._layer.decider.epochs.remember({task_run(workload.ti): 1})
     queue(remote, workload)
     remote.heartbeat()
     gone_back.started = {workload.ti.id}

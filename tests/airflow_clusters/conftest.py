@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from aiops_provider.cli.demo.airflow_stage import AirflowStage
 from aiops_provider.control.installation import Installation
 from aiops_provider.settings.schema import Settings
 
+IN_TASKS = Path(__file__).with_name("in_tasks")
 # Stock values are made for clusters that are lost once a month; here one is lost every minute.
 PACE = {
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
@@ -51,6 +54,20 @@ class RunningFleet:
         """What tasks wrote down as side effects, line by line, word by word."""
         file = self.stage.home / "ledger" / name
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+    def counted(self, name: str, since: int = 0) -> Counter[tuple[str, str]]:
+        """How often each event of each task was written down, from a line on."""
+        return Counter((words[0], words[1]) for words in self.ledger(name)[since:])
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """A process beside Airflow of which no request gets an answer; what it has started goes on."""
+        server = self.stage.pid(name)
+        os.kill(server, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(server, signal.SIGCONT)
 
     def wait_for(self, what: str, condition: Callable[[], bool], *, timeout_s: float) -> float:
         """Wait; how many seconds it took."""
@@ -107,7 +124,9 @@ def open_fleet(tmp_path_factory, metadata_url):
     ) -> Iterator[RunningFleet]:
         home = tmp_path_factory.mktemp("fleet") / "home"
         ledger = home / "ledger"
-        everywhere = {**PACE, "LEDGER": str(ledger), **variables}
+        # On workers and in containers too, for tasks are read there as well.
+        path = os.pathsep.join([str(IN_TASKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+        everywhere = {**PACE, "LEDGER": str(ledger), "PYTHONPATH": path, **variables}
         with AirflowStage(home, dags, variables=everywhere, database=metadata_url) as stage:
             ledger.mkdir()
             stage.migrate()

@@ -24,20 +24,19 @@ import re
 import secrets
 import shlex
 import shutil
-import signal
-import ssl
 import tempfile
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from azure.batch import models
 from containers import Container
+from serving import serve_until_ended
 
 _TASK = re.compile(
     r"^/jobs/(?P<job>[^/]+)/tasks/(?P<task>[^/]+)(?P<verb>/terminate|/files/[^/]+)?$"
@@ -374,18 +373,7 @@ def main() -> None:
     pools = {pool.partition("=")[0]: int(pool.partition("=")[2]) for pool in given.pool}
     Api.account = Account(name, key, pools, given.ledger)
     Api.base = f"{'https' if given.tls else 'http'}://127.0.0.1:{given.port}"
-    server = ThreadingHTTPServer(("127.0.0.1", given.port), Api)
-    server.daemon_threads = True
-    if given.tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(given.tls)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Not sigwait: that wants signals blocked, which containers would inherit.
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    serve_until_ended(given.port, Api, given.tls)
     for task in Api.account.tasks.values():
         if task.container is not None:
             task.container.kill()

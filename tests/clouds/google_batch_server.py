@@ -20,12 +20,11 @@ import json
 import re
 import secrets
 import shutil
-import signal
 import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -33,6 +32,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 from containers import Container
 from google_description import description, mistakes
+from serving import serve_until_ended
 
 _JOBS = re.compile(r"^/v1/(?P<parent>projects/[^/]+/locations/(?P<region>[^/]+))/jobs$")
 _JOB = re.compile(
@@ -315,14 +315,7 @@ def main() -> None:
     given = parser.parse_args()
     key = json.loads(given.key.with_suffix(".public.json").read_text())
     Api.cloud = Cloud(key, given.ledger, given.out_of_stock)
-    server = ThreadingHTTPServer(("127.0.0.1", given.port), Api)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Not sigwait: that wants signals blocked, which containers would inherit.
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    serve_until_ended(given.port, Api)
     for job in Api.cloud.jobs.values():
         if job.container is not None:
             job.container.kill()

@@ -5,23 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 pytest.importorskip("azure.batch", reason="the extra azure is not installed")
 
-from aiops_provider.cli.demo.processes import free_port
 from aiops_provider.clusters.azure_batch.client import AzureBatchClient
 from aiops_provider.clusters.remote_jobs import RemoteJob, RemoteJobClient, RemoteJobStage
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
@@ -32,37 +26,17 @@ from aiops_provider.testing import RemoteJobClientContract
 
 pytestmark = pytest.mark.filterwarnings("default")  # the SDK's own deprecations
 
-CLOUDS = Path(__file__).parents[1] / "clouds"
 KEY = base64.b64encode(b"a key that is no secret").decode()
 
 
 class _Cloud:
-    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
-        self.port = free_port()
-        scheme = "https" if certificate else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+    def __init__(self, stand_in: Any, folder: Path, certificate: Path | None = None) -> None:
+        self.server = stand_in("azure_batch_server.py", "https" if certificate else "http")
+        self.url = self.server.url
         self.ledger = folder / "ledger"
-        script = [sys.executable, str(CLOUDS / "azure_batch_server.py"), str(self.port)]
-        given = [str(self.ledger), "--account", f"ml={KEY}", "--pool", "cpu-nodes=8"]
-        given += ["--pool", "gone=0", *(["--tls", str(certificate)] if certificate else [])]
-        self.process = subprocess.Popen([*script, *given])
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(200):
-            assert self.process.poll() is None, "the stand-in has ended"
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise AssertionError("the stand-in does not answer")
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait(10)
+        tls = ["--tls", str(certificate)] if certificate else []
+        pools = ["--pool", "cpu-nodes=8", "--pool", "gone=0"]
+        self.server.start(str(self.ledger), "--account", f"ml={KEY}", *pools, *tls)
 
     def spec(self, **options: Any) -> ClusterSpec:
         machine = Capacity(cores=16, memory_gib=64)
@@ -94,10 +68,8 @@ class _Cloud:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[_Cloud]:
-    cloud = _Cloud(tmp_path)
-    yield cloud
-    cloud.close()
+def cloud(stand_in: Any, tmp_path: Path) -> _Cloud:
+    return _Cloud(stand_in, tmp_path)
 
 
 def job_of(job_id: str, script: str, **more: Any) -> RemoteJob:
@@ -124,10 +96,7 @@ class TestAzureBatch(RemoteJobClientContract):
         return replace(job_of(job_id, "exit 0"), own={"containerSettings": {"image": "x"}})
 
     def silence(self, client: RemoteJobClient) -> None:
-        server = psutil.Process(self.cloud.process.pid)
-        server.suspend()
-        while server.status() != psutil.STATUS_STOPPED:
-            time.sleep(0.01)
+        self.cloud.server.freeze()
 
 
 def test_a_node_that_is_taken_back_is_the_places_fault(cloud: _Cloud, tmp_path: Path) -> None:
@@ -190,16 +159,13 @@ def test_what_is_granted_is_a_share_of_a_node(cloud: _Cloud) -> None:
 
 
 @pytest.fixture
-def tls_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Cloud]:
+def tls_cloud(stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Cloud:
     """Tokens are sent over TLS alone; the SDK sees to that."""
-    monkeypatch.syspath_prepend(str(CLOUDS))
     from certificate import write_certificate
 
     certificate = write_certificate(tmp_path / "tls.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    cloud = _Cloud(tmp_path, certificate)
-    yield cloud
-    cloud.close()
+    return _Cloud(stand_in, tmp_path, certificate)
 
 
 def test_a_client_secret_of_the_host_gets_a_token(tls_cloud: _Cloud) -> None:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 pytest.importorskip("google.cloud.batch_v1", reason="the extra gcp is not installed")
 pytest.importorskip("googleapiclient", reason="google-api-python-client is not installed")
 
-from aiops_provider.cli.demo.processes import free_port
 from aiops_provider.clusters.google_batch.client import GoogleBatchClient
 from aiops_provider.clusters.remote_jobs import (
     CLUSTER_LABEL,
@@ -35,41 +29,16 @@ from aiops_provider.testing import RemoteJobClientContract
 
 pytestmark = pytest.mark.filterwarnings("default")  # the SDK's own deprecations
 
-CLOUDS = Path(__file__).parents[1] / "clouds"
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(CLOUDS))
-    from google_key import write_key
-
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    key = write_key(tmp_path / "key.json", f"{url}/token")
-    script = [sys.executable, str(CLOUDS / "google_batch_server.py")]
-    given = [str(port), str(key), str(tmp_path / "ledger"), "--out-of-stock", "a3-highgpu-8g"]
-    process = subprocess.Popen([*script, *given])
-    _wait_for(url)
-    yield _Cloud(url, key, process, tmp_path / "ledger")
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
-    process.wait(10)
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(200):
-        try:
-            httpx.get(url, timeout=1)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the stand-in does not answer")
-
 
 class _Cloud:
-    def __init__(self, url: str, key: Path, process: Any, ledger: Path) -> None:
-        self.url, self.key, self.process, self.ledger = url, key, process, ledger
+    def __init__(self, stand_in: Any, folder: Path) -> None:
+        from google_key import write_key
+
+        self.server = stand_in("google_batch_server.py")
+        self.url = self.server.url
+        self.key = write_key(folder / "key.json", f"{self.url}/token")
+        self.ledger = folder / "ledger"
+        self.server.start(str(self.key), str(self.ledger), "--out-of-stock", "a3-highgpu-8g")
 
     def spec(self, name: str = "batch-netherlands", **options: Any) -> ClusterSpec:
         machine = Capacity(cores=16, memory_gib=64)
@@ -108,6 +77,11 @@ class _Cloud:
         return [json.loads(line) for line in self.ledger.read_text().splitlines()]
 
 
+@pytest.fixture
+def cloud(stand_in: Any, tmp_path: Path) -> _Cloud:
+    return _Cloud(stand_in, tmp_path)
+
+
 def job_of(job_id: str, script: str, **more: Any) -> RemoteJob:
     given: dict[str, Any] = {
         "request": ResourceRequest(cores=0.5, memory_gib=1.5),
@@ -134,9 +108,7 @@ class TestGoogleBatch(RemoteJobClientContract):
         return replace(job_of(job_id, "exit 0"), own=own)
 
     def silence(self, client: RemoteJobClient) -> None:
-        psutil.Process(self.cloud.process.pid).suspend()
-        while psutil.Process(self.cloud.process.pid).status() != psutil.STATUS_STOPPED:
-            time.sleep(0.01)
+        self.cloud.server.freeze()
 
 
 def test_a_spot_machine_that_is_taken_back_is_the_places_fault(cloud: _Cloud) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
@@ -31,7 +32,7 @@ _REQUEST_S = 4.0
 _DEFAULT_PENDING_S, _DEFAULT_POLL_S, _DEFAULT_LOG_LINES = 900.0, 5.0, 1000
 
 
-class JobBinding:
+class JobBinding(ABC):
     """
     A cluster whose service is reached by a client of ours.
 
@@ -42,7 +43,7 @@ class JobBinding:
     def __init__(self, spec: ClusterSpec) -> None:
         self.spec = spec
 
-    def configure(self) -> None:
+    def configure(self) -> None:  # noqa: B027 - there is nothing to do for any kind
         """Nothing: its executor reads no configuration of Airflow's."""
 
     def secret(self) -> Mapping[str, Any] | None:
@@ -67,9 +68,9 @@ class JobBinding:
             )
         return found
 
+    @abstractmethod
     def secret_of(self, connection: Any) -> Mapping[str, Any] | None:
         """What a connection of Airflow's holds that the kind's client understands."""
-        raise NotImplementedError
 
     def probe(self, timeout_s: float) -> Callable[[], None]:
         """With a client of its own, which belongs to the probe's thread."""

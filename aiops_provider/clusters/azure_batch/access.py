@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from aiops_provider.clusters.azure_batch.options import AzureBatchOptions
-from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
+from aiops_provider.clusters.sdk_errors import sdk_errors_named
 
-# What a caller should mend; all else may pass by itself.
-_REFUSALS = frozenset({400, 403, 404, 409, 412, 413})
 _LOADING = threading.Lock()
 
 
@@ -65,36 +63,19 @@ def batch_client(options: AzureBatchOptions, credential: Any, timeout_s: float) 
     )
 
 
-@contextmanager
-def errors_named() -> Iterator[None]:
-    """
-    The errors of the SDK as those of all clusters.
-
-    Raises:
-        ClusterRefusedError: What was asked for is refused; asking again does not help.
-        ClusterUnreachableError: Nobody answered, or with an error that may pass.
-    """
-    try:
-        from azure.core.exceptions import HttpResponseError
-    except ImportError as error:
-        raise ClusterUnreachableError(
-            f"its client is not installed ({error}); the extra azure has it"
-        ) from error
-    try:
-        yield
-    except (ClusterRefusedError, ClusterUnreachableError):
-        raise
-    except HttpResponseError as error:
-        words = f"Azure Batch answers {error.status_code}: {_first_line(error)}"
-        if error.status_code in _REFUSALS:
-            raise ClusterRefusedError(words) from error
-        raise ClusterUnreachableError(words) from error
-    except Exception as error:
-        # Credentials, connection and TLS have errors of their own: no answer.
-        raise ClusterUnreachableError(
-            f"Azure does not answer: {type(error).__name__}: {_first_line(error)}"
-        ) from error
+def errors_named() -> AbstractContextManager[None]:
+    """The errors of the SDK as those of all clusters, see :func:`.sdk_errors_named`."""
+    return sdk_errors_named(
+        "Azure Batch",
+        cloud="Azure",
+        extra="azure",
+        load=http_error,
+        status_of=lambda error: error.status_code,
+    )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(getattr(error, "message", "") or error).splitlines() or [""])[0]
+def http_error() -> Any:
+    """What the SDK raises when the service answers with an error."""
+    from azure.core.exceptions import HttpResponseError
+
+    return HttpResponseError

@@ -7,7 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiops_provider.clusters.azure_batch.access import batch_client, credential_of, errors_named
+from aiops_provider.clusters.azure_batch.access import (
+    batch_client,
+    credential_of,
+    errors_named,
+    http_error,
+)
 from aiops_provider.clusters.azure_batch.diagnosis import status_of, was_requeued
 from aiops_provider.clusters.azure_batch.manifest import FIELDS, job_id_of, task_body
 from aiops_provider.clusters.azure_batch.options import AzureBatchOptions
@@ -59,7 +64,7 @@ class AzureBatchClient:
             self._make(job_id)
             try:
                 self._connected().create_task(job_id, body)
-            except _http_error() as error:
+            except http_error() as error:
                 if error.status_code == _NOT_FOUND:
                     self._made.discard(job_id)  # somebody has deleted it since
                 if error.status_code != _CONFLICT or _code(error) != "TaskExists":
@@ -137,7 +142,7 @@ class AzureBatchClient:
         body = {"id": job_id, "poolInfo": {"poolId": pool_id}}
         try:
             self._connected().create_job(body)
-        except _http_error() as error:
+        except http_error() as error:
             if error.status_code != _CONFLICT or _code(error) != "JobExists":
                 raise
         self._made.add(job_id)
@@ -151,7 +156,7 @@ class AzureBatchClient:
                         job_id, filter=_LIVE, select=_SELECTED, max_results=_PAGE
                     )
                 )
-            except _http_error() as error:
+            except http_error() as error:
                 if error.status_code != _NOT_FOUND:  # nothing has been sent there yet
                     raise
                 continue
@@ -163,7 +168,7 @@ class AzureBatchClient:
         for job_id in [known] if known else self._jobs:
             try:
                 task = self._connected().get_task(job_id, task_id, select=_SELECTED)
-            except _http_error() as error:
+            except http_error() as error:
                 if error.status_code != _NOT_FOUND:
                     raise
             else:
@@ -187,7 +192,7 @@ class AzureBatchClient:
     def _terminate(self, job_id: str, task_id: str) -> None:
         try:
             self._connected().terminate_task(job_id, task_id)
-        except _http_error() as error:
+        except http_error() as error:
             # It is unknown, or has ended.
             if error.status_code not in (_NOT_FOUND, _CONFLICT):
                 raise
@@ -203,17 +208,11 @@ class AzureBatchClient:
                 job_id, task_id, name, ocp_range=f"bytes={begin}-{size - 1}"
             )
             text = b"".join(parts).decode("utf-8", errors="replace")
-        except _http_error() as error:
+        except http_error() as error:
             if error.status_code not in (_NOT_FOUND, _CONFLICT):  # it has no node, or that is gone
                 raise
             return []
         return text.splitlines()[1 if begin else 0 :]
-
-
-def _http_error() -> Any:
-    from azure.core.exceptions import HttpResponseError
-
-    return HttpResponseError
 
 
 def _code(error: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiops_provider.clusters.remote_jobs import RemoteJobStage, RemoteJobStatus
-from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, Outcome
+from aiops_provider.domain.execution import Outcome
 
 _ENDED_BY_SOMEBODY = "TaskEnded"
 
@@ -25,7 +25,7 @@ def status_of(task: Any) -> RemoteJobStatus:
     """
     if was_requeued(task):
         words = "its node was taken back, and the service queued it again"
-        return _ended(Outcome.CLUSTER_LOST, None, words)
+        return RemoteJobStatus.ended(Outcome.CLUSTER_LOST, None, words)
     state = _value(task.state)
     if state in ("active", "preparing"):
         return RemoteJobStatus(stage=RemoteJobStage.WAITING, words=f"the task is {state}")
@@ -37,16 +37,16 @@ def status_of(task: Any) -> RemoteJobStatus:
 def _end(info: Any) -> RemoteJobStatus:
     exit_code, failure = info.exit_code, info.failure_info
     if _value(info.result) == "success":
-        return _ended(Outcome.SUCCESS, exit_code or 0, "")
+        return RemoteJobStatus.ended(Outcome.SUCCESS, exit_code or 0, "")
     if failure is not None and failure.code == _ENDED_BY_SOMEBODY:
-        return _ended(Outcome.KILLED, exit_code, "somebody terminated the task")
-    if exit_code == OUT_OF_MEMORY_EXIT_CODE:
-        return _ended(Outcome.OUT_OF_MEMORY, exit_code, f"it was killed (exit code {exit_code})")
+        return RemoteJobStatus.ended(Outcome.KILLED, exit_code, "somebody terminated the task")
     if exit_code is not None:
-        return _ended(Outcome.KILLED, exit_code, f"exit code {exit_code}")
+        return RemoteJobStatus.failed(exit_code)
     # No process of it began: the image could not be pulled, or the node failed.
     said = [failure.code, failure.message] if failure is not None else ["it failed before it began"]
-    return _ended(Outcome.CLUSTER_LOST, None, ": ".join(str(each) for each in said if each))
+    return RemoteJobStatus.ended(
+        Outcome.CLUSTER_LOST, None, ": ".join(str(each) for each in said if each)
+    )
 
 
 def was_requeued(task: Any) -> bool:
@@ -57,9 +57,3 @@ def was_requeued(task: Any) -> bool:
 
 def _value(name: Any) -> str:
     return str(getattr(name, "value", name))
-
-
-def _ended(outcome: Outcome, exit_code: int | None, words: str) -> RemoteJobStatus:
-    return RemoteJobStatus(
-        stage=RemoteJobStage.ENDED, outcome=outcome, exit_code=exit_code, words=words
-    )

@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from aiops_provider.clusters.options import problems_of
+from aiops_provider.clusters.options import RemoteJobOptions, problems_of, unknown_pools
 from aiops_provider.domain.cluster import ClusterSpec
 
 
@@ -23,15 +23,12 @@ class AzurePool(BaseModel):
     )
 
 
-class AzureBatchOptions(BaseModel):
+class AzureBatchOptions(RemoteJobOptions):
     """Options of ``kind: azure_batch``; the pools exist already, and their nodes run containers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     account_url: str = Field(
         description="Address of the account, as https://NAME.REGION.batch.azure.com."
     )
-    image: str = Field(min_length=1, description="Image with Airflow, pulled by every node.")
     connection: str | None = Field(
         None,
         description="The host's connection with a key or a client secret; default: Azure's own "
@@ -46,20 +43,6 @@ class AzureBatchOptions(BaseModel):
     container_options: str = Field(
         "", description="Further options of `docker run` for every task."
     )
-    limit_memory: bool = Field(
-        True, description="False: a task may use its node's memory above what it is granted."
-    )
-    max_run_s: int | None = Field(
-        None, gt=0, description="Azure ends a task that runs longer; default: it does not."
-    )
-    environment: dict[str, str] = Field(
-        default_factory=dict, description="Environment variables of every task there."
-    )
-    pending_timeout_s: float = Field(
-        900.0, gt=0, description="A task that has not started within this goes to another cluster."
-    )
-    poll_period_s: float = Field(5.0, gt=0, description="Pause between two looks at the tasks.")
-    log_lines: int = Field(1000, gt=0, description="Lines shown of a task that runs.")
 
     @field_validator("account_url")
     @classmethod
@@ -90,9 +73,4 @@ def problems(spec: ClusterSpec) -> list[str]:
     found = problems_of(AzureBatchOptions, spec)
     if found:
         return found
-    known = {pool.name for pool in spec.pools}
-    return [
-        f"options.pools.{name}: the cluster has no such pool. Known: {', '.join(sorted(known))}"
-        for name in AzureBatchOptions.model_validate(dict(spec.options)).pools
-        if name not in known
-    ]
+    return unknown_pools(spec, AzureBatchOptions.model_validate(dict(spec.options)).pools)

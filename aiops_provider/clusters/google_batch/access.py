@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from aiops_provider.clusters.google_batch.options import GoogleBatchOptions
-from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
+from aiops_provider.clusters.sdk_errors import sdk_errors_named
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-# What a caller should mend; all else may pass by itself. Too many requests (429) are not among them,
-# nor is a caller whose credentials are not accepted now (401).
-_REFUSALS = frozenset({400, 403, 404, 409, 412})
 _LOADING = threading.Lock()
 
 
@@ -60,32 +57,19 @@ def batch_client(options: GoogleBatchOptions, credentials: Any) -> Any:
     )
 
 
-@contextmanager
-def errors_named() -> Iterator[None]:
-    """
-    The errors of the SDK as those of all clusters.
+def errors_named() -> AbstractContextManager[None]:
+    """The errors of the SDK as those of all clusters, see :func:`.sdk_errors_named`."""
+    return sdk_errors_named(
+        "Google Batch",
+        cloud="Google Cloud",
+        extra="gcp",
+        load=api_error,
+        status_of=lambda error: error.code,
+    )
 
-    Raises:
-        ClusterRefusedError: What was asked for is refused; asking again does not help.
-        ClusterUnreachableError: Nobody answered, or with an error that may pass.
-    """
-    try:
-        from google.api_core.exceptions import GoogleAPICallError
-    except ImportError as error:
-        raise ClusterUnreachableError(
-            f"its client is not installed ({error}); the extra gcp has it"
-        ) from error
-    try:
-        yield
-    except (ClusterRefusedError, ClusterUnreachableError):
-        raise
-    except GoogleAPICallError as error:
-        words = f"Google Batch answers {error.code}: {error.message}"
-        if error.code in _REFUSALS:
-            raise ClusterRefusedError(words) from error
-        raise ClusterUnreachableError(words) from error
-    except Exception as error:
-        # Credentials, connection and TLS have errors of their own: no answer.
-        raise ClusterUnreachableError(
-            f"Google Cloud does not answer: {type(error).__name__}: {error}"
-        ) from error
+
+def api_error() -> Any:
+    """What the SDK raises when the service answers with an error."""
+    from google.api_core.exceptions import GoogleAPICallError
+
+    return GoogleAPICallError

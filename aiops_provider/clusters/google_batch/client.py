@@ -8,7 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiops_provider.clusters.google_batch.access import batch_client, credentials_of, errors_named
+from aiops_provider.clusters.google_batch.access import (
+    api_error,
+    batch_client,
+    credentials_of,
+    errors_named,
+)
 from aiops_provider.clusters.google_batch.diagnosis import status_of
 from aiops_provider.clusters.google_batch.manifest import FIELDS, google_labels, job_body
 from aiops_provider.clusters.google_batch.options import GoogleBatchOptions
@@ -61,7 +66,7 @@ class GoogleBatchClient:
             request = {"parent": self._parent, "job_id": job.job_id, "job": made}
             try:
                 client.create_job(request, timeout=self._timeout_s, retry=None)
-            except _api_error() as error:
+            except api_error() as error:
                 if error.code != _CONFLICT:
                     raise
                 self._recognise(job.job_id)
@@ -91,7 +96,7 @@ class GoogleBatchClient:
             client = self._connected()
             try:
                 client.cancel_job(name=self._name(job_id), timeout=self._timeout_s, retry=None)
-            except _api_error() as error:
+            except api_error() as error:
                 # It is unknown, or has ended.
                 if error.code not in (_NOT_FOUND, _PRECONDITION, _CONFLICT):
                     raise
@@ -176,7 +181,7 @@ class GoogleBatchClient:
             return self._connected().get_job(
                 name=self._name(job_id), timeout=self._timeout_s, retry=None
             )
-        except _api_error() as error:
+        except api_error() as error:
             if error.code != _NOT_FOUND:
                 raise
             return None
@@ -217,12 +222,6 @@ def _as_message(body: Mapping[str, Any]) -> Any:
         return batch_v1.Job.from_json(json.dumps(body))
     except (ParseError, TypeError) as error:
         raise ClusterRefusedError(f"Google Batch knows no such job: {error}") from error
-
-
-def _api_error() -> Any:
-    from google.api_core.exceptions import GoogleAPICallError
-
-    return GoogleAPICallError
 
 
 def _text(entry: Mapping[str, Any]) -> str:

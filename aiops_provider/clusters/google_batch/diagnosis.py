@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiops_provider.clusters.remote_jobs import RemoteJobStage, RemoteJobStatus
-from aiops_provider.domain.execution import OUT_OF_MEMORY_EXIT_CODE, Outcome
+from aiops_provider.domain.execution import Outcome
 
 _WAITING = frozenset({"QUEUED", "SCHEDULED", "STATE_UNSPECIFIED"})
 # While a job is being cancelled or deleted its container may still run.
@@ -40,29 +40,25 @@ def status_of(job: Any, tasks: Iterable[Any] = ()) -> RemoteJobStatus:
     if state in _RUNNING:
         return RemoteJobStatus(stage=RemoteJobStage.RUNNING)
     if state == "SUCCEEDED":
-        return _ended(Outcome.SUCCESS, 0, "")
+        return RemoteJobStatus.ended(Outcome.SUCCESS, 0, "")
     if state == "CANCELLED":
-        return _ended(Outcome.KILLED, None, "the job was cancelled")
+        return RemoteJobStatus.ended(Outcome.KILLED, None, "the job was cancelled")
     return _failure(job, _exit_code(tasks))
 
 
 def _failure(job: Any, exit_code: int | None) -> RemoteJobStatus:
     if exit_code in _MACHINE:
         words = f"{_MACHINE[exit_code]} (exit code {exit_code})"
-        return _ended(Outcome.CLUSTER_LOST, exit_code, words)
-    if exit_code == OUT_OF_MEMORY_EXIT_CODE:
-        return _ended(Outcome.OUT_OF_MEMORY, exit_code, f"it was killed (exit code {exit_code})")
+        return RemoteJobStatus.ended(Outcome.CLUSTER_LOST, exit_code, words)
     if exit_code == _TOO_LONG:
-        return _ended(Outcome.KILLED, exit_code, f"it ran too long (exit code {exit_code})")
+        return RemoteJobStatus.ended(
+            Outcome.KILLED, exit_code, f"it ran too long (exit code {exit_code})"
+        )
     if exit_code is not None:
-        return _ended(Outcome.KILLED, exit_code, f"exit code {exit_code}")
+        return RemoteJobStatus.failed(exit_code)
     # No task of it began: no machine could be had, or not what was asked for.
-    return _ended(Outcome.CLUSTER_LOST, None, _latest(job) or "it failed before its task began")
-
-
-def _ended(outcome: Outcome, exit_code: int | None, words: str) -> RemoteJobStatus:
-    return RemoteJobStatus(
-        stage=RemoteJobStage.ENDED, outcome=outcome, exit_code=exit_code, words=words
+    return RemoteJobStatus.ended(
+        Outcome.CLUSTER_LOST, None, _latest(job) or "it failed before its task began"
     )
 
 

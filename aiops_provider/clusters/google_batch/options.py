@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from aiops_provider.clusters.options import problems_of
+from aiops_provider.clusters.options import RemoteJobOptions, problems_of
 from aiops_provider.domain.cluster import ClusterSpec
 
 # Labels, Compute Engine documentation ("Requirements for labels").
@@ -14,13 +14,10 @@ _LABEL_KEY = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 _LABEL_VALUE = re.compile(r"^[a-z0-9_-]{0,63}$")
 
 
-class GoogleBatchOptions(BaseModel):
+class GoogleBatchOptions(RemoteJobOptions):
     """Options of ``kind: google_batch``; the region is the cluster's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
     project: str = Field(min_length=1, description="Id of the project that runs and pays.")
-    image: str = Field(min_length=1, description="Image with Airflow, pulled by every job.")
     connection: str | None = Field(
         None, description="The host's connection with a service account's key; default: key_file."
     )
@@ -41,12 +38,6 @@ class GoogleBatchOptions(BaseModel):
     )
     zones: tuple[str, ...] = Field((), description="Where machines may be; default: the region.")
     boot_disk_gib: int | None = Field(None, gt=0, description="Of each machine.")
-    max_run_s: int | None = Field(
-        None, gt=0, description="Google ends a task that runs longer; default: its own limit."
-    )
-    limit_memory: bool = Field(
-        True, description="False: a task may use its machine's memory above what it is granted."
-    )
     install_gpu_drivers: bool = Field(
         True, description="False: the image of the machines has the drivers of its accelerators."
     )
@@ -54,20 +45,12 @@ class GoogleBatchOptions(BaseModel):
         default_factory=dict,
         description="Google's name by accelerator model, for those that we do not know.",
     )
-    environment: dict[str, str] = Field(
-        default_factory=dict, description="Environment variables of every task there."
-    )
     labels: dict[str, str] = Field(
         default_factory=dict, description="Further labels of every job and machine."
     )
     cost_labels: bool = Field(
         True, description="Label each job and its machines with DAG, task, run and team."
     )
-    pending_timeout_s: float = Field(
-        900.0, gt=0, description="A job that has not started within this goes to another cluster."
-    )
-    poll_period_s: float = Field(5.0, gt=0, description="Pause between two looks at the jobs.")
-    log_lines: int = Field(1000, gt=0, description="Lines shown of a task that runs.")
     endpoint: str | None = Field(
         None, description="Address of the Batch API, such as that of a private endpoint."
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from aiops_provider.clusters.options import StockOptions, problems_of
+from aiops_provider.clusters.options import StockOptions, problems_of, unknown_pools
 from aiops_provider.domain.cluster import ClusterSpec
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ (syntax and character set)
@@ -99,10 +99,4 @@ def problems(spec: ClusterSpec) -> list[str]:
     options = KubernetesOptions.model_validate(dict(spec.options))
     if options.in_cluster and (options.context or options.kubeconfig):
         found.append("options.in_cluster: a context or kubeconfig is given too. Keep one of them")
-    known = {pool.name for pool in spec.pools}
-    found.extend(
-        f"options.pools.{name}: the cluster has no such pool. Known: {', '.join(sorted(known))}"
-        for name in options.pools
-        if name not in known
-    )
-    return found
+    return found + unknown_pools(spec, options.pools)

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiops_provider.clusters.metrics.options import AzureMetric, AzureMonitorOptions, chosen
 from aiops_provider.clusters.metrics.registry import MetricSourceKind
-from aiops_provider.clusters.metrics.source import Progress, Reading, Readings
+from aiops_provider.clusters.metrics.source import Progress, Readings
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import MetricsError
 
@@ -78,17 +78,10 @@ class AzureMonitor:
         for names in self._queries():
             for name, at, value in self._points(names, now):
                 points[name].append((at, value))
-        found: list[Reading] = []
-        missing: dict[str, str] = {}
         until = now - self._period - _SETTLED_AFTER
-        for name, metric in self._metrics.items():
-            found += self._progress.take(
-                name, points[name], until=until, fault_when=metric.fault_when
-            )
-            silence = self._progress.silence(name, now, allowed=self._allowed)
-            if silence:
-                missing[name] = f"{metric.metric}: {silence}"
-        return Readings(found=found, missing=missing)
+        return self._progress.readings(
+            self._metrics, points, now=now, until=until, allowed=self._allowed
+        )
 
     def _queries(self) -> Iterator[list[str]]:
         """Names that one query can ask for: alike in all but the metric, which none has twice."""

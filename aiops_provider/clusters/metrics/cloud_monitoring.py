@@ -14,7 +14,7 @@ from typing import Any
 
 from aiops_provider.clusters.metrics.options import CloudMonitoringOptions, GoogleMetric, chosen
 from aiops_provider.clusters.metrics.registry import MetricSourceKind
-from aiops_provider.clusters.metrics.source import Progress, Reading, Readings
+from aiops_provider.clusters.metrics.source import Progress, Readings
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import MetricsError
 
@@ -66,17 +66,12 @@ class CloudMonitoring:
 
     def read(self, now: datetime) -> Readings:
         """See :class:`~aiops_provider.clusters.metrics.source.MetricSource`."""
-        found: list[Reading] = []
-        missing: dict[str, str] = {}
-        for name, metric in self._metrics.items():
-            points = list(self._points(name, metric, now))
-            found += self._progress.take(
-                name, points, until=now - _SETTLED_AFTER, fault_when=metric.fault_when
-            )
-            silence = self._progress.silence(name, now, allowed=self._allowed)
-            if silence:
-                missing[name] = f"{metric.metric}: {silence}"
-        return Readings(found=found, missing=missing)
+        points = {
+            name: list(self._points(name, metric, now)) for name, metric in self._metrics.items()
+        }
+        return self._progress.readings(
+            self._metrics, points, now=now, until=now - _SETTLED_AFTER, allowed=self._allowed
+        )
 
     def _points(
         self, name: str, metric: GoogleMetric, now: datetime

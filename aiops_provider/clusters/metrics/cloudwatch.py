@@ -15,7 +15,7 @@ from typing import Any
 
 from aiops_provider.clusters.metrics.options import CloudWatchMetric, CloudWatchOptions, chosen
 from aiops_provider.clusters.metrics.registry import MetricSourceKind
-from aiops_provider.clusters.metrics.source import Progress, Reading, Readings
+from aiops_provider.clusters.metrics.source import Progress, Readings
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import MetricsError
 
@@ -84,17 +84,10 @@ class CloudWatch:
         for begin in range(0, len(names), MOST_QUERIES):
             for name, at, value in self._points(names[begin : begin + MOST_QUERIES], now):
                 points[name].append((at, value))
-        found: list[Reading] = []
-        missing: dict[str, str] = {}
         until = now - self._period - _SETTLED_AFTER
-        for name, metric in self._metrics.items():
-            found += self._progress.take(
-                name, points[name], until=until, fault_when=metric.fault_when
-            )
-            silence = self._progress.silence(name, now, allowed=self._allowed)
-            if silence:
-                missing[name] = f"{metric.metric}: {silence}"
-        return Readings(found=found, missing=missing)
+        return self._progress.readings(
+            self._metrics, points, now=now, until=until, allowed=self._allowed
+        )
 
     def _points(self, names: list[str], now: datetime) -> Iterator[tuple[str, datetime, float]]:
         """Points of at most 500 metrics since the last look, all pages."""

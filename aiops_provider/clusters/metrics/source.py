@@ -61,6 +61,18 @@ class MetricSource(Protocol):
         """
 
 
+class CloudMetric(Protocol):
+    """A metric of a cloud's monitoring service, as the settings have it."""
+
+    @property
+    def metric(self) -> str:
+        """What the service calls it."""
+
+    @property
+    def fault_when(self) -> FaultWhen | None:
+        """Which deviation means that the cluster itself is unwell."""
+
+
 class Progress:
     """
     Up to which moment the points of each metric were taken.
@@ -89,6 +101,36 @@ class Progress:
         """The multiple of the period at or before that moment, so that a restart asks for the same."""
         seconds = self._period.total_seconds()
         return datetime.fromtimestamp(math.floor(moment.timestamp() / seconds) * seconds, tz=UTC)
+
+    def readings(
+        self,
+        metrics: Mapping[str, CloudMetric],
+        points: Mapping[str, Sequence[tuple[datetime, float]]],
+        *,
+        now: datetime,
+        until: datetime,
+        allowed: timedelta,
+    ) -> Readings:
+        """
+        What is new of all metrics of a cloud's monitoring service, and which of them are silent.
+
+        Args:
+            metrics: By name of the KPI.
+            points: Of those that answered, moments and values in any order.
+            now: The present moment.
+            until: Later points may still change.
+            allowed: A metric without points for longer than this is silent.
+        """
+        found: list[Reading] = []
+        missing: dict[str, str] = {}
+        for name, metric in metrics.items():
+            found += self.take(
+                name, points.get(name, ()), until=until, fault_when=metric.fault_when
+            )
+            silence = self.silence(name, now, allowed=allowed)
+            if silence:
+                missing[name] = f"{metric.metric}: {silence}"
+        return Readings(found=found, missing=missing)
 
     def take(
         self,

@@ -6,10 +6,9 @@ the executor are the genuine ones.
 """
 
 import os
-import signal
 import sys
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -60,21 +59,6 @@ def pods(fleet, context: str, dag_id: str) -> list:
 
     api = client.CoreV1Api(config.new_client_from_config(str(fleet.kubeconfig), context))
     return api.list_namespaced_pod("default", label_selector=f"dag_id={dag_id}").items
-
-
-@contextmanager
-def frozen(fleet, name: str):
-    """A server of which no request gets an answer; its pods go on."""
-    server = fleet.stage.pid(name)
-    os.kill(server, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server, signal.SIGCONT)
-
-
-def counted(fleet, name: str, since: int = 0) -> Counter:
-    return Counter((words[0], words[1]) for words in fleet.ledger(name)[since:])
 
 
 def test_every_task_runs_on_its_cluster(fleet):
@@ -133,7 +117,7 @@ def test_a_scheduler_that_is_killed_loses_nothing_and_doubles_nothing(fleet):
     )
     assert "success" == fleet.api.wait("crash", "k1", timeout_s=200)
     everybody = {f"on_{name}[{index}]" for name in CLUSTERS for index in (0, 1)}
-    assert Counter({(w, t) for w in ("start", "end") for t in everybody}) == counted(fleet, "crash")
+    assert Counter({(w, t) for w in ("start", "end") for t in everybody}) == fleet.counted("crash")
     assert {"1"} == {words[2] for words in fleet.ledger("crash")}
     for context in NODES:
         no_pods(fleet, context, "crash")
@@ -144,7 +128,7 @@ def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet
     fleet.api.trigger("freeze", "f1")
     fleet.wait_for("two tasks to start", lambda: len(fleet.ledger("freeze")) == 2, timeout_s=90)
     assert {"eks-frankfurt"} == {words[4] for words in fleet.ledger("freeze")}
-    with frozen(fleet, "frankfurt"):
+    with fleet.frozen("frankfurt"):
         fleet.wait_for(
             "the others to start elsewhere",
             lambda: sum(words[0] == "start" for words in fleet.ledger("freeze")) == 6,
@@ -153,7 +137,7 @@ def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet
         failed_at = fleet.installation.store.health()["eks-frankfurt"].observed_at.timestamp()
         assert fleet.api.healthy()
     assert "success" == fleet.api.wait("freeze", "f1", timeout_s=120)
-    words = counted(fleet, "freeze")
+    words = fleet.counted("freeze")
     assert Counter({(w, f"slow[{i}]") for w in ("start", "end") for i in range(6)}) == words
     placed = fleet.installation.store.placements(run_id="f1", limit=100)
     moved = [each.placed_at.timestamp() for each in placed if each.cluster != "eks-frankfurt"]
@@ -161,7 +145,7 @@ def test_tasks_that_wait_on_a_frozen_cluster_run_elsewhere_and_never_twice(fleet
     assert max(moved) - failed_at < 5.0
     # What was pending there must not run, now that there is room; it is cleared away.
     no_pods(fleet, "frankfurt", "freeze")
-    assert words == counted(fleet, "freeze")
+    assert words == fleet.counted("freeze")
 
 
 def test_a_running_task_is_read_and_stopped(fleet):

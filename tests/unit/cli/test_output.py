@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
-from aiops_provider.cli.output import OutputFormat, emit, note, table, to_json
+from aiops_provider.cli.output import OutputFormat, emit, note, progress, table, to_json
 from aiops_provider.domain.task import TaskKey
 
 
@@ -56,3 +56,24 @@ def test_piped_table_keeps_long_cells(capsys):
     made = table("Long", ["what"], [("x" * 200,)])
     emit([], output=OutputFormat.TABLE, view=lambda: [made])
     assert "x" * 200 in capsys.readouterr().out
+
+
+def test_bars_move_where_somebody_watches(capsys, monkeypatch):
+    """On stderr: a name that looks like markup, how far it is, and a text that changes."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress() as bar:
+        bar("[red]plans[/red]", 1, 3)
+        bar("pages", 0, None, text="first")
+        bar("pages", 5, 7, text="second")
+    said = capsys.readouterr()
+    assert said.out == ""
+    for words in ("[red]plans[/red]", "1/3", "5/7", "second"):
+        assert words in said.err
+
+
+def test_bars_are_silent_in_a_pipe(capsys, monkeypatch):
+    """Logs of scripts stay free of them."""
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    with progress() as bar:
+        bar("plans", 1, 3)
+    assert capsys.readouterr() == ("", "")

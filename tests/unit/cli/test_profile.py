@@ -158,3 +158,25 @@ def test_neither_file_nor_sentence_is_refused(aiops):
     answer = aiops("profile")
     assert answer.status == 2
     assert "--sentence" in answer.err
+
+
+@pytest.mark.parametrize("command", ["profile", "plan --workloads"])
+def test_an_accelerator_of_the_users_own_catalogue_can_be_asked_for(aiops, tmp_path, command):
+    """Whoever added a datasheet may name it in a task file, as in the clusters."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    header = "name,model,aliases,vendor,memory_gib,fp16_tflops,fp32_tflops,bandwidth_gb_per_s"
+    row = "NPU,NPU,,us,16,32,4,160,https://example.com,2026-01-01"
+    (folder / "accelerators.csv").write_text(f"{header},source,date\n{row}\n")
+    (tmp_path / "aiops.yaml").write_text(
+        f"catalog: {{folder: {folder}}}\n"
+        "clusters: [{name: npu, kind: local, price_usd_per_hour: 1,"
+        " capacity: {cores: 8, memory_gib: 64, accelerators: {NPU: 1}}}]\n"
+    )
+    (tmp_path / "task.yaml").write_text(
+        "task: models/train\nkind: training\naccelerator: npu\ntokens: 1e6\n"
+        "candidates: [{family: deep_network, parameters: 1e6, batch_size: 8}]\n"
+    )
+    answer = aiops(*command.split(), "task.yaml", "--output", "json")
+    assert (0, "") == (answer.status, answer.err)
+    assert "NPU" in answer.out

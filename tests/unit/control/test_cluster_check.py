@@ -144,7 +144,7 @@ def test_routes_avoid_a_cluster_that_failed_its_check(check, installation):
     before = decider.decide(request)
     check(told(xcom="nothing is there"))
     store = installation.store
-    decider.swap(load_snapshot(store, installation.clusters, store.version(), NOW))
+    decider.swap(load_snapshot(installation, NOW))
     after = decider.decide(request)
     assert ("gpu", "onprem") == (before.cluster.name, after.cluster.name)
     assert "unfit: its check of" in after.placement.route.reason.rejected["gpu"]
@@ -152,7 +152,7 @@ def test_routes_avoid_a_cluster_that_failed_its_check(check, installation):
     pinned = replace(request, description=Generic(cluster="gpu"))
     assert "gpu" == decider.decide(pinned).cluster.name
     forget_check(store, "gpu")
-    decider.swap(load_snapshot(store, installation.clusters, store.version(), NOW))
+    decider.swap(load_snapshot(installation, NOW))
     assert "gpu" == decider.decide(request).cluster.name
 
 

@@ -94,7 +94,7 @@ def test_a_second_choice_for_the_same_try_has_a_higher_epoch():
 def test_epochs_go_on_where_an_earlier_process_stopped():
     """A restarted scheduler never gives an epoch twice."""
     one = decider()
-    one.remember_epochs({request().run: 7})
+    one.epochs.remember({request().run: 7})
     assert 8 == one.decide(request()).placement.epoch
 
 

@@ -18,7 +18,8 @@ from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
-from aiops_provider.settings.schema import RoutingSettings, Settings
+from aiops_provider.settings.engine_schema import RoutingSettings
+from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TASK = TaskKey("medical", "train")

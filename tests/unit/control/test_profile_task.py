@@ -8,7 +8,8 @@ import pytest
 
 from aiops_provider.control.profile_task import profile_task
 from aiops_provider.domain.profile import Source
-from aiops_provider.settings.schema import ProfilingSettings
+from aiops_provider.settings.engine_schema import ProfilingSettings
+from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -47,10 +48,10 @@ def test_history_speaks_louder(task_file, history_file):
 
 def test_settings_decide_how_requests_are_sized(task_file, history_file):
     """Dearer failures ask for more; a minimum of runs holds history back."""
-    dear = ProfilingSettings(failure_cost_factor=1000)
+    dear = Settings(profiling=ProfilingSettings(failure_cost_factor=1000))
     asked = profile_task(task_file, history_file=history_file, settings=dear, now=NOW)
     usual = profile_task(task_file, history_file=history_file, now=NOW)
     assert asked.profile.request.memory_gib >= usual.profile.request.memory_gib
-    waiting = ProfilingSettings(minimum_runs=6)
+    waiting = Settings(profiling=ProfilingSettings(minimum_runs=6))
     cold = profile_task(task_file, history_file=history_file, settings=waiting, now=NOW)
     assert cold.profile.memory_gib.source is Source.PRIOR

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiops_provider.control.accelerator_offers import embedded_offers
+from aiops_provider.catalog.catalog import Catalog
+from aiops_provider.control.accelerator_offers import accelerator_offers
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
@@ -22,11 +23,12 @@ from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.store.payload import decode, encode
 
 TASK = TaskKey("medical", "train")
+OFFERS = accelerator_offers(Catalog.embedded())
 LANGUAGE_MODEL = ModelCandidate(family="deep_network", name="llama", parameters=8e9)
 
 
 def profiled(description):
-    return with_accelerator(Profiler().predict(TASK, description), description, embedded_offers())
+    return with_accelerator(Profiler().predict(TASK, description), description, OFFERS)
 
 
 @pytest.mark.parametrize(

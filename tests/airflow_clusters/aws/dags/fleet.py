@@ -4,9 +4,9 @@ import os
 import signal
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import dag, get_current_context, task
+from fleet_ledger import note, pinned
 
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 # By name of the cluster: what the machines there call themselves.
@@ -15,18 +15,6 @@ CLOUD = {
     "batch-brazil": "batch-sa-east-1",
     "ecs-brazil": "ecs-sa-east-1",
 }
-
-
-def note(name: str, word: str) -> None:
-    """One line: which event, try, machine, and cluster as the layer says."""
-    ti = get_current_context()["ti"]
-    machine, cluster = os.environ.get("WORKER_GROUP", "here"), os.environ["AIOPS_CLUSTER"]
-    with (Path(os.environ["LEDGER"]) / name).open("a") as ledger:
-        ledger.write(f"{word} {ti.task_id} {ti.try_number} {machine} {cluster}\n")
-
-
-def pinned(cluster: str, **further) -> dict:
-    return {"aiops": {"cluster": cluster, "cores": 0.5, "memory_gib": 1.5}, **further}
 
 
 @dag(schedule=None, default_args=QUICK)

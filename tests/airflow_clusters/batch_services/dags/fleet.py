@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import dag, get_current_context, task
+from fleet_ledger import note, pinned
 
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 CLUSTERS = ("batch-netherlands", "batch-brazil")
@@ -20,19 +21,6 @@ OWN = {
     "constraints": {"maxWallClockTime": "PT1H"},
     "pod_override": "of another executor",
 }
-
-
-def note(name: str, word: str) -> None:
-    """One line: which event, try, machine, and cluster as the layer says."""
-    ti = get_current_context()["ti"]
-    who = f"{ti.task_id}[{ti.map_index}]"
-    machine, cluster = os.environ.get("WORKER_GROUP", "here"), os.environ["AIOPS_CLUSTER"]
-    with (Path(os.environ["LEDGER"]) / name).open("a") as ledger:
-        ledger.write(f"{word} {who} {ti.try_number} {machine} {cluster}\n")
-
-
-def pinned(cluster: str, **further) -> dict:
-    return {"aiops": {"cluster": cluster, "cores": 0.5, "memory_gib": 1.5}, **further}
 
 
 @dag(schedule=None, default_args=QUICK)

@@ -1,27 +1,13 @@
 """DAGs whose tasks write down who they were, where they ran, and that they came to their end."""
 
-import os
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, dag, get_current_context, task
+from fleet_ledger import note, pinned
 
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
-
-
-def note(name: str, word: str) -> None:
-    """One line: which event, try, worker group, and cluster as the layer says."""
-    ti = get_current_context()["ti"]
-    who = f"{ti.task_id}[{ti.map_index}]"
-    group, cluster = os.environ["WORKER_GROUP"], os.environ.get("AIOPS_CLUSTER", "none")
-    with (Path(os.environ["LEDGER"]) / name).open("a") as ledger:
-        ledger.write(f"{word} {who} {ti.try_number} {group} {cluster} {time.time()}\n")
-
-
-def pinned(cluster: str, cores: float = 1) -> dict:
-    return {"aiops": {"cluster": cluster, "cores": cores, "memory_gib": 1}}
 
 
 @dag(schedule=None, default_args=QUICK)
@@ -43,7 +29,9 @@ def both():
             raise ValueError("the first try")
 
     for cluster in ("onprem", "aws"):
-        work.override(task_id=f"on_{cluster}", executor_config=pinned(cluster)).expand(index=[0, 1])
+        work.override(
+            task_id=f"on_{cluster}", executor_config=pinned(cluster, cores=1, memory_gib=1)
+        ).expand(index=[0, 1])
     fails_once()
 
 
@@ -79,9 +67,9 @@ def crash():
 
     for cluster in ("onprem", "aws"):
         # Twice as many as workers: half of them wait in the queue of their cluster.
-        slow.override(task_id=f"on_{cluster}", executor_config=pinned(cluster)).expand(
-            index=list(range(4))
-        )
+        slow.override(
+            task_id=f"on_{cluster}", executor_config=pinned(cluster, cores=1, memory_gib=1)
+        ).expand(index=list(range(4)))
 
 
 @dag(schedule=None, default_args=QUICK)

@@ -1,29 +1,15 @@
 """DAGs whose tasks write down who they were, where they ran, and that they came to their end."""
 
 import logging
-import os
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import dag, get_current_context, task
+from fleet_ledger import note, pinned
 
 QUICK = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 # By name of the cluster: what its pods are told by its options.
 CLUSTERS = {"eks-frankfurt": "frankfurt", "gke-brazil": "brazil"}
-
-
-def note(name: str, word: str) -> None:
-    """One line: which event, try, where, cluster as the layer says, and when."""
-    ti = get_current_context()["ti"]
-    who = f"{ti.task_id}[{ti.map_index}]"
-    where, cluster = os.environ.get("WORKER_GROUP", "here"), os.environ["AIOPS_CLUSTER"]
-    with (Path(os.environ["LEDGER"]) / name).open("a") as ledger:
-        ledger.write(f"{word} {who} {ti.try_number} {where} {cluster} {time.time()}\n")
-
-
-def pinned(cluster: str) -> dict:
-    return {"aiops": {"cluster": cluster, "cores": 0.5, "memory_gib": 1.5}}
 
 
 @dag(schedule=None, default_args=QUICK)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -38,15 +37,15 @@ class Credential:
 
 
 @pytest.fixture
-def azure(serve):
+def azure(serve, json_handler):
     """The data plane of one region: values by metric and minutes ago, and what was asked."""
 
-    class Azure(BaseHTTPRequestHandler):
+    class Azure(json_handler):
         values: ClassVar[dict] = {}
         asked: ClassVar[list] = []
         status = 200
 
-        def do_POST(self):
+        def respond(self):
             address = urlsplit(self.path)
             given = {name: one[0] for name, one in parse_qs(address.query).items()}
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -83,17 +82,6 @@ def azure(serve):
                 "resourceid": body["resourceids"][0], "value": metrics,
             }  # fmt: skip
             self.answer({"values": [answer]})
-
-        def answer(self, content, status=200):
-            text = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_):
-            """Nothing on stderr."""
 
     with serve(Azure) as url:
         Azure.url = url

@@ -6,9 +6,7 @@ It proves the requests, pages, how answers are read and what errors become; not 
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,15 +23,15 @@ CPU = "kubernetes.io/node/cpu/allocatable_utilization"
 
 
 @pytest.fixture
-def google(serve):
+def google(serve, json_handler):
     """The API: pages of points by metric type, and what was asked."""
 
-    class Google(BaseHTTPRequestHandler):
+    class Google(json_handler):
         pages: ClassVar[dict] = {}
         asked: ClassVar[list] = []
         status = 200
 
-        def do_GET(self):
+        def respond(self):
             address = urlsplit(self.path)
             given = {name: one[0] for name, one in parse_qs(address.query).items()}
             self.asked.append((address.path, given, self.headers["Authorization"]))
@@ -58,17 +56,6 @@ def google(serve):
             ]
             more = {"nextPageToken": str(number + 1)} if number + 1 < len(pages) else {}
             self.answer({"timeSeries": [{"points": points}], **more})
-
-        def answer(self, content, status=200):
-            text = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_):
-            """Nothing on stderr."""
 
     with serve(Google) as url:
         Google.url = url

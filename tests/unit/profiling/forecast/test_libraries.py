@@ -51,21 +51,26 @@ def test_a_long_season_is_left_to_mstl(demand):
         opened("statsforecast", model="AutoETS").forecast(demand, 24, (168,))
 
 
-def tiny_bolt(folder):
-    from chronos.chronos_bolt import ChronosBoltModelForForecasting
+def tiny_t5(**more):
     from transformers import T5Config
 
-    config = T5Config(
+    return T5Config(
         d_model=16,
         d_ff=16,
         d_kv=8,
         num_heads=2,
         num_layers=1,
         num_decoder_layers=1,
-        vocab_size=2,
         decoder_start_token_id=0,
         pad_token_id=0,
+        **more,
     )
+
+
+def tiny_bolt(folder):
+    from chronos.chronos_bolt import ChronosBoltModelForForecasting
+
+    config = tiny_t5(vocab_size=2)
     config.chronos_config = {
         "context_length": 256,
         "prediction_length": 32,
@@ -80,20 +85,9 @@ def tiny_bolt(folder):
 
 
 def tiny_first_generation(folder):
-    from transformers import T5Config, T5ForConditionalGeneration
+    from transformers import T5ForConditionalGeneration
 
-    config = T5Config(
-        d_model=16,
-        d_ff=16,
-        d_kv=8,
-        num_heads=2,
-        num_layers=1,
-        num_decoder_layers=1,
-        vocab_size=64,
-        decoder_start_token_id=0,
-        pad_token_id=0,
-        eos_token_id=1,
-    )
+    config = tiny_t5(vocab_size=64, eos_token_id=1)
     config.chronos_config = {
         "tokenizer_class": "MeanScaleUniformBins",
         "tokenizer_kwargs": {"low_limit": -15.0, "high_limit": 15.0},
