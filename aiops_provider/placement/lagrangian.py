@@ -32,8 +32,14 @@ _TEMPERATURES = (0.3, 0.1, 0.03, 0.01)
 _STEPS = 40
 # Sums of as many terms as there are groups are exact to about this; the bound gives it away.
 _ROUNDING = 1e-9
+# And each term, which may cancel against others, to about this part of the prices in it.
+_EXACT = 1e-14
 # Costs are at most this many units of money, and a unit is no less than this.
 _MOST_USD, _LEAST_USD = 1e6, 1e-6
+# Where no plan reaches the level, its price grows without end, and others with it. One at which a
+# millionth of what it is the price of is worth more than all groups where they are dearest says as
+# much as any higher one, and leaves room in single precision for what is computed from it.
+_MOST_PRICE = _MOST_USD * 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,7 +153,7 @@ class Lagrangian:
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> Prices:
         """
-        Prices of a good bound.
+        Prices of a good bound; at most so high that single precision holds what follows from them.
 
         Args:
             start: Prices to begin with.
@@ -179,7 +185,7 @@ class Lagrangian:
                 args=(temperature,),
                 jac=True,
                 method="L-BFGS-B",
-                bounds=[(0.0, None)] * len(vector),
+                bounds=[(0.0, _MOST_PRICE / each) for each in steepness],
                 options={"maxfun": steps, "maxiter": steps, "maxcor": 20},
             )
             vector = np.asarray(found.x, dtype=np.float64) * steepness
@@ -192,6 +198,7 @@ class Lagrangian:
         """What no plan beats: a share of the weight from above, or USD per hour from below."""
         value = self._value(prices)
         value += _ROUNDING * max(1.0, abs(value))
+        value += _EXACT * (float(prices.limits.sum()) + prices.budget + prices.level)
         return value if self.target.level is None else -value * self.usd
 
     def gains(self, prices: Prices) -> NDArray[np.float64]:
