@@ -18,7 +18,7 @@ from aiops_provider.control.pool_slices import Need, PoolKey, Slice, amounts, be
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskRun
-from aiops_provider.placement.live_load import IDLE, InUse, fill
+from aiops_provider.placement.live_load import IDLE, InUse, LoadOfThisMoment, fill
 from aiops_provider.placement.slicing import NOTHING, Amounts
 
 # So old may the part of a backlog be that runs down with time; it is an estimate of seconds.
@@ -107,7 +107,7 @@ class LoadLedger:
         with self._lock:
             self._forget(run)
 
-    def load(self) -> Mapping[tuple[str, str], InUse]:
+    def load(self) -> LoadOfThisMoment:
         """
         Resources booked by pool, running and waiting together, and how long they will take.
 
@@ -126,7 +126,7 @@ class LoadLedger:
                 else:
                     self._counted[key] = in_use
             self._changed.clear()
-            return dict(self._counted)
+            return LoadOfThisMoment(self._counted)
 
     def _in_use(self, key: PoolKey, now: float) -> InUse | None:
         load, total, given = self._loads.get(key), self._totals.get(key), self._slice(key).amounts

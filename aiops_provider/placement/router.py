@@ -23,7 +23,7 @@ from aiops_provider.placement.asked import Asked
 from aiops_provider.placement.candidates import Candidates
 from aiops_provider.placement.choice import choose, first_places
 from aiops_provider.placement.demand import expected_duration_s
-from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill
+from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, LoadOfThisMoment, fill
 from aiops_provider.placement.place_table import PlaceTable
 from aiops_provider.placement.places import Obstacle, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
@@ -108,7 +108,7 @@ class Router:
 
         Args:
             profile: What the task needs and what limits it.
-            load: What is booked now.
+            load: What is booked now; copied, unless it is a :class:`LoadOfThisMoment`.
             avoid: Clusters that failed this run before, with why; a held task goes there anyway.
             now: The present moment, which decides the hour of the plan.
             outlook: What is likely to come, and how long it may wait for a cheaper place; ``None``: it
@@ -156,7 +156,9 @@ class Router:
         shares = self._shares.of(profile.task)
         candidates = Candidates(self._table, profile)
         # Whoever keeps count of the load goes on counting, the explanation is of this moment.
-        asked = Asked(profile, candidates, shares, dict(load), avoid, now)
+        if not isinstance(load, LoadOfThisMoment):
+            load = dict(load)
+        asked = Asked(profile, candidates, shares, load, avoid, now)
         choice = choose(asked, self._shares)
         if choice is None:
             raise infeasible(profile, self._clusters, candidates.refused())
