@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
@@ -37,6 +37,14 @@ from aiops_provider.placement.search import Clock, Outcome, least_cost, most_sla
 # A program with more options than this is decomposed: with 500 groups and 20 pools both HiGHS and
 # CBC were seen to hit a limit of 25 s on one program.
 MOST_OPTIONS_AT_ONCE = 10_000
+
+
+class _Rules(TypedDict):
+    """What both ways to write a problem down are told."""
+
+    unavailable: Collection[str]
+    egress: EgressPrices | None
+    every_workload: bool
 
 
 def plan_placement(
@@ -72,7 +80,7 @@ def plan_placement(
     """
     clock = Clock(time_limit_s)
     inputs = (tuple(groups), tuple(clusters))
-    rules: dict[str, Any] = {
+    rules: _Rules = {
         "unavailable": unavailable,
         "egress": egress,
         "every_workload": objective.every_workload,
@@ -132,7 +140,7 @@ def plan_placement(
 def _columns_if_large(
     groups: Sequence[WorkloadGroup],
     clusters: Sequence[ClusterSpec],
-    rules: Mapping[str, Any],
+    rules: _Rules,
 ) -> ProblemColumns | None:
     pools = sum(len(cluster.pools) for cluster in clusters)
     if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
