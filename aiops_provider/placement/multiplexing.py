@@ -21,6 +21,7 @@ from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK
 from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
+from aiops_provider.placement.promises import accelerator_of, promise_against
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.
 # At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
@@ -63,6 +64,7 @@ def multiplex(
     *,
     clusters: Sequence[ClusterSpec] = (),
     largest_peak: float | None = None,
+    every_workload: bool = False,
 ) -> tuple[WorkloadGroup, ...]:
     """
     Group workloads that can share a reservation.
@@ -81,6 +83,8 @@ def multiplex(
             a workload joins wherever it raises the peak least, then moves and exchanges lower
             the sum of peaks; SLA weights do not matter.
             ``None``: the limits above.
+        every_workload: A pool counts as able to hold a workload only where that keeps its own
+            promise, so that nobody loses a place to the stricter promise of another.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -91,7 +95,7 @@ def multiplex(
     by_kind: dict[tuple[object, ...], list[_Draft]] = {}
     measured = [_measure(profile, clusters) for profile in latest_profiles(profiles)]
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
-        kind = _kind(workload.profile, clusters)
+        kind = _kind(workload.profile, clusters, every_workload=every_workload)
         if largest_peak is None:
             kind = (*kind, _importance(workload))
         _join(workload, by_kind.setdefault(kind, []), largest_peak)
@@ -157,12 +161,16 @@ def latest_profiles(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile
     return [by_task[task] for task in sorted(by_task)]
 
 
-def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[object, ...]:
+def _kind(
+    profile: WorkloadProfile, clusters: Sequence[ClusterSpec], *, every_workload: bool
+) -> tuple[object, ...]:
     request = profile.request
+    alone = make_group([profile]) if every_workload else None
     holding = sorted(
         (cluster.name, pool.name)
         for cluster in clusters
         for pool in cluster.feasible_pools(request)
+        if alone is None or promise_against(alone, accelerator_of(alone, pool), cluster) is None
     )
     return (
         request.accelerators > 0,
