@@ -13,6 +13,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
+from aiops_provider.domain.separation import (
+    AntiAffinityRule,
+    FailureDomain,
+    SpreadRule,
+    Strictness,
+)
+from aiops_provider.domain.task import TaskKey
 
 
 class _Described(BaseModel):
@@ -106,6 +113,57 @@ class Sla(_Described):
     weight: float = Field(1.0, gt=0, description="Importance relative to other tasks.")
 
 
+class Spread(_Described):
+    """Over how many failure domains the instances of a task are spread."""
+
+    domain: FailureDomain = Field(
+        FailureDomain.CLUSTER, description="What fails as one: cluster, region or provider."
+    )
+    at_least: int = Field(
+        2, ge=2, description="Domains; none holds more than one part in so many of the instances."
+    )
+    strictness: Strictness = Field(
+        Strictness.REQUIRED,
+        description="required: it rather waits than breaks this; preferred: it rather runs.",
+    )
+
+    def to_domain(self) -> SpreadRule:
+        """The same as a rule of a profile."""
+        return SpreadRule(domain=self.domain, at_least=self.at_least, strictness=self.strictness)
+
+
+class AntiAffinity(_Described):
+    """Tasks that an instance of this one must share no failure domain with."""
+
+    tasks: tuple[str, ...] = Field(
+        min_length=1, description="namespace/name each, such as DAG id and task id."
+    )
+    domain: FailureDomain = Field(
+        FailureDomain.CLUSTER, description="What fails as one: cluster, region or provider."
+    )
+    strictness: Strictness = Field(
+        Strictness.REQUIRED,
+        description="required: it rather waits than breaks this; preferred: it rather runs.",
+    )
+
+    @model_validator(mode="after")
+    def _tasks_have_names(self) -> Self:
+        for name in self.tasks:
+            if not all(name.partition("/")[::2]):
+                raise ValueError(
+                    f"anti_affinity.tasks has {name!r}: write namespace/name, such as medical/train"
+                )
+        return self
+
+    def to_domain(self) -> AntiAffinityRule:
+        """The same as a rule of a profile."""
+        return AntiAffinityRule(
+            domain=self.domain,
+            tasks=tuple(sorted({TaskKey.parse(name) for name in self.tasks})),
+            strictness=self.strictness,
+        )
+
+
 class Locality(_Described):
     """Where the task may run and where its data lies."""
 
@@ -115,6 +173,12 @@ class Locality(_Described):
     data_gib: float | None = Field(None, ge=0, description="How much data lies there, in GiB.")
     residency: tuple[Jurisdiction, ...] = Field(
         (), description="Legal areas that the data must not leave: EU, UK, US, CH; empty: any."
+    )
+    spread: Spread | None = Field(
+        None, description="Failure domains that the instances are spread over."
+    )
+    anti_affinity: AntiAffinity | None = Field(
+        None, description="Tasks that share no failure domain with this one."
     )
 
     @model_validator(mode="after")
@@ -171,6 +235,16 @@ class _TaskDescription(_Described):
         "wait",
         description="When its cluster is lost: wait for it, or fence the try and run it elsewhere.",
     )
+
+    @model_validator(mode="after")
+    def _a_pin_is_no_spread(self) -> Self:
+        spread = self.locality.spread
+        if self.cluster is not None and spread and spread.strictness is Strictness.REQUIRED:
+            raise ValueError(
+                f"cluster pins the task to {self.cluster} but locality.spread requires "
+                f"{spread.to_domain()}: leave one of them out, or let the spread be preferred"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_the_idempotent_run_twice(self) -> Self:

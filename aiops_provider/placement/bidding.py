@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from aiops_provider.placement.distance import Closed
 from aiops_provider.placement.lagrangian import Lagrangian, Prices
+from aiops_provider.placement.spreading import spread_evenly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +41,7 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
     if prices is None:
         prices = lagrangian.money_alone()
     gains = lagrangian.gains(prices)
-    room = _Room(lagrangian)
+    room, closed = _Room(lagrangian), Closed(lagrangian.columns)
     best = gains.max(axis=1, initial=-np.inf)
     worth, kept = lagrangian.worth, lagrangian.columns.kept
     dear = (prices.level * worth - best) / np.maximum(worth, 1e-300)
@@ -49,7 +51,10 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
         if missing <= 0.0 or not math.isfinite(best[group]):
             break
         wanted = min(1.0, missing / worth[group]) if worth[group] > 0 else 1.0
-        for pool, share in _choose(room, group, gains[group], wanted):
+        gain = closed.without(group, gains[group])
+        spread = group in lagrangian.columns.separation.spreads
+        for pool, share in (_spread if spread else _choose)(room, group, gain, wanted):
+            closed.take(group, pool)
             placed.append((group, pool, share))
             missing -= share * worth[group] * float(kept[group, pool])
     groups, pools, shares = zip(*placed, strict=True) if placed else ((), (), ())
@@ -87,12 +92,53 @@ class _Room:
         shares: NDArray[np.float64] = np.maximum(np.minimum(fits.min(axis=(0, 2)), afford), 0.0)
         return shares
 
+    def affordable(self, group: int, shares: list[tuple[int, float]]) -> float:
+        """Part of these shares, by pool, that can be paid for, 1 at most."""
+        cost = math.fsum(share * float(self.columns.cost[group, pool]) for pool, share in shares)
+        return min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+
     def take(self, group: int, pool: int, share: float) -> None:
         columns = self.columns
         rows = columns.limit_of[columns.kind[group], :, pool]
         for resource, row in enumerate(rows):
             self._left[row] -= share * columns.demand[resource, group]
         self._money -= share * float(columns.cost[group, pool])
+
+
+def _spread(
+    room: _Room, group: int, gain: NDArray[np.float64], wanted: float
+) -> list[tuple[int, float]]:
+    """Equal parts on the domains where it gains most, as far as they have room; by pool."""
+    import numpy as np
+
+    columns = room.columns
+    parts = columns.separation.spreads[group].at_least
+    domains = [
+        here[np.argsort(-gain[here], kind="stable")]
+        for here in (each[np.isfinite(gain[each])] for each in columns.domains(group).values())
+        if len(here)
+    ]
+    domains.sort(key=lambda here: -float(gain[here[0]]))
+    fitting = [np.minimum(room.shares(group, here), wanted) for here in domains]
+    taken: list[tuple[int, float]] = []
+    for here, fits, most in zip(
+        domains,
+        fitting,
+        spread_evenly([float(each.sum()) for each in fitting], parts, wanted),
+        strict=True,
+    ):
+        left = most
+        for pool, fit in zip(here.tolist(), fits.tolist(), strict=True):
+            taken.append((pool, min(left, fit)))
+            left -= taken[-1][1]
+    # Each of them could be paid for; all together may be too dear.
+    affordable = room.affordable(group, taken)
+    taken = [(pool, share * affordable) for pool, share in taken if share > 0]
+    if sum(share for _, share in taken) <= _WORTH_PLACING:
+        return []
+    for pool, share in taken:
+        room.take(group, pool, share)
+    return taken
 
 
 def _choose(

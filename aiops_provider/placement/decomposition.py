@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiops_provider.placement.bidding import place_by_prices
+from aiops_provider.placement.distance import with_domains_divided
 from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
 from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.repair import keep_limits
@@ -89,7 +90,7 @@ def _decompose(
     bound = lagrangian.bound(prices)
     plans = [place_by_prices(lagrangian), place_by_prices(lagrangian, prices)]
     if not _near(lagrangian, plans, bound, gap):
-        search = _Search(lagrangian, prices, bound)
+        search = _Search(_divided(lagrangian, prices, plans), lagrangian, prices, bound)
         search.run(left_s, gap)
         bound, prices = search.bound, search.prices
         if search.plan is not None:
@@ -111,10 +112,14 @@ _Plan = tuple["NDArray[np.intp]", "NDArray[np.intp]", "NDArray[np.float64]"]
 class _Search:
     """The program over some options, extended until its value meets the bound."""
 
-    def __init__(self, lagrangian: Lagrangian, prices: Prices, bound: float) -> None:
+    def __init__(
+        self, lagrangian: Lagrangian, whole: Lagrangian, prices: Prices, bound: float
+    ) -> None:
         import numpy as np
 
         self._lagrangian, self.prices, self.bound = lagrangian, prices, bound
+        # Of all options: what is left out of the program must not count in the bound.
+        self._whole = whole
         self.plan: _Plan | None = None
         groups, pools = _promising(lagrangian, prices)
         flat = prices.limits.ravel()
@@ -143,7 +148,7 @@ class _Search:
             )
 
     def _sharpen(self, relaxed: Relaxed) -> None:
-        bound = self._lagrangian.bound(relaxed.prices)
+        bound = self._whole.bound(relaxed.prices)
         better = bound < self.bound if self._most else bound > self.bound
         if better:
             self.bound, self.prices = bound, relaxed.prices
@@ -163,6 +168,11 @@ class _Search:
         gains = self._lagrangian.gains(relaxed.prices)
         own = np.zeros(len(gains))
         np.maximum.at(own, self._program.groups, self._program.gains(relaxed.prices))
+        for group, rule in self._lagrangian.columns.separation.spreads.items():
+            best = self._lagrangian.columns.domains(group).values()
+            parts = sorted(float(gains[group, here].max()) for here in best)
+            # A domain takes part of it only, so that the least of its best ones is to be beaten.
+            own[group] = max(0.0, parts[-rule.at_least]) if len(parts) >= rule.at_least else 0.0
         gains[self._program.groups, self._program.pools] = -np.inf
         gains -= own[:, None] + 1e-9 * self._lagrangian.worth[:, None]
         groups, pools = _best_of_each(gains, _ADDED_PER_GROUP, np.zeros(len(gains)))
@@ -170,12 +180,34 @@ class _Search:
         return bool(len(groups))
 
 
+def _divided(lagrangian: Lagrangian, prices: Prices, plans: list[_Plan]) -> Lagrangian:
+    """The same, but of each pair of groups that are kept apart one only is left in a domain."""
+    columns = lagrangian.columns
+    if not columns.separation.pairs:
+        return lagrangian
+    best = min(plans, key=lambda plan: _rank(lagrangian, plan))
+    divided = with_domains_divided(columns, best, lagrangian.gains(prices))
+    return Lagrangian(divided, lagrangian.target, usd=lagrangian.usd)
+
+
 def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     import numpy as np
 
     gains = lagrangian.gains(prices)
     best = np.maximum(gains.max(axis=1, initial=-np.inf), 0.0)
-    return _best_of_each(gains, _MOST_OPTIONS, best - _WORSE * lagrangian.scale)
+    groups, pools = _best_of_each(gains, _MOST_OPTIONS, best - _WORSE * lagrangian.scale)
+    columns = lagrangian.columns
+    extra: list[tuple[int, int]] = []
+    for group, rule in columns.separation.spreads.items():
+        each = [int(here[gains[group, here].argmax()]) for here in columns.domains(group).values()]
+        each.sort(key=lambda pool: -float(gains[group, pool]))
+        extra += [(group, pool) for pool in each[: rule.at_least + _MOST_OPTIONS]]
+    if not extra:
+        return groups, pools
+    more, there = np.array(extra, dtype=np.intp).T
+    count = len(columns.pools)
+    keys = np.unique(np.append(groups * count + pools, more * count + there))
+    return keys // count, keys % count
 
 
 def _best_of_each(

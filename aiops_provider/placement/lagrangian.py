@@ -10,7 +10,9 @@ non-smooth functions, Mathematical Programming 2005), so that L-BFGS-B applies. 
 products in single precision; the bound itself is counted in double precision from the prices.
 
 The relaxed problem has no integer choice left that matters, so the best bound is that of the linear
-relaxation.
+relaxation. A group that is spread over failure domains takes equal parts of its best ones, which
+only the bound counts exactly: on the way to the prices it is taken for any other. That groups are
+kept apart from one another is left out.
 """
 
 from __future__ import annotations
@@ -93,17 +95,20 @@ class Lagrangian:
     Args:
         columns: The problem.
         target: What is sought.
+        usd: What counts as 1; default: the spend of all groups where each is cheapest.
 
     Attributes:
         columns: As given.
         target: As given.
         worth: SLA weight of each group as a share of all.
         scale: What a temperature of 1 means for each group, mostly its worth.
-        usd: What counts as 1: the spend of all groups where each is cheapest.
+        usd: As given.
         active: Limits and slots that can bind at all, as indices into flattened prices.
     """
 
-    def __init__(self, columns: ProblemColumns, target: Target) -> None:
+    def __init__(
+        self, columns: ProblemColumns, target: Target, *, usd: float | None = None
+    ) -> None:
         import numpy as np
 
         self.columns, self.target = columns, target
@@ -114,7 +119,7 @@ class Lagrangian:
         dearest = float(columns.cost[np.isfinite(columns.cost)].max(initial=0.0))
         # Everything is counted in shares of what all groups together are worth or cost, and no
         # ratio leaves the range of single precision.
-        self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD)
+        self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD) if usd is None else usd
         self.scale = np.maximum(self.worth, 1e-3 / max(1, len(self.worth)))
         self._capacity = np.where(np.isfinite(columns.capacity), columns.capacity, 1.0)
         self.active = _active(columns)
@@ -237,7 +242,13 @@ class Lagrangian:
 
     def _value(self, prices: Prices) -> float:
         """What is minimised, in double precision."""
-        best = self.gains(prices).max(axis=1, initial=0.0)
+        gains = self.gains(prices)
+        best = gains.max(axis=1, initial=0.0)
+        for group, rule in self.columns.separation.spreads.items():
+            # Equal parts on its best domains are best for it, whatever the prices.
+            own = [float(gains[group, here].max()) for here in self.columns.domains(group).values()]
+            parts = sorted(own)[-rule.at_least :]
+            best[group] = max(0.0, math.fsum(parts) / rule.at_least)
         return math.fsum(best.tolist()) + self._constant(prices)
 
     def _constant(self, prices: Prices) -> float:

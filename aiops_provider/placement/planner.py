@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
@@ -33,6 +34,8 @@ from aiops_provider.placement.problem import PlacementProblem, make_problem
 from aiops_provider.placement.problem_columns import ProblemColumns, make_columns
 from aiops_provider.placement.remarks import remarks
 from aiops_provider.placement.search import Clock, Outcome, least_cost, most_sla, shadow_prices
+from aiops_provider.placement.separation import without_preferences
+from aiops_provider.placement.separation_words import preferences_given_up, separation_kept
 
 # A program with more options than this is decomposed: with 500 groups and 20 pools both HiGHS and
 # CBC were seen to hit a limit of 25 s on one program.
@@ -61,6 +64,9 @@ def plan_placement(
     """
     Assign groups to pools.
 
+    What groups only prefer is kept as long as everything has a place; else a plan without it is
+    made too, and taken if it reaches more of the SLA.
+
     Args:
         groups: What is to be placed, with unique names.
         clusters: Where.
@@ -78,8 +84,51 @@ def plan_placement(
     Raises:
         PlanError: If nothing was found in time, or there is no solver.
     """
-    clock = Clock(time_limit_s)
-    inputs = (tuple(groups), tuple(clusters))
+    wanted, places = tuple(groups), tuple(clusters)
+
+    def place(chosen: tuple[WorkloadGroup, ...], clock: Clock) -> PlacementPlan:
+        return _place(
+            chosen,
+            places,
+            objective,
+            now=now,
+            unavailable=unavailable,
+            egress=egress,
+            clock=clock,
+            gap_tolerance=gap_tolerance,
+        )
+
+    bound = without_preferences(wanted)
+    if bound == wanted:
+        return place(wanted, Clock(time_limit_s))
+    first = place(wanted, Clock(time_limit_s / 2))
+    if first.status is not PlanStatus.INFEASIBLE and not first.unplaced:
+        return first
+    second = place(bound, Clock(time_limit_s / 2))
+    feasible = PlanStatus.INFEASIBLE not in (first.status, second.status)
+    if second.status is PlanStatus.INFEASIBLE or (
+        feasible and second.sla_attainment <= first.sla_attainment + SAME_ATTAINMENT
+    ):
+        return first
+    told = (*second.explanation, *preferences_given_up(second, wanted, places))
+    return replace(
+        second, groups=tuple(sorted(wanted, key=lambda group: group.name)), explanation=told
+    )
+
+
+def _place(
+    groups: Sequence[WorkloadGroup],
+    clusters: Sequence[ClusterSpec],
+    objective: Objective,
+    *,
+    now: datetime,
+    unavailable: Collection[str],
+    egress: EgressPrices | None,
+    clock: Clock,
+    gap_tolerance: float,
+) -> PlacementPlan:
+    """One plan, with every rule of its groups kept."""
+    inputs = (groups, clusters)
     rules: _Rules = {
         "unavailable": unavailable,
         "egress": egress,
@@ -182,6 +231,7 @@ def _plan(
         explanation=(
             *outcome.lines,
             *remarks(problem, objective, shares, unplaced, feasible=outcome.feasible),
+            *separation_kept(problem, shares),
         ),
     )
 

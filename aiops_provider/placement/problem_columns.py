@@ -28,6 +28,12 @@ from aiops_provider.placement.promises import (
     promise_against,
     promised_share,
 )
+from aiops_provider.placement.separation import (
+    Separation,
+    by_domain,
+    separation_of,
+    too_few_domains,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,8 +65,9 @@ class ProblemColumns:
         capacity: By limit; the last one is infinite.
         unavailable: Names of clusters that must not be used.
         listed: All clusters that were given, in order of their names.
-        freed: Names of groups whose pin, regions and providers are ignored.
+        freed: Names of groups whose pin, regions, providers and separation are ignored.
         every_workload: Whether each member must keep its own promise.
+        separation: Which groups are spread or kept apart; one machine holds none that is spread.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -79,6 +86,7 @@ class ProblemColumns:
     listed: tuple[ClusterSpec, ...]
     freed: frozenset[str]
     every_workload: bool
+    separation: Separation
 
     @property
     def options(self) -> int:
@@ -97,13 +105,26 @@ class ProblemColumns:
             every_workload=self.every_workload,
         )
 
+    def domains(self, group: int) -> dict[str, NDArray[np.intp]]:
+        """Numbers of the pools that may hold a group that is spread, by failure domain."""
+        import numpy as np
+
+        rule = self.separation.spreads[group]
+        numbers = np.flatnonzero(np.isfinite(self.cost[group])).tolist()
+        found = by_domain(rule.domain, [self.pools[number][0] for number in numbers], numbers)
+        return {name: np.array(found[name], dtype=np.intp) for name in sorted(found)}
+
     @property
     def placeable(self) -> float:
         """SLA that there would be if each group had its best option; 1 if there is no group."""
         import numpy as np
 
         whole = float(self.weight.sum())
-        best = np.where(np.isfinite(self.cost), self.kept, 0.0).max(axis=1, initial=0.0)
+        kept = np.where(np.isfinite(self.cost), self.kept, 0.0)
+        best = kept.max(axis=1, initial=0.0)
+        for number, rule in self.separation.spreads.items():
+            own = [kept[number, pools].max() for pools in self.domains(number).values()]
+            best[number] = sum(sorted(own)[-rule.at_least :]) / rule.at_least
         return float((self.weight * best).sum()) / whole if whole else 1.0
 
 
@@ -124,7 +145,7 @@ def make_columns(
         clusters: Where.
         unavailable: Names of clusters that must not be used.
         egress: Prices of data that leaves its region, where they are known.
-        freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+        freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options.
     """
     import numpy as np
@@ -138,20 +159,25 @@ def make_columns(
     limit_of, capacity = _limits(kinds, pools)
     offer = _offers(kinds, pools)
     allowed = _fits(ordered, kind, offer) & _allowed(ordered, usable, pools, freed)
-    kept = _kept(ordered, pools)
+    kept, separation = _kept(ordered, pools), separation_of(ordered, freed)
     if every_workload:
         allowed &= _promised(ordered, pools)
         kept = np.ones_like(kept)
+    for number, rule in separation.spreads.items():
+        holding = [pools[each][0] for each in np.flatnonzero(allowed[number])]
+        allowed[number] &= too_few_domains(rule, holding) is None
     mean, peak = _machines(demand, repeats, kind, offer)
     moved, far = _egress(ordered, pools, egress or {})
     cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
+    whole = allowed & (peak <= 1.0)
+    whole[[*separation.spreads]] = False
     return ProblemColumns(
         groups=ordered,
         clusters=usable,
         pools=pools,
         weight=np.array([group.sla_weight for group in ordered], dtype=np.float64),
         cost=np.where(allowed, cost, np.inf),
-        whole=allowed & (peak <= 1.0),
+        whole=whole,
         far=far,
         kept=kept,
         demand=demand,
@@ -162,6 +188,7 @@ def make_columns(
         listed=listed,
         freed=frozenset(freed),
         every_workload=every_workload,
+        separation=separation,
     )
 
 

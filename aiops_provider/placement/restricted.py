@@ -68,7 +68,6 @@ class RestrictedProgram:
         limits: NDArray[np.intp],
     ) -> None:
         import numpy as np
-        from scipy.sparse import csr_array
 
         self.lagrangian, self.groups, self.pools = lagrangian, groups, pools
         columns = lagrangian.columns
@@ -79,16 +78,12 @@ class RestrictedProgram:
         self._column, self._width = np.arange(self._count), self._count + 1
         self._missed = self._count
         self._written = np.zeros(self._use.shape[0], dtype=np.bool_)
-        one = np.ones(self._count)
-        once = csr_array(
-            (one, (groups, np.arange(self._count))), shape=(len(columns.weight), self._count)
-        )
         self._rows: list[int] = []
-        self._highs = self._start(once)
+        self._highs = self._start(_structure(lagrangian, groups, pools))
         self._first_limit = self._highs.getNumRow()
         self._write(np.flatnonzero(np.isin(lagrangian.active, limits)))
 
-    def _start(self, once: Any) -> Any:
+    def _start(self, structure: Any) -> Any:
         import highspy
         import numpy as np
 
@@ -100,15 +95,16 @@ class RestrictedProgram:
         most = target.level is None
         lp = highspy.HighsLp()
         # The last column is what is missing of the SLA level.
-        lp.num_col_, lp.num_row_ = self._count + 1, once.shape[0]
+        lp.num_col_, lp.num_row_ = self._count + 1, structure.shape[0]
         lp.col_cost_ = np.append(-worth if most else self._cost, 0.0 if most else _MISSED)
         lp.col_lower_ = np.zeros(self._count + 1)
         lp.col_upper_ = np.append(np.ones(self._count), 0.0 if most else 1.0)
-        lp.row_lower_ = np.full(once.shape[0], -highspy.kHighsInf)
-        lp.row_upper_ = np.ones(once.shape[0])
+        lp.row_lower_ = np.full(structure.shape[0], -highspy.kHighsInf)
+        once = np.arange(structure.shape[0]) < len(self.lagrangian.worth)
+        lp.row_upper_ = once.astype(np.float64)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = once.indptr, once.indices
-        lp.a_matrix_.value_ = once.data
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = structure.indptr, structure.indices
+        lp.a_matrix_.value_ = structure.data
         highs.passModel(lp)
         index = np.arange(self._count, dtype=np.int32)
         if target.budget_usd_per_hour is not None:
@@ -148,12 +144,8 @@ class RestrictedProgram:
         cost = lagrangian.columns.cost[groups, pools] / lagrangian.usd
         worth = lagrangian.worth_of(groups, pools)
         count = len(groups)
-        once = csr_array(
-            (np.ones(count), (groups, np.arange(count))),
-            shape=(len(lagrangian.worth), count),
-        )
         most = lagrangian.target.level is None
-        parts = [once]
+        parts = [_structure(lagrangian, groups, pools)]
         if lagrangian.target.budget_usd_per_hour is not None:
             parts.append(csr_array(cost[None, :]))
         if not most:
@@ -268,6 +260,30 @@ class RestrictedProgram:
             missed=float(values[self._missed]),
             broken=False,
         )
+
+
+def _structure(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:
+    """
+    What holds for each group alone, by row and option.
+
+    First that it is placed once at most, a row per group; then that none of its domains holds more
+    than its part, a row per domain of each group that is spread.
+    """
+    import numpy as np
+    from scipy.sparse import coo_array, csr_array
+
+    columns = lagrangian.columns
+    rows, options, values = [groups], [np.arange(len(groups))], [np.ones(len(groups))]
+    count = len(columns.weight)
+    for group, rule in columns.separation.spreads.items():
+        own = np.flatnonzero(groups == group)
+        for here in columns.domains(group).values():
+            rows.append(np.full(len(own), count))
+            options.append(own)
+            values.append(np.isin(pools[own], here) - 1.0 / rule.at_least)
+            count += 1
+    coordinates = (np.concatenate(rows), np.concatenate(options))
+    return csr_array(coo_array((np.concatenate(values), coordinates), shape=(count, len(groups))))
 
 
 def _use(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:
