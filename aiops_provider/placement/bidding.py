@@ -115,7 +115,7 @@ def _spread(
     parts = columns.separation.spreads[group].at_least
     domains = [
         here[np.argsort(-gain[here], kind="stable")]
-        for here in (each[np.isfinite(gain[each])] for each in columns.domains(group).values())
+        for here in (each[np.isfinite(gain[each])] for each in columns.domains(group))
         if len(here)
     ]
     domains.sort(key=lambda here: -float(gain[here[0]]))

@@ -169,7 +169,7 @@ class _Search:
         own = np.zeros(len(gains))
         np.maximum.at(own, self._program.groups, self._program.gains(relaxed.prices))
         for group, rule in self._lagrangian.columns.separation.spreads.items():
-            best = self._lagrangian.columns.domains(group).values()
+            best = self._lagrangian.columns.domains(group)
             parts = sorted(float(gains[group, here].max()) for here in best)
             # A domain takes part of it only, so that the least of its best ones is to be beaten.
             own[group] = max(0.0, parts[-rule.at_least]) if len(parts) >= rule.at_least else 0.0
@@ -199,7 +199,7 @@ def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp]
     columns = lagrangian.columns
     extra: list[tuple[int, int]] = []
     for group, rule in columns.separation.spreads.items():
-        each = [int(here[gains[group, here].argmax()]) for here in columns.domains(group).values()]
+        each = [int(here[gains[group, here].argmax()]) for here in columns.domains(group)]
         each.sort(key=lambda pool: -float(gains[group, pool]))
         extra += [(group, pool) for pool in each[: rule.at_least + _MOST_OPTIONS]]
     if not extra:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.problem_columns import ProblemColumns
 
 if TYPE_CHECKING:
@@ -32,10 +31,10 @@ class Closed:
     def __init__(self, columns: ProblemColumns) -> None:
         self._others: dict[int, list[tuple[int, NDArray[np.intp]]]] = {}
         self._closed: dict[int, NDArray[np.bool_]] = {}
-        numbers = domain_numbers(columns)
         for one, other, domain in columns.separation.pairs:
-            self._others.setdefault(one, []).append((other, numbers[domain]))
-            self._others.setdefault(other, []).append((one, numbers[domain]))
+            number = columns.domain_of[domain]
+            self._others.setdefault(one, []).append((other, number))
+            self._others.setdefault(other, []).append((one, number))
 
     def without(self, group: int, gain: NDArray[np.float64]) -> NDArray[np.float64]:
         """What a group gains by pool, minus infinity where it must not go."""
@@ -50,17 +49,6 @@ class Closed:
             same = number == number[pool]
             closed = self._closed.get(other)
             self._closed[other] = same if closed is None else closed | same
-
-
-def domain_numbers(columns: ProblemColumns) -> dict[FailureDomain, NDArray[np.intp]]:
-    """Number of the domain that each pool is in, for the kinds of domain that pairs speak of."""
-    import numpy as np
-
-    found = {}
-    for kind in sorted({domain for _, _, domain in columns.separation.pairs}):
-        names = [cluster.failure_domain(kind) for cluster, _ in columns.pools]
-        found[kind] = np.unique(names, return_inverse=True)[1].ravel()
-    return found
 
 
 def with_domains_divided(
@@ -78,11 +66,10 @@ def with_domains_divided(
     """
     import numpy as np
 
-    numbers = domain_numbers(columns)
     cost, whole = columns.cost.copy(), columns.whole.copy()
     groups, pools = plan[:2]
     for one, other, domain in columns.separation.pairs:
-        number = numbers[domain]
+        number = columns.domain_of[domain]
         used = [set(number[pools[groups == each]].tolist()) for each in (one, other)]
         for place in range(int(number.max(initial=-1)) + 1):
             here = number == place

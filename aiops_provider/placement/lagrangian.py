@@ -246,7 +246,7 @@ class Lagrangian:
         best = gains.max(axis=1, initial=0.0)
         for group, rule in self.columns.separation.spreads.items():
             # Equal parts on its best domains are best for it, whatever the prices.
-            own = [float(gains[group, here].max()) for here in self.columns.domains(group).values()]
+            own = [float(gains[group, here].max()) for here in self.columns.domains(group)]
             parts = sorted(own)[-rule.at_least :]
             best[group] = max(0.0, math.fsum(parts) / rule.at_least)
         return math.fsum(best.tolist()) + self._constant(prices)

@@ -28,6 +28,7 @@ from aiops_provider.placement.figures import (
     unplaced_shares,
     without_noise,
 )
+from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
 from aiops_provider.placement.large_conflict import explain_large
 from aiops_provider.placement.large_search import search_large
 from aiops_provider.placement.problem import PlacementProblem, make_problem
@@ -64,8 +65,8 @@ def plan_placement(
     """
     Assign groups to pools.
 
-    What groups only prefer is kept as long as everything has a place; else a plan without it is
-    made too, and taken if it reaches more of the SLA.
+    What groups only prefer is kept as long as everything has a place, or the SLA level is reached;
+    else a plan without it is made too, and taken if it reaches more of the SLA.
 
     Args:
         groups: What is to be placed, with unique names.
@@ -102,13 +103,13 @@ def plan_placement(
     if bound == wanted:
         return place(wanted, Clock(time_limit_s))
     first = place(wanted, Clock(time_limit_s / 2))
-    if first.status is not PlanStatus.INFEASIBLE and not first.unplaced:
+    good = first.status is not PlanStatus.INFEASIBLE
+    if good and not (objective.maximize_sla and first.unplaced):
         return first
     second = place(bound, Clock(time_limit_s / 2))
-    feasible = PlanStatus.INFEASIBLE not in (first.status, second.status)
-    if second.status is PlanStatus.INFEASIBLE or (
-        feasible and second.sla_attainment <= first.sla_attainment + SAME_ATTAINMENT
-    ):
+    gained = second.sla_attainment - first.sla_attainment
+    reached = not good and second.status is not PlanStatus.INFEASIBLE
+    if gained <= MEANINGFUL_ATTAINMENT and not reached:
         return first
     told = (*second.explanation, *preferences_given_up(second, wanted, places))
     return replace(

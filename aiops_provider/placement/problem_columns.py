@@ -8,13 +8,14 @@ options: 0.1 GB here, 4 GB as objects. Slots in which every group needs the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
@@ -30,7 +31,6 @@ from aiops_provider.placement.promises import (
 )
 from aiops_provider.placement.separation import (
     Separation,
-    by_domain,
     separation_of,
     too_few_domains,
 )
@@ -68,6 +68,7 @@ class ProblemColumns:
         freed: Names of groups whose pin, regions, providers and separation are ignored.
         every_workload: Whether each member must keep its own promise.
         separation: Which groups are spread or kept apart; one machine holds none that is spread.
+        domain_of: Number of the failure domain of each pool, by kind.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -87,6 +88,7 @@ class ProblemColumns:
     freed: frozenset[str]
     every_workload: bool
     separation: Separation
+    domain_of: Mapping[FailureDomain, NDArray[np.intp]]
 
     @property
     def options(self) -> int:
@@ -105,14 +107,16 @@ class ProblemColumns:
             every_workload=self.every_workload,
         )
 
-    def domains(self, group: int) -> dict[str, NDArray[np.intp]]:
-        """Numbers of the pools that may hold a group that is spread, by failure domain."""
+    def domains(self, group: int) -> list[NDArray[np.intp]]:
+        """Numbers of the pools that may hold a group that is spread, apart by failure domain."""
         import numpy as np
 
-        rule = self.separation.spreads[group]
-        numbers = np.flatnonzero(np.isfinite(self.cost[group])).tolist()
-        found = by_domain(rule.domain, [self.pools[number][0] for number in numbers], numbers)
-        return {name: np.array(found[name], dtype=np.intp) for name in sorted(found)}
+        number = self.domain_of[self.separation.spreads[group].domain]
+        pools = np.flatnonzero(np.isfinite(self.cost[group]))
+        if not len(pools):
+            return []
+        pools = pools[np.argsort(number[pools], kind="stable")]
+        return np.split(pools, np.flatnonzero(np.diff(number[pools])) + 1)
 
     @property
     def placeable(self) -> float:
@@ -123,8 +127,8 @@ class ProblemColumns:
         kept = np.where(np.isfinite(self.cost), self.kept, 0.0)
         best = kept.max(axis=1, initial=0.0)
         for number, rule in self.separation.spreads.items():
-            own = [kept[number, pools].max() for pools in self.domains(number).values()]
-            best[number] = sum(sorted(own)[-rule.at_least :]) / rule.at_least
+            own = sorted(float(kept[number, pools].max()) for pools in self.domains(number))
+            best[number] = sum(own[-rule.at_least :]) / rule.at_least
         return float((self.weight * best).sum()) / whole if whole else 1.0
 
 
@@ -189,7 +193,15 @@ def make_columns(
         freed=frozenset(freed),
         every_workload=every_workload,
         separation=separation,
+        domain_of={kind: _domain_of(pools, kind) for kind in FailureDomain},
     )
+
+
+def _domain_of(pools: _Pools, kind: FailureDomain) -> NDArray[np.intp]:
+    import numpy as np
+
+    names = [cluster.failure_domain(kind) for cluster, _ in pools]
+    return np.unique(np.array(names, dtype=str), return_inverse=True)[1].ravel()
 
 
 # What a kind of group asks of a machine beside cores and memory: one accelerator, or none.

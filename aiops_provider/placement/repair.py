@@ -67,8 +67,7 @@ def _spread(
     shares = shares.copy()
     for group, rule in columns.separation.spreads.items():
         own = np.flatnonzero(groups == group)
-        names = [columns.pools[pool][0].failure_domain(rule.domain) for pool in pools[own]]
-        _, domain = np.unique(names, return_inverse=True)
+        _, domain = np.unique(columns.domain_of[rule.domain][pools[own]], return_inverse=True)
         held = np.bincount(domain.ravel(), weights=shares[own], minlength=1)
         most = largest_spread(held.tolist(), rule.at_least) / rule.at_least
         over = np.maximum(held, 1e-300)

@@ -273,11 +273,12 @@ def _structure(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[
     from scipy.sparse import coo_array, csr_array
 
     columns = lagrangian.columns
-    rows, options, values = [groups], [np.arange(len(groups))], [np.ones(len(groups))]
+    rows, options = [groups], [np.arange(len(groups))]
+    values: list[NDArray[np.float64]] = [np.ones(len(groups))]
     count = len(columns.weight)
     for group, rule in columns.separation.spreads.items():
         own = np.flatnonzero(groups == group)
-        for here in columns.domains(group).values():
+        for here in columns.domains(group):
             rows.append(np.full(len(own), count))
             options.append(own)
             values.append(np.isin(pools[own], here) - 1.0 / rule.at_least)

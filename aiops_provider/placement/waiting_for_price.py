@@ -224,7 +224,7 @@ class _Weighed:
     def _chance(self, place: Place, left_s: float) -> float:
         """That the place has room within the time; 0 for those that are avoided for a fault."""
         known = self._outlook.availability(place.key)
-        if not known.is_up and place.name not in self._asked.avoid:
+        if not known.is_up and place.name not in self._asked.hindered:
             return known.chance_up_within(left_s)
         if self._asked.obstacle(place) is not Obstacle.FULL:
             return 0.0
