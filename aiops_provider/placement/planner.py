@@ -16,6 +16,7 @@ from typing import TypedDict
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
+from aiops_provider.errors import PlanError
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.conflict import explain_infeasible
 from aiops_provider.placement.cost import EgressPrices
@@ -102,15 +103,20 @@ def plan_placement(
     bound = without_preferences(wanted)
     if bound == wanted:
         return place(wanted, Clock(time_limit_s))
-    first = place(wanted, Clock(time_limit_s / 2))
-    good = first.status is not PlanStatus.INFEASIBLE
-    if good and not (objective.maximize_sla and first.unplaced):
+    clock = Clock(time_limit_s)
+    try:
+        first: PlacementPlan | None = place(wanted, Clock(time_limit_s / 2))
+    except PlanError:
+        first = None  # not found in time, which a plan without preferences may be
+    good = first is not None and first.status is not PlanStatus.INFEASIBLE
+    if first is not None and good and not (objective.maximize_sla and first.unplaced):
         return first
-    second = place(bound, Clock(time_limit_s / 2))
-    gained = second.sla_attainment - first.sla_attainment
-    reached = not good and second.status is not PlanStatus.INFEASIBLE
-    if gained <= MEANINGFUL_ATTAINMENT and not reached:
-        return first
+    second = place(bound, Clock(clock.left()))
+    if first is not None:
+        gained = second.sla_attainment - first.sla_attainment
+        reached = not good and second.status is not PlanStatus.INFEASIBLE
+        if gained <= MEANINGFUL_ATTAINMENT and not reached:
+            return first
     told = (*second.explanation, *preferences_given_up(second, wanted, places))
     return replace(
         second, groups=tuple(sorted(wanted, key=lambda group: group.name)), explanation=told
