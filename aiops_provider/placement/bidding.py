@@ -111,26 +111,21 @@ def _spread(
     """Equal parts on the domains where it gains most, as far as they have room; by pool."""
     import numpy as np
 
-    columns = room.columns
-    parts = columns.separation.spreads[group].at_least
-    domains = [
-        here[np.argsort(-gain[here], kind="stable")]
-        for here in (each[np.isfinite(gain[each])] for each in columns.domains(group))
-        if len(here)
-    ]
-    domains.sort(key=lambda here: -float(gain[here[0]]))
-    fitting = [np.minimum(room.shares(group, here), wanted) for here in domains]
+    rule = room.columns.separation.spreads[group]
+    ranked = np.argsort(-gain, kind="stable")
+    ranked = ranked[np.isfinite(gain[ranked])]
+    fitting = np.minimum(room.shares(group, ranked), wanted).tolist()
+    domains: dict[int, list[tuple[int, float]]] = {}
+    of_pool = room.columns.domain_of[rule.domain][ranked].tolist()
+    for pool, fit, domain in zip(ranked.tolist(), fitting, of_pool, strict=True):
+        domains.setdefault(domain, []).append((pool, fit))
+    fits = [math.fsum(fit for _, fit in here) for here in domains.values()]
     taken: list[tuple[int, float]] = []
-    for here, fits, most in zip(
-        domains,
-        fitting,
-        spread_evenly([float(each.sum()) for each in fitting], parts, wanted),
-        strict=True,
-    ):
-        left = most
-        for pool, fit in zip(here.tolist(), fits.tolist(), strict=True):
+    most = spread_evenly(fits, rule.at_least, wanted)
+    for here, left in zip(domains.values(), most, strict=True):
+        for pool, fit in here:
             taken.append((pool, min(left, fit)))
-            left -= taken[-1][1]
+            left -= taken[-1][1]  # noqa: PLW2901 - what is left of this domain's part
     # Each of them could be paid for; all together may be too dear.
     affordable = room.affordable(group, taken)
     taken = [(pool, share * affordable) for pool, share in taken if share > 0]

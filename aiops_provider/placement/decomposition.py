@@ -169,11 +169,11 @@ class _Search:
         own = np.zeros(len(gains))
         np.maximum.at(own, self._program.groups, self._program.gains(relaxed.prices))
         for group, rule in self._lagrangian.columns.separation.spreads.items():
-            best = self._lagrangian.columns.domains(group)
-            parts = sorted(float(gains[group, here].max()) for here in best)
+            best = self._lagrangian.best_by_domain(group, gains)
             # A domain takes part of it only, so that the least of its best ones is to be beaten.
-            own[group] = max(0.0, parts[-rule.at_least]) if len(parts) >= rule.at_least else 0.0
+            own[group] = max(0.0, *best[rule.at_least - 1 : rule.at_least].tolist(), 0.0)
         gains[self._program.groups, self._program.pools] = -np.inf
+        self._program.only_extendable(gains)
         gains -= own[:, None] + 1e-9 * self._lagrangian.worth[:, None]
         groups, pools = _best_of_each(gains, _ADDED_PER_GROUP, np.zeros(len(gains)))
         self._program.add(groups, pools)
@@ -199,9 +199,11 @@ def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp]
     columns = lagrangian.columns
     extra: list[tuple[int, int]] = []
     for group, rule in columns.separation.spreads.items():
-        each = [int(here[gains[group, here].argmax()]) for here in columns.domains(group)]
-        each.sort(key=lambda pool: -float(gains[group, pool]))
-        extra += [(group, pool) for pool in each[: rule.at_least + _MOST_OPTIONS]]
+        ranked = np.argsort(-gains[group], kind="stable")
+        ranked = ranked[np.isfinite(gains[group, ranked])]
+        first = np.unique(columns.domain_of[rule.domain][ranked], return_index=True)[1]
+        most = rule.at_least + _MOST_OPTIONS
+        extra += [(group, pool) for pool in ranked[np.sort(first)[:most]].tolist()]
     if not extra:
         return groups, pools
     more, there = np.array(extra, dtype=np.intp).T

@@ -123,6 +123,7 @@ class Lagrangian:
         self.scale = np.maximum(self.worth, 1e-3 / max(1, len(self.worth)))
         self._capacity = np.where(np.isfinite(columns.capacity), columns.capacity, 1.0)
         self.active = _active(columns)
+        self._domains: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
         self._blocks = [self._block(number) for number in range(columns.limit_of.shape[0])]
 
     def _block(self, kind: int) -> _Block:
@@ -229,6 +230,21 @@ class Lagrangian:
             gain[np.ix_(block.groups, block.pools)] = own
         return gain
 
+    def best_by_domain(self, group: int, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What a group that is spread gains in each of its domains, the best first."""
+        import numpy as np
+
+        known = self._domains.get(group)
+        if known is None:
+            here = self.columns.domains(group) or [np.zeros(0, dtype=np.intp)]
+            starts = np.cumsum([0, *map(len, here[:-1])])
+            known = self._domains[group] = (np.concatenate(here), starts)
+        pools, starts = known
+        if not len(pools):
+            return np.zeros(0)
+        best: NDArray[np.float64] = np.maximum.reduceat(gains[group, pools], starts)
+        return np.sort(best)[::-1]
+
     def money_alone(self) -> Prices:
         """Prices with which a group prefers the pool where it costs least."""
         import numpy as np
@@ -246,8 +262,7 @@ class Lagrangian:
         best = gains.max(axis=1, initial=0.0)
         for group, rule in self.columns.separation.spreads.items():
             # Equal parts on its best domains are best for it, whatever the prices.
-            own = [float(gains[group, here].max()) for here in self.columns.domains(group)]
-            parts = sorted(own)[-rule.at_least :]
+            parts = self.best_by_domain(group, gains)[: rule.at_least].tolist()
             best[group] = max(0.0, math.fsum(parts) / rule.at_least)
         return math.fsum(best.tolist()) + self._constant(prices)
 

@@ -64,9 +64,10 @@ def _spread(
     """Of groups that are spread no domain keeps more than its part."""
     import numpy as np
 
-    shares = shares.copy()
+    shares, order = shares.copy(), np.argsort(groups, kind="stable")
+    ordered = groups[order]
     for group, rule in columns.separation.spreads.items():
-        own = np.flatnonzero(groups == group)
+        own = order[slice(*np.searchsorted(ordered, [group, group + 1]))]
         _, domain = np.unique(columns.domain_of[rule.domain][pools[own]], return_inverse=True)
         held = np.bincount(domain.ravel(), weights=shares[own], minlength=1)
         most = largest_spread(held.tolist(), rule.at_least) / rule.at_least

@@ -9,7 +9,7 @@ split – its solution is a plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from aiops_provider.placement.solver import quiet_highs
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    # A group that is spread, its pools in one domain, and the part of it that these may hold.
+    _Part = tuple[int, NDArray[np.intp], float]
 
 # Half of the solver's own tolerance on top: what it calls feasible must not send it round again.
 _BROKEN = 2e-7
@@ -55,7 +58,7 @@ class RestrictedProgram:
 
     Args:
         lagrangian: Of the problem and target.
-        groups: Index of the group, by option.
+        groups: Index of the group, by option; in ascending order.
         pools: Index of the pool, by option.
         limits: Limits and slots to write down at once, as indices into flattened prices.
     """
@@ -79,7 +82,8 @@ class RestrictedProgram:
         self._missed = self._count
         self._written = np.zeros(self._use.shape[0], dtype=np.bool_)
         self._rows: list[int] = []
-        self._highs = self._start(_structure(lagrangian, groups, pools))
+        self._parts = _parts(lagrangian, groups, pools)
+        self._highs = self._start(_structure(len(columns.weight), self._parts, groups, pools))
         self._first_limit = self._highs.getNumRow()
         self._write(np.flatnonzero(np.isin(lagrangian.active, limits)))
 
@@ -135,7 +139,14 @@ class RestrictedProgram:
         self._rows += fresh.tolist()
 
     def add(self, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> None:
-        """More options; what is known of the solution is kept."""
+        """
+        More options; what is known of the solution is kept.
+
+        Args:
+            groups: Index of the group, by option; in ascending order.
+            pools: Index of the pool, by option; of a group that is spread within domains that it
+                has options in.
+        """
         import numpy as np
         from scipy.sparse import csc_array, csr_array, hstack, vstack
 
@@ -145,7 +156,7 @@ class RestrictedProgram:
         worth = lagrangian.worth_of(groups, pools)
         count = len(groups)
         most = lagrangian.target.level is None
-        parts = [_structure(lagrangian, groups, pools)]
+        parts = [_structure(len(lagrangian.worth), self._parts, groups, pools)]
         if lagrangian.target.budget_usd_per_hour is not None:
             parts.append(csr_array(cost[None, :]))
         if not most:
@@ -168,6 +179,19 @@ class RestrictedProgram:
         self._cost = np.append(self._cost, cost)
         self._use = csr_array(hstack([self._use, fresh]))
         self._count += count
+
+    def only_extendable(self, gains: NDArray[np.float64]) -> None:
+        """Set what groups that are spread gain in domains without options to minus infinity."""
+        import numpy as np
+
+        own: dict[int, list[NDArray[np.intp]]] = {}
+        for group, here, _ in self._parts:
+            own.setdefault(group, []).append(here)
+        for group in self.lagrangian.columns.separation.spreads:
+            kept = np.concatenate(own.get(group, [np.zeros(0, dtype=np.intp)]))
+            values = gains[group, kept]
+            gains[group] = -np.inf
+            gains[group, kept] = values
 
     def allow(self, allowed: NDArray[np.bool_]) -> None:
         """Only these options may be used from now on."""
@@ -262,29 +286,57 @@ class RestrictedProgram:
         )
 
 
-def _structure(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:
+def _structure(
+    count: int,
+    parts: Sequence[_Part],
+    groups: NDArray[np.intp],
+    pools: NDArray[np.intp],
+) -> Any:
     """
     What holds for each group alone, by row and option.
 
     First that it is placed once at most, a row per group; then that none of its domains holds more
     than its part, a row per domain of each group that is spread.
+
+    Args:
+        count: Number of groups.
+        parts: Of groups that are spread.
+        groups: Index of the group, by option; in ascending order.
+        pools: Index of the pool, by option.
     """
     import numpy as np
     from scipy.sparse import coo_array, csr_array
 
-    columns = lagrangian.columns
     rows, options = [groups], [np.arange(len(groups))]
     values: list[NDArray[np.float64]] = [np.ones(len(groups))]
-    count = len(columns.weight)
-    for group, rule in columns.separation.spreads.items():
-        own = np.flatnonzero(groups == group)
-        for here in columns.domains(group):
-            rows.append(np.full(len(own), count))
-            options.append(own)
-            values.append(np.isin(pools[own], here) - 1.0 / rule.at_least)
-            count += 1
+    for number, (group, here, part) in enumerate(parts):
+        own = np.arange(*np.searchsorted(groups, [group, group + 1]))
+        rows.append(np.full(len(own), count + number))
+        options.append(own)
+        values.append(np.isin(pools[own], here) - part)
     coordinates = (np.concatenate(rows), np.concatenate(options))
-    return csr_array(coo_array((np.concatenate(values), coordinates), shape=(count, len(groups))))
+    shape = (count + len(parts), len(groups))
+    return csr_array(coo_array((np.concatenate(values), coordinates), shape=shape))
+
+
+def _parts(
+    lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]
+) -> list[_Part]:
+    """Of groups that are spread, each domain that any of these options is in."""
+    import numpy as np
+
+    columns = lagrangian.columns
+    found = []
+    for group, rule in columns.separation.spreads.items():
+        own = pools[slice(*np.searchsorted(groups, [group, group + 1]))]
+        number = columns.domain_of[rule.domain]
+        used = set(number[own].tolist())
+        found += [
+            (group, here, 1.0 / rule.at_least)
+            for here in columns.domains(group)
+            if int(number[here[0]]) in used
+        ]
+    return found
 
 
 def _use(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:
