@@ -313,7 +313,7 @@ def _structure(
         own = np.arange(*np.searchsorted(groups, [group, group + 1]))
         rows.append(np.full(len(own), count + number))
         options.append(own)
-        values.append(np.isin(pools[own], here) - part)
+        values.append(np.isin(pools[own], here).astype(np.float64) - part)
     coordinates = (np.concatenate(rows), np.concatenate(options))
     shape = (count + len(parts), len(groups))
     return csr_array(coo_array((np.concatenate(values), coordinates), shape=shape))
