@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from unittest.mock import patch
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,14 @@ from aiops_provider.domain.separation import (
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.feasibility import check_plan
+from aiops_provider.placement.live_instances import LiveInstances, Neighbour
+from aiops_provider.placement.live_load import has_room
 from aiops_provider.placement.planner import plan_placement
+from aiops_provider.placement.problem import make_problem
+from aiops_provider.placement.problem_columns import make_columns
+from aiops_provider.placement.router import InUse, Router, RouterSnapshot
 from aiops_provider.placement.spreading import largest_spread, spread_evenly
+from aiops_provider.profiling.profiler import Profiler
 
 NOW = datetime(2026, 1, 7, 15, 30, tzinfo=UTC)
 PLANNER = "aiops_provider.placement.planner.MOST_OPTIONS_AT_ONCE"
@@ -151,6 +158,22 @@ def made(groups, clusters, objective) -> PlacementPlan:
     return plan_placement(groups, clusters, objective, now=NOW, gap_tolerance=0.0)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(separated_groups(), some_clusters())
+def test_small_and_large_problems_are_written_down_alike(groups, clusters):
+    """The same options, the same of them whole, the same that can be placed at most."""
+    small, large = make_problem(groups, clusters), make_columns(groups, clusters)
+    options = {(o.group, o.cluster.name, o.pool.name): o.holds_whole for o in small.options}
+    assert options == {
+        (group, *(each.name for each in large.pools[pool])): bool(large.whole[group, pool])
+        for group, pool in zip(*np.nonzero(np.isfinite(large.cost)), strict=True)
+    }
+    assert math.isclose(small.placeable, large.placeable, abs_tol=1e-12)
+    assert small.separation == large.separation
+    for group in small.groups:
+        assert dict(small.refusals[group.name]) == large.refusals(group)
+
+
 @solved
 @given(separated_groups(), some_clusters(), objectives)
 def test_no_plan_breaks_what_is_required(groups, clusters, objective):
@@ -217,6 +240,85 @@ def test_a_preference_costs_no_sla(groups, clusters, objective):
     assert required.sla_attainment <= free.bound + 1e-5
     if required.sla_attainment >= 1.0 - 1e-6:
         assert_separated(replace(preferred, groups=tuple(as_if(Strictness.REQUIRED))), clusters)
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> LiveInstances:
+    names = [f"c{number}" for number in range(5)]
+    return LiveInstances(
+        own=draw(st.dictionaries(st.sampled_from(names), st.integers(1, 4))),
+        neighbours=tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        Neighbour,
+                        st.builds(TaskKey, st.just("dag"), st.sampled_from("uvw")),
+                        st.frozensets(st.sampled_from(names), min_size=1, max_size=2),
+                        domains,
+                        strictness,
+                    ),
+                    max_size=2,
+                )
+            )
+        ),
+    )
+
+
+def broken_by(cluster, spread, live, clusters) -> set[Strictness]:
+    """What one more instance there would break, counted as the rules say it."""
+    found = set()
+    if spread is not None:
+        kind, here = spread.domain, cluster.failure_domain(spread.domain)
+        own = sum(live.own.get(c.name, 0) for c in clusters if c.failure_domain(kind) == here)
+        if own + 1 > math.ceil((sum(live.own.values()) + 1) / spread.at_least):
+            found.add(spread.strictness)
+    for other in live.neighbours:
+        there = {c.failure_domain(other.domain) for c in clusters if c.name in other.clusters}
+        if cluster.failure_domain(other.domain) in there:
+            found.add(other.strictness)
+    return found
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    some_clusters(),
+    instances(),
+    st.none()
+    | st.builds(SpreadRule, domain=domains, at_least=st.integers(2, 3), strictness=strictness),
+    st.dictionaries(
+        st.sampled_from([(f"c{c}", f"p{p}") for c in range(5) for p in range(2)]),
+        st.builds(InUse, cores=st.floats(0, 12), memory_gib=st.floats(0, 8)),
+    ),
+    st.sets(st.sampled_from([f"c{number}" for number in range(5)]), max_size=2),
+    st.sets(st.sampled_from([f"c{number}" for number in range(5)]), max_size=2),
+)
+def test_no_route_breaks_what_is_required_while_another_is_left(
+    clusters, live, spread, load, lost, avoid
+):
+    """Nor what is preferred while another place has room; and the same question, the same answer."""
+    profile = replace(
+        Profiler().predict(key(0), now=NOW),
+        request=ResourceRequest(cores=0.5, memory_gib=0.5),
+        spread=spread,
+    )
+    gone = dict.fromkeys(lost, "no answer")
+    router = Router(RouterSnapshot(clusters=tuple(clusters), unreachable=gone))
+    told = {"load": load, "avoid": dict.fromkeys(avoid, "it failed"), "now": NOW, "instances": live}
+    route = router.route(profile, **told)
+    broken = {each.name: broken_by(each, spread, live, clusters) for each in clusters}
+    required = {name for name, kinds in broken.items() if Strictness.REQUIRED in kinds}
+    assert route.cluster not in required or required == broken.keys()
+    free = {
+        cluster.name
+        for cluster in clusters
+        if not broken[cluster.name] and cluster.name not in {*lost, *avoid}
+        for pool in cluster.pools
+        if has_room(profile.request, pool.capacity, load.get((cluster.name, pool.name), InUse()))
+    }
+    assert route.cluster in free or not free
+    assert ("although" in route.reason.sentence) or not broken[route.cluster]
+    assert route == router.route(profile, **told)
+    assert {c.name for c in clusters} == {route.cluster, *route.reason.rejected}
 
 
 @given(
