@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AntiAffinity": "aiops_provider.domain.workload",
+    "AntiAffinity": "aiops_provider.domain.spread",
     "Cadence": "aiops_provider.domain.workload",
     "DataProfile": "aiops_provider.control.data_profile",
     "Dataset": "aiops_provider.domain.workload",
@@ -23,7 +23,7 @@ _HOMES = {
     "ModelCandidate": "aiops_provider.domain.workload",
     "Serving": "aiops_provider.domain.workload",
     "Sla": "aiops_provider.domain.workload",
-    "Spread": "aiops_provider.domain.workload",
+    "Spread": "aiops_provider.domain.spread",
     "Training": "aiops_provider.domain.workload",
     "describe": "aiops_provider.profiling.sentence",
     "report": "aiops_provider.telemetry.report",
@@ -53,8 +53,8 @@ __all__ = [
 if TYPE_CHECKING:
     from aiops_provider.control.data_drift import report_drift
     from aiops_provider.control.data_profile import DataProfile
+    from aiops_provider.domain.spread import AntiAffinity, Spread
     from aiops_provider.domain.workload import (
-        AntiAffinity,
         Cadence,
         Dataset,
         Etl,
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
         ModelCandidate,
         Serving,
         Sla,
-        Spread,
         Training,
     )
     from aiops_provider.profiling.sentence import describe

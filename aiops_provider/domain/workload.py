@@ -10,36 +10,28 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
+from aiops_provider.domain.described import Described
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
-from aiops_provider.domain.separation import (
-    AntiAffinityRule,
-    FailureDomain,
-    SpreadRule,
-    Strictness,
-)
-from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.separation import Strictness
+from aiops_provider.domain.spread import AntiAffinity, Spread
 
 
-class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-class Column(_Described):
+class Column(Described):
     """One column of a table."""
 
     name: str
     type: str = "unknown"
 
 
-class Schema(_Described):
+class Schema(Described):
     """The columns of a data set."""
 
     columns: tuple[Column, ...] = ()
 
 
-class Dataset(_Described):
+class Dataset(Described):
     """A data set that a task reads or writes."""
 
     location: str | None = Field(None, description="Where it lies: a URL, table name or region.")
@@ -62,7 +54,7 @@ class Dataset(_Described):
         return self
 
 
-class ModelCandidate(_Described):
+class ModelCandidate(Described):
     """A model that may be trained; ``unknown`` lets the profiler assume the usual candidates."""
 
     family: Literal[
@@ -92,7 +84,7 @@ class ModelCandidate(_Described):
         return self
 
 
-class Cadence(_Described):
+class Cadence(Described):
     """How often a task runs; give one of the two."""
 
     every_s: float | None = Field(None, gt=0, description="Seconds between runs.")
@@ -105,7 +97,7 @@ class Cadence(_Described):
         return self
 
 
-class Sla(_Described):
+class Sla(Described):
     """What was promised to the users of the task's result."""
 
     attainment: float = Field(0.99, gt=0, le=1, description="Share of runs that must keep it.")
@@ -113,58 +105,7 @@ class Sla(_Described):
     weight: float = Field(1.0, gt=0, description="Importance relative to other tasks.")
 
 
-class Spread(_Described):
-    """Over how many failure domains the instances of a task are spread."""
-
-    domain: FailureDomain = Field(
-        FailureDomain.CLUSTER, description="What fails as one: cluster, region or provider."
-    )
-    at_least: int = Field(
-        2, ge=2, description="Domains; none holds more than one part in so many of the instances."
-    )
-    strictness: Strictness = Field(
-        Strictness.REQUIRED,
-        description="required: it rather waits than breaks this; preferred: it rather runs.",
-    )
-
-    def to_domain(self) -> SpreadRule:
-        """The same as a rule of a profile."""
-        return SpreadRule(domain=self.domain, at_least=self.at_least, strictness=self.strictness)
-
-
-class AntiAffinity(_Described):
-    """Tasks that an instance of this one must share no failure domain with."""
-
-    tasks: tuple[str, ...] = Field(
-        min_length=1, description="namespace/name each, such as DAG id and task id."
-    )
-    domain: FailureDomain = Field(
-        FailureDomain.CLUSTER, description="What fails as one: cluster, region or provider."
-    )
-    strictness: Strictness = Field(
-        Strictness.REQUIRED,
-        description="required: it rather waits than breaks this; preferred: it rather runs.",
-    )
-
-    @model_validator(mode="after")
-    def _tasks_have_names(self) -> Self:
-        for name in self.tasks:
-            if not all(name.partition("/")[::2]):
-                raise ValueError(
-                    f"anti_affinity.tasks has {name!r}: write namespace/name, such as medical/train"
-                )
-        return self
-
-    def to_domain(self) -> AntiAffinityRule:
-        """The same as a rule of a profile."""
-        return AntiAffinityRule(
-            domain=self.domain,
-            tasks=tuple(sorted({TaskKey.parse(name) for name in self.tasks})),
-            strictness=self.strictness,
-        )
-
-
-class Locality(_Described):
+class Locality(Described):
     """Where the task may run and where its data lies."""
 
     regions: tuple[str, ...] = Field((), description="Allowed regions; empty: any.")
@@ -209,7 +150,7 @@ class Locality(_Described):
         return self.regions or regions_within(self.residency)
 
 
-class _TaskDescription(_Described):
+class _TaskDescription(Described):
     sla: Sla = Sla()
     locality: Locality = Locality()
     cadence: Cadence | None = None

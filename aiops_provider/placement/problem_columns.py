@@ -17,6 +17,7 @@ from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
+from aiops_provider.placement.demand_columns import RESOURCES, distinct_slots
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
     accelerators_offered,
@@ -38,8 +39,6 @@ from aiops_provider.placement.separation import (
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_RESOURCES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,10 +112,9 @@ class ProblemColumns:
 
         number = self.domain_of[self.separation.spreads[group].domain]
         pools = np.flatnonzero(np.isfinite(self.cost[group]))
-        if not len(pools):
-            return []
         pools = pools[np.argsort(number[pools], kind="stable")]
-        return np.split(pools, np.flatnonzero(np.diff(number[pools])) + 1)
+        found = np.split(pools, np.flatnonzero(np.diff(number[pools])) + 1)
+        return found if len(pools) else []
 
     @property
     def placeable(self) -> float:
@@ -158,7 +156,7 @@ def make_columns(
     listed = tuple(sorted(clusters, key=lambda cluster: cluster.name))
     usable = tuple(cluster for cluster in listed if cluster.name not in unavailable)
     pools = tuple((c, p) for c in usable for p in sorted(c.pools, key=lambda pool: pool.name))
-    demand, repeats = _distinct_slots(ordered)
+    demand, repeats = distinct_slots(ordered)
     kinds, kind = _kinds(ordered)
     limit_of, capacity = _limits(kinds, pools)
     offer = _offers(kinds, pools)
@@ -232,34 +230,6 @@ def _kinds(groups: Sequence[WorkloadGroup]) -> tuple[_Kinds, NDArray[np.intp]]:
     return kinds, np.array([index[kind] for kind in asked], dtype=np.intp)
 
 
-def _distinct_slots(
-    groups: Sequence[WorkloadGroup],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Demand by resource, group and distinct slot, and how often each of these slots occurs."""
-    import numpy as np
-
-    series = [(g.cores_by_slot, g.memory_gib_by_slot, _accelerators(g)) for g in groups]
-    slots = max((len(values) for each in series for values in each), default=1)
-    demand = np.empty((_RESOURCES, len(groups), slots))
-    for number, each in enumerate(series):
-        for resource, values in enumerate(each):
-            demand[resource, number] = values  # one entry stands for all slots
-    flat = np.ascontiguousarray(demand.reshape(-1, slots).T)
-    _, first, counts = np.unique(
-        flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-        if flat.size
-        else np.zeros(slots),
-        return_index=True,
-        return_counts=True,
-    )
-    order = np.argsort(first)
-    return np.ascontiguousarray(demand[:, :, first[order]]), counts[order].astype(np.float64)
-
-
-def _accelerators(group: WorkloadGroup) -> tuple[float, ...]:
-    return group.accelerators_by_slot if group.request.accelerators else (0.0,)
-
-
 def _limits(kinds: _Kinds, pools: _Pools) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     import numpy as np
 
@@ -275,7 +245,7 @@ def _limits(kinds: _Kinds, pools: _Pools) -> tuple[NDArray[np.intp], NDArray[np.
             rows[number, resource] = len(amounts)
             amounts.append(float(amount))
     none = len(amounts)
-    limit_of = np.full((len(kinds), _RESOURCES, len(pools)), none, dtype=np.intp)
+    limit_of = np.full((len(kinds), RESOURCES, len(pools)), none, dtype=np.intp)
     for row, kind in enumerate(kinds):
         for number, (_, pool) in enumerate(pools):
             limit_of[row, :2, number] = rows[number, ""], rows[number, " "]
@@ -297,7 +267,7 @@ def _offers(kinds: _Kinds, pools: _Pools) -> NDArray[np.float64]:
             ]
             for kind in kinds
         ]
-    ).reshape(len(kinds), _RESOURCES, len(pools))
+    ).reshape(len(kinds), RESOURCES, len(pools))
 
 
 def _fits(
@@ -307,9 +277,9 @@ def _fits(
 
     need = np.array(
         [(g.request.cores, g.request.memory_gib, float(g.request.accelerators)) for g in groups]
-    ).reshape(len(groups), _RESOURCES)
+    ).reshape(len(groups), RESOURCES)
     fits = np.ones((len(groups), offer.shape[2]), dtype=np.bool_)
-    for resource in range(_RESOURCES):
+    for resource in range(RESOURCES):
         fits &= need[:, resource, None] <= offer[kind, resource]
     return fits
 

@@ -11,9 +11,10 @@ import pytest
 
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.plan import Mode, Placement
+from aiops_provider.domain.spread import AntiAffinity, Spread
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import AntiAffinity, Locality, Spread, Training
+from aiops_provider.domain.workload import Locality, Training
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.load import load_settings

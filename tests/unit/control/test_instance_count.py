@@ -14,8 +14,9 @@ from aiops_provider.control.instance_count import InstanceCount
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.separation import FailureDomain
+from aiops_provider.domain.spread import AntiAffinity, Spread
 from aiops_provider.domain.task import TaskKey, TaskRun
-from aiops_provider.domain.workload import AntiAffinity, Locality, Serving, Spread
+from aiops_provider.domain.workload import Locality, Serving
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
