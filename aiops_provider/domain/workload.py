@@ -139,6 +139,19 @@ class Locality(Described):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _spread_has_room(self) -> Self:
+        spread = self.spread
+        if spread is None or spread.strictness is not Strictness.REQUIRED:
+            return self
+        for domain, named in (("region", self.regions), ("provider", self.providers)):
+            if spread.domain == domain and named and len(set(named)) < spread.at_least:
+                raise ValueError(
+                    f"spread requires {spread.to_domain()} but {domain}s allows "
+                    f"{', '.join(named)} only: allow more, or lower spread.at_least"
+                )
+        return self
+
     @property
     def restricted(self) -> bool:
         """Whether the task may not run everywhere."""

@@ -119,6 +119,14 @@ def test_a_pin_contradicts_a_required_spread():
     assert Serving(cluster="a", locality=preferred).cluster == "a"
 
 
+def test_too_few_allowed_regions_contradict_a_required_spread():
+    """Before any plan is made of it."""
+    spread = Spread(domain="region", at_least=3)
+    with pytest.raises(ValueError, match=r"at least 3 regions but regions allows eu, us only"):
+        Locality(regions=("eu", "us"), spread=spread)
+    assert Locality(regions=("eu", "us"), spread=Spread(domain="region")).restricted
+
+
 @pytest.mark.parametrize("name", ["train", "/train", "medical/"])
 def test_names_of_tasks_are_whole(name):
     """Half a name would keep away from nobody."""
