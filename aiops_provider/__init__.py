@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AntiAffinity": "aiops_provider.domain.spread",
     "Cadence": "aiops_provider.domain.workload",
     "DataProfile": "aiops_provider.control.data_profile",
     "Dataset": "aiops_provider.domain.workload",
@@ -22,6 +23,7 @@ _HOMES = {
     "ModelCandidate": "aiops_provider.domain.workload",
     "Serving": "aiops_provider.domain.workload",
     "Sla": "aiops_provider.domain.workload",
+    "Spread": "aiops_provider.domain.spread",
     "Training": "aiops_provider.domain.workload",
     "describe": "aiops_provider.profiling.sentence",
     "report": "aiops_provider.telemetry.report",
@@ -29,6 +31,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AntiAffinity",
     "Cadence",
     "DataProfile",
     "Dataset",
@@ -39,6 +42,7 @@ __all__ = [
     "ModelCandidate",
     "Serving",
     "Sla",
+    "Spread",
     "Training",
     "__version__",
     "describe",
@@ -49,6 +53,7 @@ __all__ = [
 if TYPE_CHECKING:
     from aiops_provider.control.data_drift import report_drift
     from aiops_provider.control.data_profile import DataProfile
+    from aiops_provider.domain.spread import AntiAffinity, Spread
     from aiops_provider.domain.workload import (
         Cadence,
         Dataset,

@@ -190,6 +190,14 @@ def _terms(needed: WorkloadProfile) -> list[list[object]]:
         ("users near", ", ".join(needed.user_regions)),
         ("data region", needed.data_region),
         ("pinned to cluster", needed.pinned_cluster),
+        ("spread over", f"{needed.spread} ({needed.spread.strictness})" if needed.spread else None),
+        *(
+            (
+                f"shares no {rule.domain} with",
+                f"{', '.join(map(str, rule.tasks))} ({rule.strictness})",
+            )
+            for rule in needed.anti_affinity
+        ),
         ("may run twice", "yes" if needed.idempotent else None),
     ]
     known += [

@@ -157,6 +157,7 @@ class Decider:
             expected_s=expected_duration_s(decision.profile.duration_s)
             if decision.profile
             else 0.0,
+            apart=decision.profile.anti_affinity if decision.profile else (),
         )
         return decision
 
@@ -173,6 +174,7 @@ class Decider:
     def take_over(self, placement: Placement) -> None:
         """Count what an earlier process started and this one looks after from now on."""
         if placement.applied:
+            known = self._snapshot.book.get(placement.run.task)
             self.ledger.book(
                 placement.run,
                 cluster=placement.cluster,
@@ -180,6 +182,7 @@ class Decider:
                 grant=placement.route.request,
                 limited=True,
                 running=True,
+                apart=known.anti_affinity if known is not None else (),
             )
 
     def finished(self, record: ExecutionRecord) -> None:
@@ -206,6 +209,7 @@ class Decider:
             avoid=self._avoid(request),
             now=now,
             outlook=self.patience.outlook(request.run, profile, now) if waits else None,
+            instances=self.ledger.instances(profile),
         )
         cluster = self._clusters[route.cluster] if applied else self._home(request)
         if request.team is not None:

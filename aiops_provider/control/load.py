@@ -11,14 +11,17 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aiops_provider.control.bookings import Booking, PoolLoad, left_s, running_part
+from aiops_provider.control.instance_count import InstanceCount
 from aiops_provider.control.pool_slices import Need, PoolKey, Slice, amounts, beside, whole
 from aiops_provider.domain.cluster import ClusterSpec
-from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.separation import AntiAffinityRule
 from aiops_provider.domain.task import TaskRun
-from aiops_provider.placement.live_load import IDLE, InUse, fill
+from aiops_provider.placement.live_instances import LiveInstances
+from aiops_provider.placement.live_load import IDLE, InUse, LoadOfThisMoment, fill
 from aiops_provider.placement.slicing import NOTHING, Amounts
 
 # So old may the part of a backlog be that runs down with time; it is an estimate of seconds.
@@ -51,6 +54,7 @@ class LoadLedger:
         self._counted: dict[PoolKey, InUse] = {}
         self._counted_at = -math.inf
         self._changed: set[PoolKey] = set()
+        self._instances = InstanceCount()
         self._lock = threading.Lock()
 
     def book(
@@ -63,6 +67,7 @@ class LoadLedger:
         limited: bool,
         expected_s: float = 0.0,
         running: bool = False,
+        apart: Sequence[AntiAffinityRule] = (),
     ) -> None:
         """
         Note that a try was given to a pool; an earlier booking of the try is replaced.
@@ -75,6 +80,7 @@ class LoadLedger:
             limited: Whether the pool's capacity decides when it may start.
             expected_s: How long it will run; 0 where nobody knows.
             running: It runs already, whether there is room or not.
+            apart: What its task is kept apart from.
         """
         capacity = self._capacities.get((cluster, pool))
         share = fill(grant, capacity, IDLE) if capacity is not None else 0.0
@@ -82,6 +88,7 @@ class LoadLedger:
             self._forget(run)
             booking = Booking(cluster, pool, grant, limited, expected_s, share)
             self._bookings[run] = booking
+            self._instances.add(run.task, cluster, apart)
             self._changed.add((cluster, pool))
             if limited:
                 load = self._loads[cluster, pool]
@@ -107,7 +114,7 @@ class LoadLedger:
         with self._lock:
             self._forget(run)
 
-    def load(self) -> Mapping[tuple[str, str], InUse]:
+    def load(self) -> LoadOfThisMoment:
         """
         Resources booked by pool, running and waiting together, and how long they will take.
 
@@ -126,7 +133,7 @@ class LoadLedger:
                 else:
                     self._counted[key] = in_use
             self._changed.clear()
-            return dict(self._counted)
+            return LoadOfThisMoment(self._counted)
 
     def _in_use(self, key: PoolKey, now: float) -> InUse | None:
         load, total, given = self._loads.get(key), self._totals.get(key), self._slice(key).amounts
@@ -140,6 +147,13 @@ class LoadLedger:
                 backlog_s=load.waiting_s + left_s(load.started.values(), now),
             )
         return own if total is None or given == total else beside(own or IDLE, total, given)
+
+    def instances(self, profile: WorkloadProfile) -> LiveInstances | None:
+        """Of a task and those it is kept apart from, by cluster; ``None`` if it need not be known."""
+        if profile.spread is None and not self._instances.concerns(profile):
+            return None
+        with self._lock:
+            return self._instances.of(profile)
 
     def needs(self) -> dict[PoolKey, Need]:
         """What this process has and wants of each pool."""
@@ -219,6 +233,7 @@ class LoadLedger:
         booking = self._bookings.pop(run, None)
         if booking is None:
             return
+        self._instances.remove(run.task, booking.cluster)
         self._changed.add((booking.cluster, booking.pool))
         load = self._loads[booking.cluster, booking.pool]
         if booking.running:

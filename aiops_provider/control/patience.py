@@ -11,10 +11,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from statistics import NormalDist
 
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
+from aiops_provider.domain.promise import value_at
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Outlook, latest_start_s
@@ -31,20 +31,19 @@ def promised_duration_s(duration: Quantity, attainment: float) -> float:
     Duration that is exceeded no more often than the promise to keep a deadline allows.
 
     Args:
-        duration: Of which p50 and p95 are known, in seconds.
-        attainment: Share of runs that must keep their deadline. Above 0.95 the tail is continued as a
-            log-normal one through both quantiles; below, p95 stands.
+        duration: In seconds.
+        attainment: Share of runs that must keep their deadline. Above 0.95 the tail is continued as
+            plans continue it; below, p95 stands.
 
     >>> from aiops_provider.domain.profile import Source
     >>> hour = Quantity(p50=1800, p80=2700, p95=3600, source=Source.OWN_HISTORY)
     >>> promised_duration_s(hour, 0.9), round(promised_duration_s(hour, 0.99))
-    (3600, 4798)
+    (3600, 4595)
     """
-    if attainment <= 0.95 or duration.p50 <= 0:
+    if attainment <= 0.95:
         return duration.p95
-    standard = NormalDist()
-    steps = standard.inv_cdf(min(attainment, _HIGHEST_LEVEL)) / standard.inv_cdf(0.95)
-    return float(duration.p50 * (duration.p95 / duration.p50) ** steps)
+    level = min(attainment, _HIGHEST_LEVEL)
+    return value_at(level, (duration.p50, duration.p80, duration.p95))
 
 
 class PatienceBook:

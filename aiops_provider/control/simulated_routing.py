@@ -19,7 +19,7 @@ from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.demand import expected_duration_s
-from aiops_provider.placement.live_load import InUse, LiveLoad
+from aiops_provider.placement.live_load import InUse, LiveLoad, LoadOfThisMoment
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import NO_MOVES, Attempt, Moves, Nomination, ReplayTask
@@ -245,7 +245,7 @@ class RoutedPolicy:
         )
 
     def _load(self, replay: Replay) -> LiveLoad:
-        load: dict[PlaceKey, InUse] = dict(replay.load())
+        load = LoadOfThisMoment(replay.load())
         for place in replay.down:
             capacity = replay.capacity(place)
             load[place] = InUse(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.separation import FailureDomain
 
 
 class Purchase(StrEnum):
@@ -165,6 +166,12 @@ class ClusterSpec:
     def stands_in(self) -> bool:
         """Whether local processes stand in for a cloud whose properties are only declared."""
         return self.kind == "local" and self.provider != "on_premises"
+
+    def failure_domain(self, kind: FailureDomain) -> str:
+        """Name of what fails together with it."""
+        if kind is FailureDomain.CLUSTER:
+            return self.name
+        return self.region if kind is FailureDomain.REGION else self.provider
 
     def pool(self, name: str) -> Pool:
         """The pool of that name; raises KeyError."""

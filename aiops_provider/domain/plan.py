@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.promise import Promise
+from aiops_provider.domain.separation import AntiAffinityRule, SpreadRule
 from aiops_provider.domain.task import TaskKey, TaskRun
 
 
@@ -65,6 +66,8 @@ class WorkloadGroup:
         pinned_cluster: Set when the user pinned the members.
         data_gib_per_hour: Data moved from ``data_region`` per hour.
         promises: Of the members that something was promised about.
+        spread: Over which failure domains its demand is divided, or ``None``.
+        anti_affinity: What it shares no failure domain with.
     """
 
     name: str
@@ -83,6 +86,8 @@ class WorkloadGroup:
     pinned_cluster: str | None = None
     data_gib_per_hour: float = 0.0
     promises: tuple[Promise, ...] = ()
+    spread: SpreadRule | None = None
+    anti_affinity: tuple[AntiAffinityRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from aiops_provider.domain.separation import AntiAffinityRule, SpreadRule
 from aiops_provider.domain.task import TaskKey
 
 
@@ -178,6 +179,8 @@ class WorkloadProfile:
     ``checkpoint_interval_s`` is ``None`` where whatever is lost starts anew. ``cpu_family`` is
     compute_optimised, general_purpose or memory_optimised; ``qos_class`` is one of Kubernetes'.
 
+    ``spread`` and ``anti_affinity`` say which failure domains its instances may share.
+
     Serving: ``latency_ms`` is the time to answer without the way to the user; ``user_regions`` and
     ``latency_objective_ms`` are what its description says, the latter at ``sla_attainment``.
     """
@@ -212,6 +215,8 @@ class WorkloadProfile:
     allowed_providers: tuple[str, ...] = ()
     data_region: str | None = None
     pinned_cluster: str | None = None
+    spread: SpreadRule | None = None
+    anti_affinity: tuple[AntiAffinityRule, ...] = ()
     cluster_limits: tuple[ClusterLimit, ...] = ()
     idempotent: bool = False
     checkpoint_interval_s: float | None = None

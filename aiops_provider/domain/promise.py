@@ -102,3 +102,23 @@ def probability_below(limit: float, quantiles: tuple[float, float, float]) -> fl
     part = (value - low) / (high - low) if high > low else 1.0
     deviation = _DEVIATIONS[first] + part * (_DEVIATIONS[first + 1] - _DEVIATIONS[first])
     return round(_NORMAL.cdf(deviation), 12)
+
+
+def value_at(level: float, quantiles: tuple[float, float, float]) -> float:
+    """
+    The limit that a figure known by three quantiles stays within so often.
+
+    The inverse of :func:`probability_below`; where two quantiles coincide, the lowest such limit.
+
+    Args:
+        level: In (0, 1).
+        quantiles: p50, p80 and p95, in ascending order, not negative.
+
+    >>> value_at(0.8, (50.0, 80.0, 100.0)), round(value_at(0.99, (50.0, 80.0, 100.0)), 1)
+    (80.0, 120.8)
+    """
+    deviation = _NORMAL.inv_cdf(level)
+    first = 0 if deviation < _DEVIATIONS[1] else 1
+    low, high = (math.log(max(each, _LEAST)) for each in quantiles[first : first + 2])
+    part = (deviation - _DEVIATIONS[first]) / (_DEVIATIONS[first + 1] - _DEVIATIONS[first])
+    return round(math.exp(low + part * (high - low)), 12)

@@ -10,49 +10,28 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    field_validator,
-    model_validator,
-)
+from pydantic import AllowInfNan, Field, TypeAdapter, model_validator
 
+from aiops_provider.domain.described import Described
 from aiops_provider.domain.residency import Jurisdiction, jurisdictions_of, regions_within
-
-# No bytes, rows, weights or seconds of any task; what is made of such figures could not be computed.
-_LARGEST_FIGURE = 1e21
-
-
-class _Described(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
-    )
-
-    @field_validator("*")
-    @classmethod
-    def _is_a_possible_figure(cls, value: object) -> object:
-        if isinstance(value, (int, float)) and abs(value) > _LARGEST_FIGURE:
-            raise ValueError(f"is more than any task has (at most {_LARGEST_FIGURE:g})")
-        return value
+from aiops_provider.domain.separation import Strictness
+from aiops_provider.domain.spread import AntiAffinity, Spread
 
 
-class Column(_Described):
+class Column(Described):
     """One column of a table."""
 
     name: str
     type: str = "unknown"
 
 
-class Schema(_Described):
+class Schema(Described):
     """The columns of a data set."""
 
     columns: tuple[Column, ...] = ()
 
 
-class Dataset(_Described):
+class Dataset(Described):
     """A data set that a task reads or writes."""
 
     location: str | None = Field(None, description="Where it lies: a URL, table name or region.")
@@ -75,7 +54,7 @@ class Dataset(_Described):
         return self
 
 
-class ModelCandidate(_Described):
+class ModelCandidate(Described):
     """A model that may be trained; ``unknown`` lets the profiler assume the usual candidates."""
 
     family: Literal[
@@ -105,7 +84,7 @@ class ModelCandidate(_Described):
         return self
 
 
-class Cadence(_Described):
+class Cadence(Described):
     """How often a task runs; give one of the two."""
 
     every_s: float | None = Field(None, gt=0, description="Seconds between runs.")
@@ -118,7 +97,7 @@ class Cadence(_Described):
         return self
 
 
-class Sla(_Described):
+class Sla(Described):
     """What was promised to the users of the task's result."""
 
     attainment: float = Field(0.99, gt=0, le=1, description="Share of runs that must keep it.")
@@ -126,7 +105,7 @@ class Sla(_Described):
     weight: float = Field(1.0, gt=0, description="Importance relative to other tasks.")
 
 
-class Locality(_Described):
+class Locality(Described):
     """Where the task may run and where its data lies."""
 
     regions: tuple[str, ...] = Field((), description="Allowed regions; empty: any.")
@@ -135,6 +114,12 @@ class Locality(_Described):
     data_gib: float | None = Field(None, ge=0, description="How much data lies there, in GiB.")
     residency: tuple[Jurisdiction, ...] = Field(
         (), description="Legal areas that the data must not leave: EU, UK, US, CH; empty: any."
+    )
+    spread: Spread | None = Field(
+        None, description="Failure domains that the instances are spread over."
+    )
+    anti_affinity: AntiAffinity | None = Field(
+        None, description="Tasks that share no failure domain with this one."
     )
 
     @model_validator(mode="after")
@@ -154,6 +139,19 @@ class Locality(_Described):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _spread_has_room(self) -> Self:
+        spread = self.spread
+        if spread is None or spread.strictness is not Strictness.REQUIRED:
+            return self
+        for domain, named in (("region", self.regions), ("provider", self.providers)):
+            if spread.domain == domain and named and len(set(named)) < spread.at_least:
+                raise ValueError(
+                    f"spread requires {spread.to_domain()} but {domain}s allows "
+                    f"{', '.join(named)} only: allow more, or lower spread.at_least"
+                )
+        return self
+
     @property
     def restricted(self) -> bool:
         """Whether the task may not run everywhere."""
@@ -165,7 +163,7 @@ class Locality(_Described):
         return self.regions or regions_within(self.residency)
 
 
-class _TaskDescription(_Described):
+class _TaskDescription(Described):
     sla: Sla = Sla()
     locality: Locality = Locality()
     cadence: Cadence | None = None
@@ -191,6 +189,16 @@ class _TaskDescription(_Described):
         "wait",
         description="When its cluster is lost: wait for it, or fence the try and run it elsewhere.",
     )
+
+    @model_validator(mode="after")
+    def _a_pin_is_no_spread(self) -> Self:
+        spread = self.locality.spread
+        if self.cluster is not None and spread and spread.strictness is Strictness.REQUIRED:
+            raise ValueError(
+                f"cluster pins the task to {self.cluster} but locality.spread requires "
+                f"{spread.to_domain()}: leave one of them out, or let the spread be preferred"
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_the_idempotent_run_twice(self) -> Self:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.placement.candidates import Candidates
+from aiops_provider.placement.live_instances import NOT_CROWDED, Crowded
 from aiops_provider.placement.live_load import LiveLoad, has_room
 from aiops_provider.placement.places import OBSTACLES, Obstacle, Place
+
+_UNHINDERED: Mapping[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -24,6 +27,9 @@ class Asked:
         load: What is booked now; it must not change, for the explanation is of this moment.
         avoid: Clusters that failed or refused it, with why.
         now: The present moment.
+        crowded: Clusters whose failure domain it should not share.
+        hindered: What stands in the way of clusters for this task alone, by name, as the number of
+            an Obstacle: that they are avoided or crowded.
     """
 
     profile: WorkloadProfile
@@ -32,10 +38,29 @@ class Asked:
     load: LiveLoad
     avoid: Mapping[str, str]
     now: datetime | None
+    crowded: Crowded = field(default_factory=lambda: NOT_CROWDED)
+    hindered: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not self.avoid and not self.crowded:
+            self.hindered = _UNHINDERED
+            return
+        levels = dict.fromkeys(self.avoid, int(Obstacle.AVOIDED))
+        for name, (level, _) in self.crowded.items():
+            levels[name] = max(levels.get(name, 0), level)
+        self.hindered = levels
+
+    def why(self, level: int, cluster: str, barrier: str) -> str:
+        """An obstacle in words: of the cluster whoever asks, or of this task."""
+        if level == Obstacle.AVOIDED:
+            return self.avoid[cluster]
+        if level in (Obstacle.CROWDED, Obstacle.SEPARATED):
+            return self.crowded[cluster][1]
+        return barrier
 
     def obstacle(self, place: Place) -> Obstacle:
         """What stands in the way of a place now."""
-        return _obstacle(self.profile.request, place, self.load, self.avoid)
+        return _obstacle(self.profile.request, place, self.load, self.hindered)
 
     def by_obstacle(self) -> list[list[Place]]:
         """All places by the worst that stands in their way, each list in order of preference."""
@@ -46,13 +71,14 @@ class Asked:
 
 
 def _obstacle(
-    request: ResourceRequest, place: Place, load: LiveLoad, avoid: Mapping[str, str]
+    request: ResourceRequest, place: Place, load: LiveLoad, hindered: Mapping[str, int]
 ) -> Obstacle:
-    if place.barrier is not Obstacle.NONE:
-        return place.barrier
-    if avoid and place.name in avoid:
-        return Obstacle.AVOIDED
+    level = place.barrier
+    if hindered and place.name in hindered:
+        level = max(level, OBSTACLES[hindered[place.name]])
+    if level > Obstacle.FULL:
+        return level
     in_use = load.get(place.key)
     if in_use is not None and not has_room(request, place.capacity, in_use):
         return Obstacle.FULL
-    return Obstacle.NONE
+    return level

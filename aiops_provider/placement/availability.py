@@ -20,7 +20,7 @@ _UP_BEFORE_S, _LOSSES_BEFORE = 21_600.0, 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Availability:
+class Uptime:
     """
     What the past of one place says.
 
@@ -97,17 +97,15 @@ class AvailabilityHistory(Generic[_Place]):
             spells.losses += 1
         spells.is_up, spells.since_s = is_up, now_s
 
-    def of(self, place: _Place, *, now_s: float) -> Availability:
+    def of(self, place: _Place, *, now_s: float) -> Uptime:
         """What is known about a place by now."""
         spells = self._spells.get(place)
         if spells is None:
-            return Availability(
-                is_up=True, mean_up_s=_UP_BEFORE_S / _LOSSES_BEFORE, mean_down_s=None
-            )
+            return Uptime(is_up=True, mean_up_s=_UP_BEFORE_S / _LOSSES_BEFORE, mean_down_s=None)
         lasted_s = max(now_s - spells.since_s, 0.0)
         up_s = spells.up_s + (lasted_s if spells.is_up else 0.0)
         down_s = spells.down_s + (0.0 if spells.is_up else lasted_s)
-        return Availability(
+        return Uptime(
             is_up=spells.is_up,
             mean_up_s=(_UP_BEFORE_S + up_s) / (_LOSSES_BEFORE + spells.losses),
             mean_down_s=down_s / spells.returns if spells.returns and down_s > 0 else None,

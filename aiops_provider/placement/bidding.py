@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from aiops_provider.placement.distance import Closed
 from aiops_provider.placement.lagrangian import Lagrangian, Prices
+from aiops_provider.placement.spreading import spread_evenly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +41,7 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
     if prices is None:
         prices = lagrangian.money_alone()
     gains = lagrangian.gains(prices)
-    room = _Room(lagrangian)
+    room, closed = _Room(lagrangian), Closed(lagrangian.columns)
     best = gains.max(axis=1, initial=-np.inf)
     worth, kept = lagrangian.worth, lagrangian.columns.kept
     dear = (prices.level * worth - best) / np.maximum(worth, 1e-300)
@@ -49,7 +51,10 @@ def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Sha
         if missing <= 0.0 or not math.isfinite(best[group]):
             break
         wanted = min(1.0, missing / worth[group]) if worth[group] > 0 else 1.0
-        for pool, share in _choose(room, group, gains[group], wanted):
+        gain = closed.without(group, gains[group])
+        spread = group in lagrangian.columns.separation.spreads
+        for pool, share in (_spread if spread else _choose)(room, group, gain, wanted):
+            closed.take(group, pool)
             placed.append((group, pool, share))
             missing -= share * worth[group] * float(kept[group, pool])
     groups, pools, shares = zip(*placed, strict=True) if placed else ((), (), ())
@@ -87,12 +92,48 @@ class _Room:
         shares: NDArray[np.float64] = np.maximum(np.minimum(fits.min(axis=(0, 2)), afford), 0.0)
         return shares
 
+    def affordable(self, group: int, shares: list[tuple[int, float]]) -> float:
+        """Part of these shares, by pool, that can be paid for, 1 at most."""
+        cost = math.fsum(share * float(self.columns.cost[group, pool]) for pool, share in shares)
+        return min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+
     def take(self, group: int, pool: int, share: float) -> None:
         columns = self.columns
         rows = columns.limit_of[columns.kind[group], :, pool]
         for resource, row in enumerate(rows):
             self._left[row] -= share * columns.demand[resource, group]
         self._money -= share * float(columns.cost[group, pool])
+
+
+def _spread(
+    room: _Room, group: int, gain: NDArray[np.float64], wanted: float
+) -> list[tuple[int, float]]:
+    """Equal parts on the domains where it gains most, as far as they have room; by pool."""
+    import numpy as np
+
+    rule = room.columns.separation.spreads[group]
+    ranked = np.argsort(-gain, kind="stable")
+    ranked = ranked[np.isfinite(gain[ranked])]
+    fitting = np.minimum(room.shares(group, ranked), wanted).tolist()
+    domains: dict[int, list[tuple[int, float]]] = {}
+    of_pool = room.columns.domain_of[rule.domain][ranked].tolist()
+    for pool, fit, domain in zip(ranked.tolist(), fitting, of_pool, strict=True):
+        domains.setdefault(domain, []).append((pool, fit))
+    fits = [math.fsum(fit for _, fit in here) for here in domains.values()]
+    taken: list[tuple[int, float]] = []
+    most = spread_evenly(fits, rule.at_least, wanted)
+    for here, left in zip(domains.values(), most, strict=True):
+        for pool, fit in here:
+            taken.append((pool, min(left, fit)))
+            left -= taken[-1][1]  # noqa: PLW2901 - what is left of this domain's part
+    # Each of them could be paid for; all together may be too dear.
+    affordable = room.affordable(group, taken)
+    taken = [(pool, share * affordable) for pool, share in taken if share > 0]
+    if sum(share for _, share in taken) <= _WORTH_PLACING:
+        return []
+    for pool, share in taken:
+        room.take(group, pool, share)
+    return taken
 
 
 def _choose(

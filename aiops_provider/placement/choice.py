@@ -48,7 +48,7 @@ def choose(asked: Asked, plan: PlanShares) -> Choice | None:
     if due:
         return Choice(asked.candidates.place(due[0]), Obstacle.NONE, blocked)
     tiers = asked.candidates.allowance.tiers
-    free = preferred_free(asked.profile, tiers, asked.load, asked.avoid)
+    free = preferred_free(asked.profile, tiers, asked.load, asked.hindered)
     if free is not None:
         row, passed = free
         # What the plan gives and is not free was met on the way again.
@@ -98,7 +98,7 @@ def _planned(asked: Asked, plan: PlanShares) -> tuple[list[int], list[Passed]]:
     blocked: list[Passed] = []
     profile = asked.profile
     for entry in asked.candidates.at(asked.shares):
-        level = obstacle_at(entry, profile.request, asked.load, asked.avoid)
+        level = obstacle_at(entry, profile.request, asked.load, asked.hindered)
         if level:
             blocked.append(_passed(level, asked.candidates.place(entry.row), entry.row))
         else:

@@ -2,9 +2,10 @@
 Why no plan reaches the SLA level, in the user's terms, and what would be the cheapest way out.
 
 The limits that a user can move are the SLA level, the budget, the capacity of each cluster, and the
-pins and allowed regions or providers of each group. Of these an irreducible set is found that
+pins, allowed regions or providers, spread and anti-affinity of each group. Of these an irreducible set is found that
 cannot hold together: drop any one of them and there is a plan. It is found on the relaxation, where
-groups may be split at will; if even that is impossible, so is every plan.
+groups may be split at will; if even that is impossible, so is every plan. Only where groups are kept
+apart, which the relaxation hardly knows, whole programs are solved.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.model import Goal, Question
 from aiops_provider.placement.problem import PlacementProblem
+from aiops_provider.placement.separation_words import separation_of_group
 
 _LISTED = 5
 
@@ -46,7 +48,8 @@ def explain_infeasible(
         problem: Which no plan solves at the objective's SLA level.
         objective: Least cost at an SLA level.
         attainable: Share that a plan within all limits places.
-        rewrite: The problem with the pins, regions and providers of these groups ignored.
+        rewrite: The problem with the pins, regions, providers, spread and anti-affinity of these
+            groups ignored.
         time_limit_s: For all the questions asked; with less time the set may be larger than needed.
     """
     deadline = time.perf_counter() + time_limit_s
@@ -67,7 +70,12 @@ def _irreducible(
 ) -> _Limits:
     """Deletion filter: a limit without which there still is no plan is no part of the conflict."""
     limited = {limit.cluster for limit in problem.limits}
-    ruled = {group.name for group in problem.groups if problem.refusals[group.name]}
+    separated = problem.separation.concerned()
+    ruled = {
+        group.name
+        for number, group in enumerate(problem.groups)
+        if problem.refusals[group.name] or number in separated
+    }
     kept = _Limits(
         budget=objective.budget_usd_per_hour is not None,
         clusters=frozenset(limited),
@@ -118,7 +126,8 @@ def _is_infeasible(
         unlimited=frozenset(cluster.name for cluster in problem.clusters) - kept.clusters,
     )
     left_s = deadline - time.perf_counter()
-    return BindingSearch(problem).ask(question, time_limit_s=left_s, relaxed=True).infeasible
+    relaxed = not problem.separation.pairs
+    return BindingSearch(problem).ask(question, time_limit_s=left_s, relaxed=relaxed).infeasible
 
 
 def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -> list[str]:
@@ -135,7 +144,11 @@ def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -
     for name in sorted(conflict.groups | homeless):
         reasons = problem.refusals[name]
         why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
-        words.append(f"where {name} can run ({why or 'there is no cluster'})")
+        separated = list(separation_of_group(problem, name))
+        if separated:
+            words.append(f"that {name} {' and '.join(separated)}")
+        if reasons or not separated:
+            words.append(f"where {name} can run ({why or 'there is no cluster'})")
     return [*words, *_broken_promises(problem, objective)]
 
 
@@ -172,7 +185,9 @@ def _ways_out(
         lines.append(
             "Way out: let "
             + ", ".join(sorted(conflict.groups))
-            + " run elsewhere, or add a cluster that it may use and that is large enough."
+            + " run elsewhere"
+            + (", nearer to one another" if problem.separation.concerned() else "")
+            + ", or add a cluster that it may use and that is large enough."
         )
     return lines
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiops_provider.placement.bidding import place_by_prices
+from aiops_provider.placement.distance import with_domains_divided
 from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
 from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.repair import keep_limits
@@ -89,7 +90,7 @@ def _decompose(
     bound = lagrangian.bound(prices)
     plans = [place_by_prices(lagrangian), place_by_prices(lagrangian, prices)]
     if not _near(lagrangian, plans, bound, gap):
-        search = _Search(lagrangian, prices, bound)
+        search = _Search(_divided(lagrangian, prices, plans), lagrangian, prices, bound)
         search.run(left_s, gap)
         bound, prices = search.bound, search.prices
         if search.plan is not None:
@@ -111,10 +112,14 @@ _Plan = tuple["NDArray[np.intp]", "NDArray[np.intp]", "NDArray[np.float64]"]
 class _Search:
     """The program over some options, extended until its value meets the bound."""
 
-    def __init__(self, lagrangian: Lagrangian, prices: Prices, bound: float) -> None:
+    def __init__(
+        self, lagrangian: Lagrangian, whole: Lagrangian, prices: Prices, bound: float
+    ) -> None:
         import numpy as np
 
         self._lagrangian, self.prices, self.bound = lagrangian, prices, bound
+        # Of all options: what is left out of the program must not count in the bound.
+        self._whole = whole
         self.plan: _Plan | None = None
         groups, pools = _promising(lagrangian, prices)
         flat = prices.limits.ravel()
@@ -143,7 +148,7 @@ class _Search:
             )
 
     def _sharpen(self, relaxed: Relaxed) -> None:
-        bound = self._lagrangian.bound(relaxed.prices)
+        bound = self._whole.bound(relaxed.prices)
         better = bound < self.bound if self._most else bound > self.bound
         if better:
             self.bound, self.prices = bound, relaxed.prices
@@ -163,11 +168,26 @@ class _Search:
         gains = self._lagrangian.gains(relaxed.prices)
         own = np.zeros(len(gains))
         np.maximum.at(own, self._program.groups, self._program.gains(relaxed.prices))
+        for group, rule in self._lagrangian.columns.separation.spreads.items():
+            best = self._lagrangian.best_by_domain(group, gains)
+            # A domain takes part of it only, so that the least of its best ones is to be beaten.
+            own[group] = max(0.0, *best[rule.at_least - 1 : rule.at_least].tolist(), 0.0)
         gains[self._program.groups, self._program.pools] = -np.inf
+        self._program.only_extendable(gains)
         gains -= own[:, None] + 1e-9 * self._lagrangian.worth[:, None]
         groups, pools = _best_of_each(gains, _ADDED_PER_GROUP, np.zeros(len(gains)))
         self._program.add(groups, pools)
         return bool(len(groups))
+
+
+def _divided(lagrangian: Lagrangian, prices: Prices, plans: list[_Plan]) -> Lagrangian:
+    """The same, but of each pair of groups that are kept apart one only is left in a domain."""
+    columns = lagrangian.columns
+    if not columns.separation.pairs:
+        return lagrangian
+    best = min(plans, key=lambda plan: _rank(lagrangian, plan))
+    divided = with_domains_divided(columns, best, lagrangian.gains(prices))
+    return Lagrangian(divided, lagrangian.target, usd=lagrangian.usd)
 
 
 def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -175,7 +195,21 @@ def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp]
 
     gains = lagrangian.gains(prices)
     best = np.maximum(gains.max(axis=1, initial=-np.inf), 0.0)
-    return _best_of_each(gains, _MOST_OPTIONS, best - _WORSE * lagrangian.scale)
+    groups, pools = _best_of_each(gains, _MOST_OPTIONS, best - _WORSE * lagrangian.scale)
+    columns = lagrangian.columns
+    extra: list[tuple[int, int]] = []
+    for group, rule in columns.separation.spreads.items():
+        ranked = np.argsort(-gains[group], kind="stable")
+        ranked = ranked[np.isfinite(gains[group, ranked])]
+        first = np.unique(columns.domain_of[rule.domain][ranked], return_index=True)[1]
+        most = rule.at_least + _MOST_OPTIONS
+        extra += [(group, pool) for pool in ranked[np.sort(first)[:most]].tolist()]
+    if not extra:
+        return groups, pools
+    more, there = np.array(extra, dtype=np.intp).T
+    count = len(columns.pools)
+    keys = np.unique(np.append(groups * count + pools, more * count + there))
+    return keys // count, keys % count
 
 
 def _best_of_each(

@@ -15,6 +15,7 @@ from fractions import Fraction
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.placement.feasibility_figures import false_costs, false_promises
+from aiops_provider.placement.feasibility_separation import broken_separation
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation, placed_shares
 
 __all__ = ["Violation", "check_plan"]
@@ -45,6 +46,7 @@ def check_plan(
         *_shares(plan),
         *_places(placed, unavailable),
         *_splits(placed),
+        *broken_separation(plan, placed),
         *_capacity(placed),
         *false_costs(plan, placed, egress or {}),
         *false_promises(plan, placed),
@@ -182,7 +184,8 @@ def _splits(placed: Sequence[PlacedShare]) -> Iterator[Violation]:
         by_group[line.group.name].append(line)
     for name, lines in sorted(by_group.items()):
         for line in lines:
-            if len(lines) > 1 and _machines_at_peak(line) <= 1:
+            # Whoever is spread is split on purpose.
+            if len(lines) > 1 and line.group.spread is None and _machines_at_peak(line) <= 1:
                 yield Violation(
                     kind="split",
                     subject=name,

@@ -11,7 +11,7 @@ from aiops_provider.placement.live_load import LiveLoad
 from aiops_provider.placement.places import Obstacle
 from aiops_provider.placement.pool_columns import Entry
 
-_FULL, _AVOIDED = int(Obstacle.FULL), int(Obstacle.AVOIDED)
+_FULL = int(Obstacle.FULL)
 
 
 Passed = tuple[int, int, float, int]
@@ -23,13 +23,14 @@ What stands in its way, as the number of an Obstacle; its tier; its score in USD
 
 
 def obstacle_at(
-    entry: Entry, request: ResourceRequest, load: LiveLoad, avoid: Mapping[str, str]
+    entry: Entry, request: ResourceRequest, load: LiveLoad, hindered: Mapping[str, int]
 ) -> int:
     """What stands in the way of a pool now, as the number of an Obstacle."""
-    if entry.barrier:
-        return entry.barrier
-    if avoid and entry.name in avoid:
-        return _AVOIDED
+    level = entry.barrier
+    if hindered:
+        level = max(level, hindered.get(entry.name, 0))
+    if level > _FULL:
+        return level
     in_use = load.get(entry.key)
     if in_use is None or (
         in_use.cores + request.cores <= entry.most_cores
@@ -39,7 +40,7 @@ def obstacle_at(
             or in_use.accelerators + request.accelerators <= entry.most_accelerators
         )
     ):
-        return 0
+        return level
     return _FULL
 
 
@@ -47,7 +48,7 @@ def preferred_free(
     profile: WorkloadProfile,
     tiers: tuple[Tier, ...],
     load: LiveLoad,
-    avoid: Mapping[str, str],
+    hindered: Mapping[str, int],
 ) -> tuple[int, list[Passed]] | None:
     """
     The free place that is preferred to all others.
@@ -56,7 +57,8 @@ def preferred_free(
         profile: Of the task.
         tiers: Where it may go.
         load: What is booked now.
-        avoid: Clusters that failed or refused it.
+        hindered: What else stands in the way of clusters for this task, by name, as the number of
+            an Obstacle.
 
     Returns:
         Its row and what was passed over for it, in no order; ``None`` if no place is free.
@@ -64,7 +66,7 @@ def preferred_free(
     passed: list[Passed] = []
     for tier in tiers:
         if len(tier.order):
-            row, score = _cheapest_free(profile, tier, load, avoid, passed)
+            row, score = _cheapest_free(profile, tier, load, hindered, passed)
             if row >= 0:
                 best = (tier.number, score, row)
                 return row, [each for each in passed if each[1:] < best]
@@ -75,7 +77,7 @@ def _cheapest_free(  # noqa: C901 - one loop without calls, as every place passe
     profile: WorkloadProfile,
     tier: Tier,
     load: LiveLoad,
-    avoid: Mapping[str, str],
+    hindered: Mapping[str, int],
     passed: list[Passed],
 ) -> tuple[int, float]:
     """Row and score, the row -1 if none is free; adds what is not free and seemed better then."""
@@ -118,8 +120,8 @@ def _cheapest_free(  # noqa: C901 - one loop without calls, as every place passe
             score = share * pace * price + scarcity * cores
             if score > lowest or (score == lowest and row > best):
                 continue
-            if not level and avoid and name in avoid:
-                level = _AVOIDED
+            if hindered and name in hindered:
+                level = max(level, hindered[name])
             if not level:
                 # As obstacle_at, but without a call for each place.
                 in_use = load.get(key)

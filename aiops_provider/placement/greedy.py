@@ -7,9 +7,12 @@ It is what the solver must beat, and what is left when the solver finds nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.problem import PlacementProblem, at
+from aiops_provider.placement.separation import by_domain
+from aiops_provider.placement.spreading import largest_spread
 
 _WORTH_PLACING = 1e-6
 
@@ -28,15 +31,18 @@ def greedy_shares(
         budget_usd_per_hour: Upper limit of the spend, or ``None``.
         attainment: Stop when this SLA-weighted share is placed.
     """
-    room = _Room(problem, budget_usd_per_hour)
+    room, taken = _Room(problem, budget_usd_per_hour), _Taken(problem)
     shares = [0.0] * len(problem.options)
     missing = attainment * problem.weight
     for number in sorted(range(len(problem.groups)), key=lambda n: _rank(problem, n)):
         if missing <= 0:
             break
         weight = problem.groups[number].sla_weight
-        for index, share in _choose(problem, room, number, min(1.0, missing / weight)):
+        own, wanted = taken.free(number), min(1.0, missing / weight)
+        choose = _spread if number in problem.separation.spreads else _choose
+        for index, share in choose(problem, room, number, own, wanted):
             room.take(index, share)
+            taken.take(index)
             shares[index] += share
             missing -= share * problem.worth(problem.options[index])
     return tuple(shares)
@@ -66,6 +72,11 @@ class _Room:
             shares.append(self._money / self._costs[index])
         return max(0.0, min(shares, default=math.inf))
 
+    def affordable(self, shares: Sequence[tuple[int, float]]) -> float:
+        """Part of these shares that can be paid for, 1 at most."""
+        cost = math.fsum(share * self._costs[index] for index, share in shares)
+        return min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+
     def take(self, index: int, share: float) -> None:
         self._money -= share * self._costs[index]
         for number, series in self._limits_of[index]:
@@ -82,14 +93,60 @@ def _rank(problem: PlacementProblem, number: int) -> tuple[float, str]:
     return (cheapest / group.sla_weight, group.name)
 
 
+class _Taken:
+    """Domains that groups are in from which others are kept apart."""
+
+    def __init__(self, problem: PlacementProblem) -> None:
+        self._problem = problem
+        self._others: dict[int, list[tuple[int, FailureDomain]]] = {}
+        for one, other, domain in problem.separation.pairs:
+            self._others.setdefault(one, []).append((other, domain))
+            self._others.setdefault(other, []).append((one, domain))
+        self._closed: dict[int, set[tuple[FailureDomain, str]]] = {}
+
+    def free(self, number: int) -> list[int]:
+        """Options of a group that are left, the cheapest first."""
+        options, closed = self._problem.options, self._closed.get(number, set())
+        left = [
+            i
+            for i in self._problem.options_of[number]
+            if not any(options[i].cluster.failure_domain(kind) == name for kind, name in closed)
+        ]
+        return sorted(left, key=lambda i: (options[i].cost_usd_per_hour, options[i].far, i))
+
+    def take(self, index: int) -> None:
+        option = self._problem.options[index]
+        for other, domain in self._others.get(option.group, ()):
+            name = option.cluster.failure_domain(domain)
+            self._closed.setdefault(other, set()).add((domain, name))
+
+
+def _spread(
+    problem: PlacementProblem, room: _Room, number: int, own: list[int], wanted: float
+) -> Iterator[tuple[int, float]]:
+    """As much as domains can take in equal parts, the cheapest ones first."""
+    rule = problem.separation.spreads[number]
+    clusters = [problem.options[i].cluster for i in own]
+    domains = [*by_domain(rule.domain, clusters, own).values()]
+    fitting = [math.fsum(min(wanted, room.share(i)) for i in here) for here in domains]
+    total = left = largest_spread(fitting, rule.at_least, wanted)
+    chosen: list[tuple[int, float]] = []
+    for here in domains:
+        most = min(left, total / rule.at_least)
+        for i in here:
+            share = min(most, room.share(i))
+            most, left = most - share, left - share
+            chosen.append((i, share))
+    # Each of them could be paid for; all together may be too dear.
+    affordable = room.affordable(chosen)
+    if affordable * total > _WORTH_PLACING:
+        yield from ((i, share * affordable) for i, share in chosen if share > 0)
+
+
 def _choose(
-    problem: PlacementProblem, room: _Room, number: int, wanted: float
+    problem: PlacementProblem, room: _Room, _number: int, own: list[int], wanted: float
 ) -> Iterator[tuple[int, float]]:
     """Places and shares; each must be taken before the next is asked for."""
-    own = sorted(
-        problem.options_of[number],
-        key=lambda i: (problem.options[i].cost_usd_per_hour, problem.options[i].far, i),
-    )
     fitting = {i: min(wanted, room.share(i)) for i in own}
     complete = [i for i in own if fitting[i] >= wanted]
     if complete:

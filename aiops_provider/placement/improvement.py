@@ -126,6 +126,8 @@ def _limits(profile: WorkloadProfile) -> tuple[object, ...]:
         frozenset(profile.user_regions),
         profile.request.accelerator,
         profile.request.accelerators > 0,
+        profile.spread,
+        profile.anti_affinity,
     )
 
 

@@ -10,7 +10,9 @@ non-smooth functions, Mathematical Programming 2005), so that L-BFGS-B applies. 
 products in single precision; the bound itself is counted in double precision from the prices.
 
 The relaxed problem has no integer choice left that matters, so the best bound is that of the linear
-relaxation.
+relaxation. A group that is spread over failure domains takes equal parts of its best ones, which
+only the bound counts exactly: on the way to the prices it is taken for any other. That groups are
+kept apart from one another is left out.
 """
 
 from __future__ import annotations
@@ -32,8 +34,14 @@ _TEMPERATURES = (0.3, 0.1, 0.03, 0.01)
 _STEPS = 40
 # Sums of as many terms as there are groups are exact to about this; the bound gives it away.
 _ROUNDING = 1e-9
+# And each term, which may cancel against others, to about this part of the prices in it.
+_EXACT = 1e-14
 # Costs are at most this many units of money, and a unit is no less than this.
 _MOST_USD, _LEAST_USD = 1e6, 1e-6
+# Where no plan reaches the level, its price grows without end, and others with it. One at which a
+# millionth of what it is the price of is worth more than all groups where they are dearest says as
+# much as any higher one, and leaves room in single precision for what is computed from it.
+_MOST_PRICE = _MOST_USD * 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,17 +95,20 @@ class Lagrangian:
     Args:
         columns: The problem.
         target: What is sought.
+        usd: What counts as 1; default: the spend of all groups where each is cheapest.
 
     Attributes:
         columns: As given.
         target: As given.
         worth: SLA weight of each group as a share of all.
         scale: What a temperature of 1 means for each group, mostly its worth.
-        usd: What counts as 1: the spend of all groups where each is cheapest.
+        usd: As given.
         active: Limits and slots that can bind at all, as indices into flattened prices.
     """
 
-    def __init__(self, columns: ProblemColumns, target: Target) -> None:
+    def __init__(
+        self, columns: ProblemColumns, target: Target, *, usd: float | None = None
+    ) -> None:
         import numpy as np
 
         self.columns, self.target = columns, target
@@ -108,10 +119,11 @@ class Lagrangian:
         dearest = float(columns.cost[np.isfinite(columns.cost)].max(initial=0.0))
         # Everything is counted in shares of what all groups together are worth or cost, and no
         # ratio leaves the range of single precision.
-        self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD)
+        self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD) if usd is None else usd
         self.scale = np.maximum(self.worth, 1e-3 / max(1, len(self.worth)))
         self._capacity = np.where(np.isfinite(columns.capacity), columns.capacity, 1.0)
         self.active = _active(columns)
+        self._domains: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
         self._blocks = [self._block(number) for number in range(columns.limit_of.shape[0])]
 
     def _block(self, kind: int) -> _Block:
@@ -147,7 +159,7 @@ class Lagrangian:
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> Prices:
         """
-        Prices of a good bound.
+        Prices of a good bound; at most so high that single precision holds what follows from them.
 
         Args:
             start: Prices to begin with.
@@ -179,7 +191,7 @@ class Lagrangian:
                 args=(temperature,),
                 jac=True,
                 method="L-BFGS-B",
-                bounds=[(0.0, None)] * len(vector),
+                bounds=[(0.0, _MOST_PRICE / each) for each in steepness],
                 options={"maxfun": steps, "maxiter": steps, "maxcor": 20},
             )
             vector = np.asarray(found.x, dtype=np.float64) * steepness
@@ -192,6 +204,7 @@ class Lagrangian:
         """What no plan beats: a share of the weight from above, or USD per hour from below."""
         value = self._value(prices)
         value += _ROUNDING * max(1.0, abs(value))
+        value += _EXACT * (float(prices.limits.sum()) + prices.budget + prices.level)
         return value if self.target.level is None else -value * self.usd
 
     def gains(self, prices: Prices) -> NDArray[np.float64]:
@@ -217,6 +230,21 @@ class Lagrangian:
             gain[np.ix_(block.groups, block.pools)] = own
         return gain
 
+    def best_by_domain(self, group: int, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What a group that is spread gains in each of its domains, the best first."""
+        import numpy as np
+
+        known = self._domains.get(group)
+        if known is None:
+            here = self.columns.domains(group) or [np.zeros(0, dtype=np.intp)]
+            starts = np.cumsum([0, *map(len, here[:-1])])
+            known = self._domains[group] = (np.concatenate(here), starts)
+        pools, starts = known
+        if not len(pools):
+            return np.zeros(0)
+        best: NDArray[np.float64] = np.maximum.reduceat(gains[group, pools], starts)
+        return np.sort(best)[::-1]
+
     def money_alone(self) -> Prices:
         """Prices with which a group prefers the pool where it costs least."""
         import numpy as np
@@ -230,7 +258,12 @@ class Lagrangian:
 
     def _value(self, prices: Prices) -> float:
         """What is minimised, in double precision."""
-        best = self.gains(prices).max(axis=1, initial=0.0)
+        gains = self.gains(prices)
+        best = gains.max(axis=1, initial=0.0)
+        for group, rule in self.columns.separation.spreads.items():
+            # Equal parts on its best domains are best for it, whatever the prices.
+            parts = self.best_by_domain(group, gains)[: rule.at_least].tolist()
+            best[group] = max(0.0, math.fsum(parts) / rule.at_least)
         return math.fsum(best.tolist()) + self._constant(prices)
 
     def _constant(self, prices: Prices) -> float:

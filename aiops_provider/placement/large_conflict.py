@@ -49,7 +49,8 @@ def explain_large(
         columns: Of a problem that no plan solves at the objective's SLA level.
         objective: Least cost at an SLA level.
         attainable: Share that a plan within all limits places.
-        rewrite: The problem with the pins, regions and providers of these groups ignored.
+        rewrite: The problem with the pins, regions, providers, spread and anti-affinity of these
+            groups ignored.
         time_limit_s: For all questions; with less time the set may be larger than needed.
     """
     import numpy as np
@@ -65,7 +66,10 @@ def explain_large(
     out_of_reach = columns.placeable < objective.sla - _REACHED
     missed = int(((best < 1.0) & np.isfinite(best)).sum())
     if kept.rules or (out_of_reach and not np.isfinite(best).all()):
-        words.append("where groups may run (their pins, regions, providers and machine sizes)")
+        separated = "" if columns.separation.is_empty else ", spread, anti-affinity"
+        words.append(
+            f"where groups may run (their pins, regions, providers{separated} and machine sizes)"
+        )
     if missed and out_of_reach:
         words.append(f"that {missed} groups do not always keep their promises wherever they run")
     return (

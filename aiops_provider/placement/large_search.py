@@ -114,9 +114,11 @@ def _nearest(columns: ProblemColumns, objective: Objective, clock: Clock, gap: f
         outcome = Outcome(shares=shares, bound=0.0, solver=_SOLVER)
         return LargePlan(problem=problem, outcome=outcome, worth=worth)
     if min(columns.placeable, most.bound) >= level:
+        apart = columns.separation.pairs
         raise PlanError(
             "No plan at the SLA level was found within the time limit, nor proof that there is "
-            "none; raise planning.time_limit_s."
+            "none; raise planning.time_limit_s"
+            + (", or let fewer workloads require anti-affinity." if apart else ".")
         )
     outcome = Outcome(shares=shares, bound=math.inf, feasible=False, solver=_SOLVER)
     return LargePlan(problem=problem, outcome=outcome, worth=worth)
@@ -164,6 +166,7 @@ def _as_problem(
             group.name: {} if own else columns.refusals(group)
             for group, own in zip(columns.groups, of_group, strict=True)
         },
+        separation=columns.separation,
     )
     return problem, tuple(shares[order].tolist())
 

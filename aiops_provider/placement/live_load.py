@@ -39,6 +39,11 @@ class InUse:
 LiveLoad = Mapping[tuple[str, str], InUse]
 """By name of the cluster and name of the pool; what is missing is idle."""
 
+
+class LoadOfThisMoment(dict[tuple[str, str], InUse]):
+    """A live load that whoever handed it out changes no more, so that nobody need copy it again."""
+
+
 IDLE = InUse()
 
 

@@ -3,8 +3,10 @@ The placement problem as a mixed-integer program in PuLP.
 
 Variables: the share of each group on each of its options, in [0, 1]. A group whose peak one machine
 of a pool can hold is either wholly on that pool or not at all (a binary choice); a group that needs
-several machines anyway may be split. Constraints: capacity of every resource of every pool in every
-deciding slot, the budget, and the SLA level. Demand is the expectation of each hour and machines of
+several machines anyway, or is spread over failure domains, may be split. Constraints: capacity of
+every resource of every pool in every deciding slot, the budget, the SLA level, and that of a group
+that is spread no domain holds more than its part. Whether one of two groups that are kept apart is
+in a domain is a binary choice too. Demand is the expectation of each hour and machines of
 a pool are one divisible amount, apart from the rule that one machine must hold one run: how runs
 fall onto machines is left to the cluster.
 """
@@ -18,6 +20,7 @@ from typing import Any
 
 from aiops_provider.placement.cost import planning_price
 from aiops_provider.placement.problem import Limit, PlacementProblem
+from aiops_provider.placement.separation import by_domain
 
 # Breaks ties in favour of places near the data: far below any real saving.
 FAR_USD_PER_HOUR = 1e-6
@@ -115,6 +118,8 @@ def build_model(
         for number, own in enumerate(problem.options_of):
             if own:
                 _add(model, f"all{number}", [(model.shares[i], 1.0) for i in own], ">=", 1.0)
+    _add_spreads(problem, model)
+    _add_distances(problem, model, start, kept=question.modes_of)
     _add_capacity(problem, model, unlimited=question.unlimited, slots=slots)
     if question.budget_usd_per_hour is not None:
         _add_budget(problem, model, question.budget_usd_per_hour, elastic=elastic)
@@ -186,6 +191,62 @@ def _keep_modes(problem: PlacementProblem, model: Model, shares: Sequence[float]
                 model.shares[i].upBound = 0.0
         if own:
             _add(model, f"once{number}", [(model.shares[i], 1.0) for i in own], "<=", 1.0)
+
+
+def _add_spreads(problem: PlacementProblem, model: Model) -> None:
+    """No domain holds more than its part of what is placed of a group."""
+    for number, rule in problem.separation.spreads.items():
+        own = problem.options_of[number]
+        clusters = [problem.options[i].cluster for i in own]
+        for place, here in enumerate(by_domain(rule.domain, clusters, own).values()):
+            part = 1.0 / rule.at_least
+            terms = [(model.shares[i], (1.0 if i in here else 0.0) - part) for i in own]
+            _add(model, f"spread{number}_{place}", terms, "<=", 0.0)
+
+
+def _add_distances(
+    problem: PlacementProblem,
+    model: Model,
+    start: Sequence[float] | None,
+    *,
+    kept: Sequence[float] | None,
+) -> None:
+    """Of two groups that are kept apart one at most is in a domain."""
+    presences: dict[tuple[int, str, str], Any] = {}
+    for pair, (one, other, domain) in enumerate(problem.separation.pairs):
+        own, others = (
+            by_domain(domain, [problem.options[i].cluster for i in indices], indices)
+            for indices in (problem.options_of[one], problem.options_of[other])
+        )
+        for name in sorted(own.keys() & others.keys()):
+            terms = []
+            for number, here in ((one, own[name]), (other, others[name])):
+                key = (number, domain.value, name)
+                if key not in presences:
+                    presences[key] = _presence(model, len(presences), here, start, kept=kept)
+                terms.append((presences[key], 1.0))
+            _add(model, f"apart{pair}_{presences[key].name}", terms, "<=", 1.0)
+
+
+def _presence(
+    model: Model,
+    number: int,
+    here: Sequence[int],
+    start: Sequence[float] | None,
+    *,
+    kept: Sequence[float] | None,
+) -> Any:
+    """Variable: 1 if any of these options has a share."""
+    if kept is not None:
+        used = float(any(kept[i] > 0 for i in here))
+        variable = model.lp.add_variable(f"z{number:07d}", used, used)
+    else:
+        variable = model.lp.add_variable(f"z{number:07d}", 0, 1, "Integer")
+    if start is not None:
+        model.start.append((variable, float(any(start[i] > 0 for i in here))))
+    terms = [(model.shares[i], 1.0) for i in here]
+    _add(model, f"in{number}", [*terms, (variable, -1.0)], "<=", 0.0)
+    return variable
 
 
 def _add_capacity(

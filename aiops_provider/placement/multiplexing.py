@@ -18,9 +18,12 @@ from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.promise import Promise
+from aiops_provider.domain.separation import AntiAffinityRule
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK
 from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
+from aiops_provider.placement.promises import accelerator_of, promise_against
+from aiops_provider.placement.separation import partners
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.
 # At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
@@ -63,6 +66,7 @@ def multiplex(
     *,
     clusters: Sequence[ClusterSpec] = (),
     largest_peak: float | None = None,
+    every_workload: bool = False,
 ) -> tuple[WorkloadGroup, ...]:
     """
     Group workloads that can share a reservation.
@@ -81,6 +85,8 @@ def multiplex(
             a workload joins wherever it raises the peak least, then moves and exchanges lower
             the sum of peaks; SLA weights do not matter.
             ``None``: the limits above.
+        every_workload: A pool counts as able to hold a workload only where that keeps its own
+            promise, so that nobody loses a place to the stricter promise of another.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -89,9 +95,11 @@ def multiplex(
         DataError: If a profile has a cadence that is not one of a week.
     """
     by_kind: dict[tuple[object, ...], list[_Draft]] = {}
-    measured = [_measure(profile, clusters) for profile in latest_profiles(profiles)]
+    known = latest_profiles(profiles)
+    measured, apart = [_measure(profile, clusters) for profile in known], partners(known)
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
-        kind = _kind(workload.profile, clusters)
+        kind = _kind(workload.profile, clusters, every_workload=every_workload)
+        kind = (*kind, apart.get(workload.profile.task, ()))
         if largest_peak is None:
             kind = (*kind, _importance(workload))
         _join(workload, by_kind.setdefault(kind, []), largest_peak)
@@ -140,6 +148,8 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         pinned_cluster=first.pinned_cluster,
         data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
         promises=tuple(_promise(profile) for profile in members if _promises(profile)),
+        spread=first.spread,
+        anti_affinity=_apart(members),
     )
 
 
@@ -157,12 +167,16 @@ def latest_profiles(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile
     return [by_task[task] for task in sorted(by_task)]
 
 
-def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[object, ...]:
+def _kind(
+    profile: WorkloadProfile, clusters: Sequence[ClusterSpec], *, every_workload: bool
+) -> tuple[object, ...]:
     request = profile.request
+    alone = make_group([profile]) if every_workload else None
     holding = sorted(
         (cluster.name, pool.name)
         for cluster in clusters
         for pool in cluster.feasible_pools(request)
+        if alone is None or promise_against(alone, accelerator_of(alone, pool), cluster) is None
     )
     return (
         request.accelerators > 0,
@@ -172,6 +186,7 @@ def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[ob
         profile.data_region or "",
         profile.pinned_cluster or "",
         tuple(sorted(set(profile.user_regions))),
+        profile.spread,
         tuple(holding),
     )
 
@@ -272,6 +287,12 @@ def _data_gib_per_hour(profile: WorkloadProfile) -> float:
         return 0.0
     starts = starts_by_hour(profile)
     return profile.input_gib * math.fsum(starts) / len(starts)
+
+
+def _apart(members: Sequence[WorkloadProfile]) -> tuple[AntiAffinityRule, ...]:
+    """What the members say themselves; what others say about them is for whoever knows these."""
+    rules = {rule for profile in members for rule in profile.anti_affinity}
+    return tuple(sorted(rules, key=lambda rule: (rule.domain, rule.strictness, rule.tasks)))
 
 
 def _promises(profile: WorkloadProfile) -> bool:

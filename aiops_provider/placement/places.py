@@ -14,13 +14,21 @@ from aiops_provider.placement.eligibility import limit_against, rule_against, sh
 
 
 class Obstacle(IntEnum):
-    """What stands in the way of a place, the worse the higher."""
+    """
+    What stands in the way of a place, the worse the higher.
+
+    ``CROWDED`` and ``SEPARATED``: instances that are to be kept apart would share a failure domain;
+    the former is not preferred, the latter is against what is required, which rather waits for a
+    cluster that is lost.
+    """
 
     NONE = 0
-    FULL = 1
-    AVOIDED = 2
-    QUARANTINED = 3
-    UNREACHABLE = 4
+    CROWDED = 1
+    FULL = 2
+    AVOIDED = 3
+    QUARANTINED = 4
+    UNREACHABLE = 5
+    SEPARATED = 6
 
 
 OBSTACLES = tuple(Obstacle)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
+from aiops_provider.errors import PlanError
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.conflict import explain_infeasible
 from aiops_provider.placement.cost import EgressPrices
@@ -27,16 +29,27 @@ from aiops_provider.placement.figures import (
     unplaced_shares,
     without_noise,
 )
+from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
 from aiops_provider.placement.large_conflict import explain_large
 from aiops_provider.placement.large_search import search_large
 from aiops_provider.placement.problem import PlacementProblem, make_problem
 from aiops_provider.placement.problem_columns import ProblemColumns, make_columns
 from aiops_provider.placement.remarks import remarks
 from aiops_provider.placement.search import Clock, Outcome, least_cost, most_sla, shadow_prices
+from aiops_provider.placement.separation import without_preferences
+from aiops_provider.placement.separation_words import preferences_given_up, separation_kept
 
 # A program with more options than this is decomposed: with 500 groups and 20 pools both HiGHS and
 # CBC were seen to hit a limit of 25 s on one program.
 MOST_OPTIONS_AT_ONCE = 10_000
+
+
+class _Rules(TypedDict):
+    """What both ways to write a problem down are told."""
+
+    unavailable: Collection[str]
+    egress: EgressPrices | None
+    every_workload: bool
 
 
 def plan_placement(
@@ -52,6 +65,9 @@ def plan_placement(
 ) -> PlacementPlan:
     """
     Assign groups to pools.
+
+    What groups only prefer is kept as long as everything has a place, or the SLA level is reached;
+    else a plan without it is made too, and taken if it reaches more of the SLA.
 
     Args:
         groups: What is to be placed, with unique names.
@@ -70,9 +86,57 @@ def plan_placement(
     Raises:
         PlanError: If nothing was found in time, or there is no solver.
     """
+    wanted, places = tuple(groups), tuple(clusters)
+
+    def place(chosen: tuple[WorkloadGroup, ...], clock: Clock) -> PlacementPlan:
+        return _place(
+            chosen,
+            places,
+            objective,
+            now=now,
+            unavailable=unavailable,
+            egress=egress,
+            clock=clock,
+            gap_tolerance=gap_tolerance,
+        )
+
+    bound = without_preferences(wanted)
+    if bound == wanted:
+        return place(wanted, Clock(time_limit_s))
     clock = Clock(time_limit_s)
-    inputs = (tuple(groups), tuple(clusters))
-    rules: dict[str, Any] = {
+    try:
+        first: PlacementPlan | None = place(wanted, Clock(time_limit_s / 2))
+    except PlanError:
+        first = None  # not found in time, which a plan without preferences may be
+    good = first is not None and first.status is not PlanStatus.INFEASIBLE
+    if first is not None and good and not (objective.maximize_sla and first.unplaced):
+        return first
+    second = place(bound, Clock(clock.left()))
+    if first is not None:
+        gained = second.sla_attainment - first.sla_attainment
+        reached = not good and second.status is not PlanStatus.INFEASIBLE
+        if gained <= MEANINGFUL_ATTAINMENT and not reached:
+            return first
+    told = (*second.explanation, *preferences_given_up(second, wanted, places))
+    return replace(
+        second, groups=tuple(sorted(wanted, key=lambda group: group.name)), explanation=told
+    )
+
+
+def _place(
+    groups: Sequence[WorkloadGroup],
+    clusters: Sequence[ClusterSpec],
+    objective: Objective,
+    *,
+    now: datetime,
+    unavailable: Collection[str],
+    egress: EgressPrices | None,
+    clock: Clock,
+    gap_tolerance: float,
+) -> PlacementPlan:
+    """One plan, with every rule of its groups kept."""
+    inputs = (groups, clusters)
+    rules: _Rules = {
         "unavailable": unavailable,
         "egress": egress,
         "every_workload": objective.every_workload,
@@ -132,7 +196,7 @@ def plan_placement(
 def _columns_if_large(
     groups: Sequence[WorkloadGroup],
     clusters: Sequence[ClusterSpec],
-    rules: Mapping[str, Any],
+    rules: _Rules,
 ) -> ProblemColumns | None:
     pools = sum(len(cluster.pools) for cluster in clusters)
     if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
@@ -174,6 +238,7 @@ def _plan(
         explanation=(
             *outcome.lines,
             *remarks(problem, objective, shares, unplaced, feasible=outcome.feasible),
+            *separation_kept(problem, shares),
         ),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
@@ -27,6 +27,7 @@ from aiops_provider.placement.eligibility import (
     rule_against,
 )
 from aiops_provider.placement.promises import accelerator_of, kept_share, promise_against
+from aiops_provider.placement.separation import Separation, separation_of, too_few_domains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,8 @@ class Option:
         pool: Its pool.
         cost_usd_per_hour: If the whole group ran there.
         holds_whole: One machine of the pool holds the whole group at its peak, so that splitting
-            the group between this pool and another would break up a reservation for nothing.
+            the group between this pool and another would break up a reservation for nothing; never
+            of a group that is spread.
         far: The group's data would have to move at a price that nobody gave.
         kept: Share of the group's SLA weight that keeps its promises there.
     """
@@ -104,6 +106,7 @@ class PlacementProblem:
         options_of: Indices of its options, by group.
         limits: Those that may bind.
         refusals: Why a cluster is no option, by name of the group and of the cluster.
+        separation: Which groups are spread or kept apart.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -112,6 +115,7 @@ class PlacementProblem:
     options_of: tuple[tuple[int, ...], ...]
     limits: tuple[Limit, ...]
     refusals: Mapping[str, Mapping[str, str]]
+    separation: Separation = field(default_factory=Separation)
 
     @property
     def weight(self) -> float:
@@ -124,11 +128,23 @@ class PlacementProblem:
         if not self.weight:
             return 1.0
         held = (
-            group.sla_weight * max(self.options[i].kept for i in own)
-            for group, own in zip(self.groups, self.options_of, strict=True)
+            group.sla_weight * self._most_kept(number)
+            for number, (group, own) in enumerate(zip(self.groups, self.options_of, strict=True))
             if own
         )
         return math.fsum(held) / self.weight
+
+    def _most_kept(self, number: int) -> float:
+        """Of its promises by a group that has all of its options to itself."""
+        own = self.options_of[number]
+        rule = self.separation.spreads.get(number)
+        if rule is None:
+            return max(self.options[i].kept for i in own)
+        best: dict[str, float] = {}
+        for option in (self.options[i] for i in own):
+            domain = option.cluster.failure_domain(rule.domain)
+            best[domain] = max(best.get(domain, 0.0), option.kept)
+        return math.fsum(sorted(best.values())[-rule.at_least :]) / rule.at_least
 
     @property
     def alike(self) -> bool:
@@ -157,7 +173,7 @@ def make_problem(
         clusters: Where.
         unavailable: Names of clusters that must not be used.
         egress: Prices of data that leaves its region, where they are known.
-        freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+        freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options, and there a
             group counts wholly.
     """
@@ -165,6 +181,7 @@ def make_problem(
     ordered_clusters = tuple(sorted(clusters, key=lambda cluster: cluster.name))
     usable = tuple(c for c in ordered_clusters if c.name not in unavailable)
     options: list[Option] = []
+    separation = separation_of(ordered_groups, freed)
     refusals: dict[str, dict[str, str]] = {}
     sizes = _Sizes()
     for index, group in enumerate(ordered_groups):
@@ -178,7 +195,13 @@ def make_problem(
         for cluster in usable:
             if cluster.name not in refusals[group.name]:
                 options += _options(
-                    index, group, cluster, egress or {}, sizes, every_workload=every_workload
+                    index,
+                    group,
+                    cluster,
+                    egress or {},
+                    sizes,
+                    every_workload=every_workload,
+                    spread=index in separation.spreads,
                 )
     options_of = _by_group(options, len(ordered_groups))
     return PlacementProblem(
@@ -188,6 +211,7 @@ def make_problem(
         options_of=options_of,
         limits=tuple(_binding_limits(ordered_groups, options)),
         refusals=refusals,
+        separation=separation,
     )
 
 
@@ -227,6 +251,11 @@ def refusals_of(
             reason = _no_pool_keeps(group, cluster)
         if reason is not None:
             reasons[cluster.name] = reason
+    if group.spread is not None and not freed:
+        left = [cluster for cluster in clusters if cluster.name not in reasons]
+        reason = too_few_domains(group.spread, left)
+        if reason is not None:
+            reasons |= {cluster.name: reason for cluster in left}
     return reasons
 
 
@@ -262,6 +291,7 @@ def _options(
     sizes: _Sizes,
     *,
     every_workload: bool,
+    spread: bool,
 ) -> Iterable[Option]:
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
         if (
@@ -277,7 +307,7 @@ def _options(
             cost_usd_per_hour=group_cost_usd_per_hour(
                 group, cluster, pool, egress, mean_machines=mean
             ),
-            holds_whole=peak <= 1.0,
+            holds_whole=peak <= 1.0 and not spread,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,
             kept=1.0 if every_workload else kept_share(group, cluster, pool),
         )

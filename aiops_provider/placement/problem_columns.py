@@ -8,14 +8,16 @@ options: 0.1 GB here, 4 GB as objects. Slots in which every group needs the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
+from aiops_provider.placement.demand_columns import RESOURCES, distinct_slots
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
     accelerators_offered,
@@ -28,12 +30,15 @@ from aiops_provider.placement.promises import (
     promise_against,
     promised_share,
 )
+from aiops_provider.placement.separation import (
+    Separation,
+    separation_of,
+    too_few_domains,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_RESOURCES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,8 +64,10 @@ class ProblemColumns:
         capacity: By limit; the last one is infinite.
         unavailable: Names of clusters that must not be used.
         listed: All clusters that were given, in order of their names.
-        freed: Names of groups whose pin, regions and providers are ignored.
+        freed: Names of groups whose pin, regions, providers and separation are ignored.
         every_workload: Whether each member must keep its own promise.
+        separation: Which groups are spread or kept apart; one machine holds none that is spread.
+        domain_of: Number of the failure domain of each pool, by kind.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -79,6 +86,8 @@ class ProblemColumns:
     listed: tuple[ClusterSpec, ...]
     freed: frozenset[str]
     every_workload: bool
+    separation: Separation
+    domain_of: Mapping[FailureDomain, NDArray[np.intp]]
 
     @property
     def options(self) -> int:
@@ -97,13 +106,27 @@ class ProblemColumns:
             every_workload=self.every_workload,
         )
 
+    def domains(self, group: int) -> list[NDArray[np.intp]]:
+        """Numbers of the pools that may hold a group that is spread, apart by failure domain."""
+        import numpy as np
+
+        number = self.domain_of[self.separation.spreads[group].domain]
+        pools = np.flatnonzero(np.isfinite(self.cost[group]))
+        pools = pools[np.argsort(number[pools], kind="stable")]
+        found = np.split(pools, np.flatnonzero(np.diff(number[pools])) + 1)
+        return found if len(pools) else []
+
     @property
     def placeable(self) -> float:
         """SLA that there would be if each group had its best option; 1 if there is no group."""
         import numpy as np
 
         whole = float(self.weight.sum())
-        best = np.where(np.isfinite(self.cost), self.kept, 0.0).max(axis=1, initial=0.0)
+        kept = np.where(np.isfinite(self.cost), self.kept, 0.0)
+        best = kept.max(axis=1, initial=0.0)
+        for number, rule in self.separation.spreads.items():
+            own = sorted(float(kept[number, pools].max()) for pools in self.domains(number))
+            best[number] = sum(own[-rule.at_least :]) / rule.at_least
         return float((self.weight * best).sum()) / whole if whole else 1.0
 
 
@@ -124,7 +147,7 @@ def make_columns(
         clusters: Where.
         unavailable: Names of clusters that must not be used.
         egress: Prices of data that leaves its region, where they are known.
-        freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
+        freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options.
     """
     import numpy as np
@@ -133,25 +156,30 @@ def make_columns(
     listed = tuple(sorted(clusters, key=lambda cluster: cluster.name))
     usable = tuple(cluster for cluster in listed if cluster.name not in unavailable)
     pools = tuple((c, p) for c in usable for p in sorted(c.pools, key=lambda pool: pool.name))
-    demand, repeats = _distinct_slots(ordered)
+    demand, repeats = distinct_slots(ordered)
     kinds, kind = _kinds(ordered)
     limit_of, capacity = _limits(kinds, pools)
     offer = _offers(kinds, pools)
     allowed = _fits(ordered, kind, offer) & _allowed(ordered, usable, pools, freed)
-    kept = _kept(ordered, pools)
+    kept, separation = _kept(ordered, pools), separation_of(ordered, freed)
     if every_workload:
         allowed &= _promised(ordered, pools)
         kept = np.ones_like(kept)
+    for number, rule in separation.spreads.items():
+        holding = [pools[each][0] for each in np.flatnonzero(allowed[number])]
+        allowed[number] &= too_few_domains(rule, holding) is None
     mean, peak = _machines(demand, repeats, kind, offer)
     moved, far = _egress(ordered, pools, egress or {})
     cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
+    whole = allowed & (peak <= 1.0)
+    whole[[*separation.spreads]] = False
     return ProblemColumns(
         groups=ordered,
         clusters=usable,
         pools=pools,
         weight=np.array([group.sla_weight for group in ordered], dtype=np.float64),
         cost=np.where(allowed, cost, np.inf),
-        whole=allowed & (peak <= 1.0),
+        whole=whole,
         far=far,
         kept=kept,
         demand=demand,
@@ -162,7 +190,16 @@ def make_columns(
         listed=listed,
         freed=frozenset(freed),
         every_workload=every_workload,
+        separation=separation,
+        domain_of={kind: _domain_of(pools, kind) for kind in FailureDomain},
     )
+
+
+def _domain_of(pools: _Pools, kind: FailureDomain) -> NDArray[np.intp]:
+    import numpy as np
+
+    names = [cluster.failure_domain(kind) for cluster, _ in pools]
+    return np.unique(np.array(names, dtype=str), return_inverse=True)[1].ravel()
 
 
 # What a kind of group asks of a machine beside cores and memory: one accelerator, or none.
@@ -193,34 +230,6 @@ def _kinds(groups: Sequence[WorkloadGroup]) -> tuple[_Kinds, NDArray[np.intp]]:
     return kinds, np.array([index[kind] for kind in asked], dtype=np.intp)
 
 
-def _distinct_slots(
-    groups: Sequence[WorkloadGroup],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Demand by resource, group and distinct slot, and how often each of these slots occurs."""
-    import numpy as np
-
-    series = [(g.cores_by_slot, g.memory_gib_by_slot, _accelerators(g)) for g in groups]
-    slots = max((len(values) for each in series for values in each), default=1)
-    demand = np.empty((_RESOURCES, len(groups), slots))
-    for number, each in enumerate(series):
-        for resource, values in enumerate(each):
-            demand[resource, number] = values  # one entry stands for all slots
-    flat = np.ascontiguousarray(demand.reshape(-1, slots).T)
-    _, first, counts = np.unique(
-        flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-        if flat.size
-        else np.zeros(slots),
-        return_index=True,
-        return_counts=True,
-    )
-    order = np.argsort(first)
-    return np.ascontiguousarray(demand[:, :, first[order]]), counts[order].astype(np.float64)
-
-
-def _accelerators(group: WorkloadGroup) -> tuple[float, ...]:
-    return group.accelerators_by_slot if group.request.accelerators else (0.0,)
-
-
 def _limits(kinds: _Kinds, pools: _Pools) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     import numpy as np
 
@@ -236,7 +245,7 @@ def _limits(kinds: _Kinds, pools: _Pools) -> tuple[NDArray[np.intp], NDArray[np.
             rows[number, resource] = len(amounts)
             amounts.append(float(amount))
     none = len(amounts)
-    limit_of = np.full((len(kinds), _RESOURCES, len(pools)), none, dtype=np.intp)
+    limit_of = np.full((len(kinds), RESOURCES, len(pools)), none, dtype=np.intp)
     for row, kind in enumerate(kinds):
         for number, (_, pool) in enumerate(pools):
             limit_of[row, :2, number] = rows[number, ""], rows[number, " "]
@@ -258,7 +267,7 @@ def _offers(kinds: _Kinds, pools: _Pools) -> NDArray[np.float64]:
             ]
             for kind in kinds
         ]
-    ).reshape(len(kinds), _RESOURCES, len(pools))
+    ).reshape(len(kinds), RESOURCES, len(pools))
 
 
 def _fits(
@@ -268,9 +277,9 @@ def _fits(
 
     need = np.array(
         [(g.request.cores, g.request.memory_gib, float(g.request.accelerators)) for g in groups]
-    ).reshape(len(groups), _RESOURCES)
+    ).reshape(len(groups), RESOURCES)
     fits = np.ones((len(groups), offer.shape[2]), dtype=np.bool_)
-    for resource in range(_RESOURCES):
+    for resource in range(RESOURCES):
         fits &= need[:, resource, None] <= offer[kind, resource]
     return fits
 

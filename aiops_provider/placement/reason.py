@@ -78,7 +78,7 @@ def explain_choice(
     best = choice.place
     spite = ""
     if choice.level is not _NONE:
-        spite = f" although {_blocked(best, choice.level, asked.avoid)}"
+        spite = f" although {_blocked(asked, best, choice.level)}"
     code, sentence = _why(asked, choice, spite) or _by_preference(
         asked, choice, spite, plan_version=plan_version, scarce=scarce, wait_s=wait_s
     )
@@ -138,8 +138,9 @@ def _by_preference(
     count = asked.candidates.count
     if plan_version is not None and scarce:
         sentence = f"{name} is the cheapest of {count}{room} at what the plan's capacity is worth"
-        return RouteCode.SHADOW_PRICE, sentence
-    return RouteCode.CHEAPEST, f"{name} is the best of {count} places{room} by price and distance"
+        return RouteCode.SHADOW_PRICE, f"{sentence}{spite}"
+    best = f"{name} is the best of {count} places{room} by price and distance"
+    return RouteCode.CHEAPEST, f"{best}{spite}"
 
 
 def _stood_in_for(asked: Asked, choice: Choice) -> list[tuple[str, str]]:
@@ -151,16 +152,12 @@ def _stood_in_for(asked: Asked, choice: Choice) -> list[tuple[str, str]]:
     for level, _, _, row in sorted(worse):
         name, barrier = asked.candidates.barrier(row)
         if name != choice.place.name and name not in found:
-            found[name] = asked.avoid[name] if level == _AVOIDED else barrier
+            found[name] = asked.why(level, name, barrier)
     return list(found.items())
 
 
-def _blocked(place: Place, level: Obstacle, avoid: Mapping[str, str]) -> str:
-    if level is Obstacle.FULL:
-        return "full"
-    if level is Obstacle.AVOIDED:
-        return avoid[place.name]
-    return place.why
+def _blocked(asked: Asked, place: Place, level: Obstacle) -> str:
+    return "full" if level is Obstacle.FULL else asked.why(level, place.name, place.why)
 
 
 def _rejected(asked: Asked, best: Place) -> dict[str, str]:
@@ -179,6 +176,6 @@ def _rejected(asked: Asked, best: Place) -> dict[str, str]:
     for level in OBSTACLES:
         if level is not Obstacle.NONE:
             for place in ranks[level]:
-                reasons.setdefault(place.name, _blocked(place, level, asked.avoid))
+                reasons.setdefault(place.name, _blocked(asked, place, level))
     reasons.pop(best.name, None)
     return reasons

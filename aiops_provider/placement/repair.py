@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.problem_columns import ProblemColumns
+from aiops_provider.placement.spreading import largest_spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +23,7 @@ def keep_limits(
     plan: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
     """
-    Shrink the shares of what exceeds a capacity or the budget.
+    Shrink the shares of what exceeds a capacity, the budget or a domain's part of a group.
 
     Args:
         lagrangian: Of the problem and target.
@@ -45,8 +47,31 @@ def keep_limits(
     over = np.maximum((used / columns.capacity[:, None]).max(axis=1, initial=0.0), 1.0)
     over[over <= 1.0 + _KEPT] = 1.0
     shares = shares / over[limits].max(axis=1, initial=1.0)
+    shares = _spread(columns, groups, pools, shares)
     budget = lagrangian.target.budget_usd_per_hour
     spend = float((columns.cost[groups, pools] * shares).sum())
     if budget is not None and spend > budget * (1.0 + _KEPT):
         shares = shares * (budget / spend)
     return groups, pools, shares
+
+
+def _spread(
+    columns: ProblemColumns,
+    groups: NDArray[np.intp],
+    pools: NDArray[np.intp],
+    shares: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Of groups that are spread no domain keeps more than its part."""
+    import numpy as np
+
+    shares, order = shares.copy(), np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    for group, rule in columns.separation.spreads.items():
+        own = order[slice(*np.searchsorted(ordered, [group, group + 1]))]
+        _, domain = np.unique(columns.domain_of[rule.domain][pools[own]], return_inverse=True)
+        held = np.bincount(domain.ravel(), weights=shares[own], minlength=1)
+        most = largest_spread(held.tolist(), rule.at_least) / rule.at_least
+        over = np.maximum(held, 1e-300)
+        factor = np.where(held > most * (1.0 + _KEPT), most / over, 1.0)
+        shares[own] *= factor[domain.ravel()]
+    return shares

@@ -9,7 +9,7 @@ split – its solution is a plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from aiops_provider.placement.solver import quiet_highs
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    # A group that is spread, its pools in one domain, and the part of it that these may hold.
+    _Part = tuple[int, NDArray[np.intp], float]
 
 # Half of the solver's own tolerance on top: what it calls feasible must not send it round again.
 _BROKEN = 2e-7
@@ -55,7 +58,7 @@ class RestrictedProgram:
 
     Args:
         lagrangian: Of the problem and target.
-        groups: Index of the group, by option.
+        groups: Index of the group, by option; in ascending order.
         pools: Index of the pool, by option.
         limits: Limits and slots to write down at once, as indices into flattened prices.
     """
@@ -68,7 +71,6 @@ class RestrictedProgram:
         limits: NDArray[np.intp],
     ) -> None:
         import numpy as np
-        from scipy.sparse import csr_array
 
         self.lagrangian, self.groups, self.pools = lagrangian, groups, pools
         columns = lagrangian.columns
@@ -79,16 +81,13 @@ class RestrictedProgram:
         self._column, self._width = np.arange(self._count), self._count + 1
         self._missed = self._count
         self._written = np.zeros(self._use.shape[0], dtype=np.bool_)
-        one = np.ones(self._count)
-        once = csr_array(
-            (one, (groups, np.arange(self._count))), shape=(len(columns.weight), self._count)
-        )
         self._rows: list[int] = []
-        self._highs = self._start(once)
+        self._parts = _parts(lagrangian, groups, pools)
+        self._highs = self._start(_structure(len(columns.weight), self._parts, groups, pools))
         self._first_limit = self._highs.getNumRow()
         self._write(np.flatnonzero(np.isin(lagrangian.active, limits)))
 
-    def _start(self, once: Any) -> Any:
+    def _start(self, structure: Any) -> Any:
         import highspy
         import numpy as np
 
@@ -100,15 +99,16 @@ class RestrictedProgram:
         most = target.level is None
         lp = highspy.HighsLp()
         # The last column is what is missing of the SLA level.
-        lp.num_col_, lp.num_row_ = self._count + 1, once.shape[0]
+        lp.num_col_, lp.num_row_ = self._count + 1, structure.shape[0]
         lp.col_cost_ = np.append(-worth if most else self._cost, 0.0 if most else _MISSED)
         lp.col_lower_ = np.zeros(self._count + 1)
         lp.col_upper_ = np.append(np.ones(self._count), 0.0 if most else 1.0)
-        lp.row_lower_ = np.full(once.shape[0], -highspy.kHighsInf)
-        lp.row_upper_ = np.ones(once.shape[0])
+        lp.row_lower_ = np.full(structure.shape[0], -highspy.kHighsInf)
+        once = np.arange(structure.shape[0]) < len(self.lagrangian.worth)
+        lp.row_upper_ = once.astype(np.float64)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = once.indptr, once.indices
-        lp.a_matrix_.value_ = once.data
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = structure.indptr, structure.indices
+        lp.a_matrix_.value_ = structure.data
         highs.passModel(lp)
         index = np.arange(self._count, dtype=np.int32)
         if target.budget_usd_per_hour is not None:
@@ -139,7 +139,14 @@ class RestrictedProgram:
         self._rows += fresh.tolist()
 
     def add(self, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> None:
-        """More options; what is known of the solution is kept."""
+        """
+        More options; what is known of the solution is kept.
+
+        Args:
+            groups: Index of the group, by option; in ascending order.
+            pools: Index of the pool, by option; of a group that is spread within domains that it
+                has options in.
+        """
         import numpy as np
         from scipy.sparse import csc_array, csr_array, hstack, vstack
 
@@ -148,12 +155,8 @@ class RestrictedProgram:
         cost = lagrangian.columns.cost[groups, pools] / lagrangian.usd
         worth = lagrangian.worth_of(groups, pools)
         count = len(groups)
-        once = csr_array(
-            (np.ones(count), (groups, np.arange(count))),
-            shape=(len(lagrangian.worth), count),
-        )
         most = lagrangian.target.level is None
-        parts = [once]
+        parts = [_structure(len(lagrangian.worth), self._parts, groups, pools)]
         if lagrangian.target.budget_usd_per_hour is not None:
             parts.append(csr_array(cost[None, :]))
         if not most:
@@ -176,6 +179,19 @@ class RestrictedProgram:
         self._cost = np.append(self._cost, cost)
         self._use = csr_array(hstack([self._use, fresh]))
         self._count += count
+
+    def only_extendable(self, gains: NDArray[np.float64]) -> None:
+        """Set what groups that are spread gain in domains without options to minus infinity."""
+        import numpy as np
+
+        own: dict[int, list[NDArray[np.intp]]] = {}
+        for group, here, _ in self._parts:
+            own.setdefault(group, []).append(here)
+        for group in self.lagrangian.columns.separation.spreads:
+            kept = np.concatenate(own.get(group, [np.zeros(0, dtype=np.intp)]))
+            values = gains[group, kept]
+            gains[group] = -np.inf
+            gains[group, kept] = values
 
     def allow(self, allowed: NDArray[np.bool_]) -> None:
         """Only these options may be used from now on."""
@@ -268,6 +284,59 @@ class RestrictedProgram:
             missed=float(values[self._missed]),
             broken=False,
         )
+
+
+def _structure(
+    count: int,
+    parts: Sequence[_Part],
+    groups: NDArray[np.intp],
+    pools: NDArray[np.intp],
+) -> Any:
+    """
+    What holds for each group alone, by row and option.
+
+    First that it is placed once at most, a row per group; then that none of its domains holds more
+    than its part, a row per domain of each group that is spread.
+
+    Args:
+        count: Number of groups.
+        parts: Of groups that are spread.
+        groups: Index of the group, by option; in ascending order.
+        pools: Index of the pool, by option.
+    """
+    import numpy as np
+    from scipy.sparse import coo_array, csr_array
+
+    rows, options = [groups], [np.arange(len(groups))]
+    values: list[NDArray[np.float64]] = [np.ones(len(groups))]
+    for number, (group, here, part) in enumerate(parts):
+        own = np.arange(*np.searchsorted(groups, [group, group + 1]))
+        rows.append(np.full(len(own), count + number))
+        options.append(own)
+        values.append(np.isin(pools[own], here).astype(np.float64) - part)
+    coordinates = (np.concatenate(rows), np.concatenate(options))
+    shape = (count + len(parts), len(groups))
+    return csr_array(coo_array((np.concatenate(values), coordinates), shape=shape))
+
+
+def _parts(
+    lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]
+) -> list[_Part]:
+    """Of groups that are spread, each domain that any of these options is in."""
+    import numpy as np
+
+    columns = lagrangian.columns
+    found = []
+    for group, rule in columns.separation.spreads.items():
+        own = pools[slice(*np.searchsorted(groups, [group, group + 1]))]
+        number = columns.domain_of[rule.domain]
+        used = set(number[own].tolist())
+        found += [
+            (group, here, 1.0 / rule.at_least)
+            for here in columns.domains(group)
+            if int(number[here[0]]) in used
+        ]
+    return found
 
 
 def _use(lagrangian: Lagrangian, groups: NDArray[np.intp], pools: NDArray[np.intp]) -> Any:

@@ -23,7 +23,8 @@ from aiops_provider.placement.asked import Asked
 from aiops_provider.placement.candidates import Candidates
 from aiops_provider.placement.choice import choose, first_places
 from aiops_provider.placement.demand import expected_duration_s
-from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill
+from aiops_provider.placement.live_instances import NOT_CROWDED, LiveInstances, crowded_clusters
+from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, LoadOfThisMoment, fill
 from aiops_provider.placement.place_table import PlaceTable
 from aiops_provider.placement.places import Obstacle, infeasible
 from aiops_provider.placement.plan_shares import PlanShares
@@ -102,23 +103,29 @@ class Router:
         avoid: Mapping[str, str] | None = None,
         now: datetime | None = None,
         outlook: Outlook | None = None,
+        instances: LiveInstances | None = None,
     ) -> Route:
         """
         Choose a place.
 
+        Instances that are to be kept apart stay so: if that is only preferred, as long as another
+        place has room; if it is required, as long as there is any other place, full or lost.
+
         Args:
             profile: What the task needs and what limits it.
-            load: What is booked now.
+            load: What is booked now; copied, unless it is a :class:`LoadOfThisMoment`.
             avoid: Clusters that failed this run before, with why; a held task goes there anyway.
             now: The present moment, which decides the hour of the plan.
             outlook: What is likely to come, and how long it may wait for a cheaper place; ``None``: it
                 starts at once. A task that waits must be routed anew until it starts.
+            instances: Of the task and those it is kept apart from; ``None``: there are none.
 
         Raises:
             InfeasibleError: No machine could ever hold it, or its pin cannot be followed.
         """
         held = profile.task in self.snapshot.held_tasks
-        return self._route(profile, load or {}, {} if held else avoid or {}, now, outlook)
+        shunned = {} if held else avoid or {}
+        return self._route(profile, load or {}, shunned, now, outlook=outlook, instances=instances)
 
     def next_route(
         self,
@@ -128,6 +135,7 @@ class Router:
         load: LiveLoad | None = None,
         avoid: Mapping[str, str] | None = None,
         now: datetime | None = None,
+        instances: LiveInstances | None = None,
     ) -> Route | None:
         """
         The next best place after a cluster refused, or ``None`` when there is no other cluster.
@@ -140,9 +148,10 @@ class Router:
             load: As for the first route.
             avoid: Clusters that refused so far, with why.
             now: As for the first route.
+            instances: As for the first route.
         """
         refused = {route.cluster: "it refused the task", **(avoid or {})}
-        following = self._route(profile, load or {}, refused, now)
+        following = self._route(profile, load or {}, refused, now, instances=instances)
         return None if following.cluster in refused else following
 
     def _route(
@@ -151,12 +160,19 @@ class Router:
         load: LiveLoad,
         avoid: Mapping[str, str],
         now: datetime | None,
+        *,
         outlook: Outlook | None = None,
+        instances: LiveInstances | None = None,
     ) -> Route:
         shares = self._shares.of(profile.task)
         candidates = Candidates(self._table, profile)
         # Whoever keeps count of the load goes on counting, the explanation is of this moment.
-        asked = Asked(profile, candidates, shares, dict(load), avoid, now)
+        if not isinstance(load, LoadOfThisMoment):
+            load = dict(load)
+        crowded = NOT_CROWDED
+        if instances is not None:
+            crowded = crowded_clusters(profile.spread, instances, self._clusters)
+        asked = Asked(profile, candidates, shares, load, avoid, now, crowded)
         choice = choose(asked, self._shares)
         if choice is None:
             raise infeasible(profile, self._clusters, candidates.refused())

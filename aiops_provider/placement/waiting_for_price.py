@@ -20,7 +20,7 @@ from itertools import islice
 from aiops_provider.domain.plan import Alternative, Route, RouteCode, RouteReason, Wait
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.placement.asked import Asked
-from aiops_provider.placement.availability import Availability
+from aiops_provider.placement.availability import Uptime
 from aiops_provider.placement.places import Obstacle, Place
 from aiops_provider.placement.rework import rework_factor
 
@@ -46,7 +46,7 @@ class Outlook:
         least_saving: Waiting must be expected to save this share of what the run costs at once.
     """
 
-    availability: Callable[[PlaceKey], Availability]
+    availability: Callable[[PlaceKey], Uptime]
     until: datetime | None = None
     checkpoint_interval_s: float | None = None
     restart_s: float = 0.0
@@ -224,7 +224,7 @@ class _Weighed:
     def _chance(self, place: Place, left_s: float) -> float:
         """That the place has room within the time; 0 for those that are avoided for a fault."""
         known = self._outlook.availability(place.key)
-        if not known.is_up and place.name not in self._asked.avoid:
+        if not known.is_up and place.name not in self._asked.hindered:
             return known.chance_up_within(left_s)
         if self._asked.obstacle(place) is not Obstacle.FULL:
             return 0.0

@@ -55,7 +55,7 @@ def plan_workloads(
     """
     known = latest_profiles(profiles)
     usable = [cluster for cluster in clusters if cluster.name not in unavailable]
-    groups = multiplex(known, clusters=usable)
+    groups = multiplex(known, clusters=usable, every_workload=objective.every_workload)
 
     def plan_groups(chosen: Sequence[WorkloadGroup], seconds: float) -> PlacementPlan:
         return plan_placement(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
+from aiops_provider.domain.separation import AntiAffinityRule, SpreadRule
 from aiops_provider.domain.workload import (
     Etl,
     FeatureEngineering,
@@ -33,6 +34,8 @@ class Terms:
         data_region: Where the input lies.
         preferred_regions: Near the users, else near the data.
         pinned_cluster: The only cluster it may run on.
+        spread: Over which failure domains its instances are spread.
+        anti_affinity: Which tasks it shares no failure domain with.
         idempotent: May run twice.
         checkpoint_interval_s: Work between two checkpoints; ``None``: it writes none.
     """
@@ -47,6 +50,8 @@ class Terms:
     data_region: str | None = None
     preferred_regions: tuple[str, ...] = ()
     pinned_cluster: str | None = None
+    spread: SpreadRule | None = None
+    anti_affinity: tuple[AntiAffinityRule, ...] = ()
     idempotent: bool = False
     checkpoint_interval_s: float | None = None
 
@@ -82,6 +87,10 @@ def terms_of(description: TaskDescription | None) -> Terms:
         data_region=locality.data_region,
         preferred_regions=near_users or near_data,
         pinned_cluster=description.cluster,
+        spread=None if locality.spread is None else locality.spread.to_domain(),
+        anti_affinity=()
+        if locality.anti_affinity is None
+        else (locality.anti_affinity.to_domain(),),
         idempotent=description.idempotent,
         checkpoint_interval_s=description.checkpoint_interval_s,
     )

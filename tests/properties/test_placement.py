@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
@@ -173,7 +173,50 @@ def decomposed(groups, clusters, objective, **options):
         return plan(groups, clusters, objective, **options)
 
 
+def steady(name: str, cores: float, memory_gib: float, *, duration_s: float, weight: float = 1.0):
+    return WorkloadProfile(
+        task=TaskKey("dag", name),
+        compute_type=ComputeType.CPU,
+        cores=exactly(cores),
+        memory_gib=exactly(memory_gib),
+        duration_s=exactly(duration_s),
+        request=ResourceRequest(cores=cores, memory_gib=memory_gib),
+        predicted_at=NOW,
+        sla_weight=weight,
+    )
+
+
+def a_machine(name: str, cores: float, price: float | None) -> ClusterSpec:
+    pool = Pool(
+        name="p",
+        machine=Capacity(cores=cores, memory_gib=8.0),
+        max_instances=1,
+        price_usd_per_hour=price,
+    )
+    return ClusterSpec(name=name, kind="local", provider="aws", region="eu", pools=(pool,))
+
+
+# A level that no plan reaches within the budget: the prices of both once grew beyond all numbers.
+OUT_OF_REACH = (
+    [
+        steady("t0", 1.0, 4.0, duration_s=20_000.0, weight=2.0),
+        steady("t1", 4.0, 8.0, duration_s=20_000.0),
+        steady("t2", 2.0, 3.0671595808615373, duration_s=20_000.0),
+        steady("t3", 1.0, 8.0, duration_s=2089.462373709239),
+    ],
+    [
+        a_machine("c0", 8.0, 1.0),
+        a_machine("c1", 2.0, 0.0),
+        a_machine("c2", 2.0, None),
+        a_machine("c3", 8.0, 4.29973264397645),
+    ],
+    Objective(maximize_sla=False, budget_usd_per_hour=0.01, sla=1.0),
+    0,
+)
+
+
 @solved
+@example(*OUT_OF_REACH)
 @given(workloads(), some_clusters(), objectives, st.integers(0, 4))
 def test_no_decomposed_plan_breaks_a_promise(profiles, clusters, objective, away):
     """Neither a limit nor a figure: the checker shares no code with it."""

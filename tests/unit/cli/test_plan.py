@@ -11,8 +11,10 @@ import pytest
 
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.plan import Mode, Placement
+from aiops_provider.domain.spread import AntiAffinity, Spread
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import Locality, Training
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.load import load_settings
@@ -66,6 +68,46 @@ def test_file_is_planned_without_a_store(aiops, folder):
     }
     assert places == {"train": "cheap", "serve": "dear"}
     assert not (folder / "aiops.db").exists()
+
+
+SPREAD = """\
+- task: shop/answers
+  kind: serving
+  locality: {spread: {domain: provider}}
+- task: shop/index
+  kind: etl
+  locality: {anti_affinity: {tasks: [shop/train]}}
+- task: shop/train
+  kind: training
+"""
+
+
+def test_a_file_can_keep_instances_apart(aiops, folder, store):
+    """In the plan, in what explains it, and in what the store gives back of it."""
+    (folder / "spread.yaml").write_text(SPREAD)
+    data = aiops("plan", "--workloads", "spread.yaml", "--output", "json").data
+    members = {g["name"]: {task["name"] for task in g["tasks"]} for g in data["groups"]}
+    held = {
+        (name, each["cluster"]): each["share"]
+        for each in data["assignments"]
+        for name in members[each["group"]]
+    }
+    assert held["answers", "cheap"] == pytest.approx(0.5)
+    assert held["answers", "dear"] == pytest.approx(0.5)
+    assert ("index", "cheap") in held or ("train", "cheap") in held
+    assert not any({("index", c), ("train", c)} <= held.keys() for c in ("cheap", "dear"))
+    answer = aiops("plan", "--workloads", "spread.yaml", "--explain")
+    assert "at least 2 providers" in " ".join(answer.out.split())
+
+
+def test_the_store_gives_back_what_keeps_instances_apart(store):
+    """As part of profiles, as part of plans."""
+    locality = Locality(spread=Spread(domain="region"), anti_affinity=AntiAffinity(tasks=("a/b",)))
+    profile = Profiler().predict(TRAIN, Training(locality=locality), now=utc_now())
+    store.save_profiles([profile])
+    assert store.profiles() == [profile]
+    assert profile.spread is not None
+    assert profile.anti_affinity
 
 
 def test_table_names_tasks_clusters_and_gap(aiops, folder):

@@ -69,6 +69,16 @@ def relaxation(target: Target) -> float:
     return -found.objective if target.level is None else found.objective
 
 
+@pytest.mark.parametrize("budget", [None, 0.01])
+def test_prices_stay_in_range_where_no_plan_reaches_the_level(budget):
+    """They would grow without end; the bound then lies above whatever any plan could cost."""
+    columns = make_columns(GROUPS, CLUSTERS)
+    lagrangian = Lagrangian(columns, Target(level=1.0, budget_usd_per_hour=budget))
+    prices = lagrangian.ascend(steps=500)
+    assert max(prices.limits.max(), prices.budget, prices.level) <= 1e12 * (1 + 1e-9)
+    assert lagrangian.bound(prices) > columns.cost.max(axis=1).sum()
+
+
 @pytest.mark.parametrize("target", [MOST, LEAST], ids=["most", "least"])
 def test_the_bound_nears_the_linear_relaxation_from_the_right_side(target):
     """It can never pass it: with linear choices the two are equal at the best prices."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.plan import Objective
 from aiops_provider.domain.profile import (
     ComputeType,
     Quantity,
@@ -20,6 +21,7 @@ from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError
 from aiops_provider.placement.demand import concurrent_runs
 from aiops_provider.placement.multiplexing import multiplex
+from aiops_provider.placement.workloads import plan_workloads
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -51,6 +53,38 @@ def test_workloads_at_different_hours_share_a_group():
     (group,) = multiplex([workload("night", 2), workload("day", 14)])
     assert (TaskKey("dag", "day"), TaskKey("dag", "night")) == group.tasks
     assert math.isclose(2 * group.peak_of_sum_cores, group.sum_of_peaks_cores)
+
+
+def test_who_must_keep_its_own_promise_is_not_tied_to_a_stricter_one():
+    """A quick pool that the stricter one needs would else be the only place of both."""
+    machine = Capacity(cores=8, memory_gib=32, accelerators={"T4": 1, "A100": 1})
+    clusters = [
+        ClusterSpec(
+            name=name,
+            kind="local",
+            provider="aws",
+            region=name,
+            pools=(Pool(name="p", machine=machine, max_instances=1, price_usd_per_hour=1.0),),
+            round_trip_ms={"eu": trip},
+        )
+        for name, trip in (("near", 5.0), ("far", 200.0))
+    ]
+    answers = exactly(20.0)
+    strict = workload(
+        "strict", 2, latency_objective_ms=100.0, latency_ms=answers, user_regions=("eu",)
+    )
+    patient = replace(strict, task=TaskKey("dag", "patient"), latency_objective_ms=900.0)
+    patient = replace(patient, starts_by_hour_of_week=workload("", 14).starts_by_hour_of_week)
+    unpromised = replace(patient, task=TaskKey("dag", "none"), latency_objective_ms=None)
+    unpromised = replace(unpromised, starts_by_hour_of_week=workload("", 20).starts_by_hour_of_week)
+    profiles = [strict, patient, unpromised]
+    assert 1 == len(multiplex(profiles, clusters=clusters))
+    groups = multiplex(profiles, clusters=clusters, every_workload=True)
+    assert [{"none", "patient"}, {"strict"}] == [{t.name for t in g.tasks} for g in groups]
+    made = plan_workloads(
+        profiles, clusters[1:], Objective(every_workload=True), now=NOW, gap_tolerance=0.0
+    )
+    assert {"dag/strict"} == set(made.unplaced)
 
 
 def test_workloads_at_the_same_hour_stay_apart():

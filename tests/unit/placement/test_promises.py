@@ -12,7 +12,7 @@ import pytest
 from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.domain.promise import Promise, probability_below
+from aiops_provider.domain.promise import Promise, probability_below, value_at
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement import planner
 from aiops_provider.placement.feasibility import check_plan
@@ -102,6 +102,14 @@ class TestProbability:
         for level in (0.01, 0.3, 0.6, 0.9, 0.999):
             limit = math.exp(normal.inv_cdf(level))
             assert probability_below(limit, quantiles) == pytest.approx(level, abs=1e-6)
+            assert value_at(level, quantiles) == pytest.approx(limit)
+
+    @pytest.mark.parametrize("level", [0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.999])
+    def test_the_value_of_a_level_is_kept_so_often(self, level):
+        """A plan and whoever waits for a cheaper cluster mean the same by a promise."""
+        for quantiles in ((10.0, 20.0, 40.0), (10.0, 11.0, 60.0), (3.0, 3.5, 3.6)):
+            assert probability_below(value_at(level, quantiles), quantiles) == pytest.approx(level)
+        assert value_at(level, (5.0, 5.0, 5.0)) == pytest.approx(5.0)
 
 
 class TestKeptShare:

@@ -14,7 +14,7 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import RouteCode
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.placement.availability import Availability
+from aiops_provider.placement.availability import Uptime
 from aiops_provider.placement.router import InUse, Router, RouterSnapshot
 from aiops_provider.placement.waiting_for_price import Outlook, latest_start_s
 from aiops_provider.profiling.profiler import Profiler
@@ -36,12 +36,12 @@ def cluster(name: str, price: float | None) -> ClusterSpec:
 CLUSTERS = (cluster("spot", 1.0), cluster("spot2", 1.0), cluster("steady", 3.0))
 FULL = InUse(cores=8, memory_gib=32, waiting=1, backlog_s=600.0)
 SPOT_FULL = {("spot", "p"): FULL, ("spot2", "p"): FULL}
-ALWAYS = Availability(is_up=True, mean_up_s=1e9, mean_down_s=60.0)
+ALWAYS = Uptime(is_up=True, mean_up_s=1e9, mean_down_s=60.0)
 
 
 def outlook(
     until: datetime | None = NOW + HOUR,
-    known: Callable[[tuple[str, str]], Availability] = lambda _place: ALWAYS,
+    known: Callable[[tuple[str, str]], Uptime] = lambda _place: ALWAYS,
     **changes: float,
 ) -> Outlook:
     return Outlook(availability=known, until=until, **changes)
@@ -92,8 +92,8 @@ def test_it_starts_where_there_is_room_on_a_cheap_place():
 def test_a_lost_place_is_waited_for_if_it_is_known_to_come_back():
     """With the chance of that; one that never came back is not waited for."""
     lost = router(unreachable={"spot": "it is out", "spot2": "it is out"})
-    away = Availability(is_up=False, mean_up_s=1e6, mean_down_s=1800.0)
-    for_good = Availability(is_up=False, mean_up_s=1e6, mean_down_s=None)
+    away = Uptime(is_up=False, mean_up_s=1e6, mean_down_s=1800.0)
+    for_good = Uptime(is_up=False, mean_up_s=1e6, mean_down_s=None)
     route = lost.route(PROFILE, now=NOW, outlook=outlook(known=lambda _place: away))
     assert route.wait is not None
     assert route.wait.chance == pytest.approx(0.865, abs=0.001)
@@ -118,9 +118,9 @@ def test_where_this_run_failed_is_not_waited_for():
 
 def test_of_equal_prices_the_place_that_stays_longer_is_taken():
     """With the reason in words."""
-    flapping = Availability(is_up=True, mean_up_s=1800.0, mean_down_s=60.0)
+    flapping = Uptime(is_up=True, mean_up_s=1800.0, mean_down_s=60.0)
 
-    def known(place: tuple[str, str]) -> Availability:
+    def known(place: tuple[str, str]) -> Uptime:
         return flapping if place[0] == "spot" else ALWAYS
 
     route = router().route(
