@@ -10,8 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
+from aiops_provider.catalog.names import provider_name
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Accelerator, InstanceType, Price, Region
+from aiops_provider.domain.machine import Accelerator, InstanceType, Price, Region, StoragePrice
+from aiops_provider.domain.profile import PRICED_STORAGE
 from aiops_provider.errors import DataError
 
 MACHINE_COLUMNS = (
@@ -19,6 +21,7 @@ MACHINE_COLUMNS = (
     "accelerator_memory_gib", "network_gbps", "local_disk_gib", "architecture", "source", "date",
 )  # fmt: skip
 PRICE_COLUMNS = ("provider", "region", "name", "purchase", "usd_per_hour", "source", "date")
+STORAGE_COLUMNS = ("provider", "region", "storage_class", "usd_per_gib_month", "source", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,14 @@ class Cells:
             return Purchase(self.text(column))
         except ValueError:
             self._refuse(column, "is no way of buying", "Write on_demand, spot or reserved.")
+
+    def storage_class(self, column: str) -> str:
+        """The cell as a class of storage that has a price."""
+        name = self.text(column)
+        if name not in PRICED_STORAGE:
+            known = ", ".join(PRICED_STORAGE)
+            self._refuse(column, "is no class of storage with a price", f"Write one of {known}.")
+        return name
 
     def _refuse(self, column: str, problem: str, mend: str) -> NoReturn:
         raise DataError(
@@ -159,6 +170,24 @@ def read_prices(file: Path) -> Iterator[Price]:
             name=row.text("name"),
             purchase=row.purchase("purchase"),
             usd_per_hour=row.number("usd_per_hour"),
+            source=row.text("source"),
+            observed_on=row.day("date"),
+        )
+
+
+def read_storage_prices(file: Path) -> Iterator[StoragePrice]:
+    """
+    Prices of storage, from a file with the columns ``STORAGE_COLUMNS``.
+
+    Raises:
+        DataError: A row cannot be used.
+    """
+    for row in read_rows(file):
+        yield StoragePrice(
+            provider=provider_name(row.text("provider")),
+            region=row.text("region"),
+            storage_class=row.storage_class("storage_class"),
+            usd_per_gib_month=row.number("usd_per_gib_month"),
             source=row.text("source"),
             observed_on=row.day("date"),
         )

@@ -27,11 +27,14 @@ ProviderOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
+    from aiops_provider.cli.catalog_storage import add_commands as add_storage_commands
+
     group = typer.Typer(help="Show and renew machine types and prices.", no_args_is_help=True)
     group.command("list")(list_)
     group.command("show")(show)
     group.command("refresh")(refresh)
     group.command("import")(import_)
+    add_storage_commands(group)
     app.add_typer(group, name="catalog")
 
 

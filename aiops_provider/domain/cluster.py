@@ -137,6 +137,20 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageRate:
+    """
+    What storage costs where a cluster is.
+
+    Attributes:
+        usd_per_gib_month: Of one GiB for 730 hours.
+        known: False: nobody gave the price of this place, and the dearest known one stands for it.
+    """
+
+    usd_per_gib_month: float
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """
     A cluster as configured.
@@ -150,6 +164,7 @@ class ClusterSpec:
         options: What only its kind understands.
         availability: How often it can be used; ``None``: not known, and counted as always.
         round_trip_ms: To regions of users and back, as far as known and asked for.
+        storage: Prices of storage there by class; of one that is missing nothing is known anywhere.
     """
 
     name: str
@@ -160,6 +175,7 @@ class ClusterSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     availability: Availability | None = None
     round_trip_ms: Mapping[str, float] = field(default_factory=dict)
+    storage: Mapping[str, StorageRate] = field(default_factory=dict)
 
     @property
     def stands_in(self) -> bool:

@@ -65,6 +65,7 @@ class WorkloadGroup:
         pinned_cluster: Set when the user pinned the members.
         data_gib_per_hour: Data moved from ``data_region`` per hour.
         promises: Of the members that something was promised about.
+        storage_gib: What they leave in storage and hold there while they run, by class of storage.
     """
 
     name: str
@@ -83,6 +84,7 @@ class WorkloadGroup:
     pinned_cluster: str | None = None
     data_gib_per_hour: float = 0.0
     promises: tuple[Promise, ...] = ()
+    storage_gib: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

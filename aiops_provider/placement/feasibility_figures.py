@@ -9,6 +9,8 @@ from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.promise import Promise
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation
 
+_HOURS_OF_A_MONTH = Fraction(365 * 24, 12)
+
 
 def false_costs(
     plan: PlacementPlan,
@@ -55,7 +57,7 @@ def _stated_cost(
                 sentence=f"The price of {line.where} is unknown, but the plan counts it as nothing.",
             )
         return
-    expected = machines * Fraction(price) + _egress(line, egress)
+    expected = machines * Fraction(price) + _stored(line) + _egress(line, egress)
     if abs(expected - stated) > TOLERANCE * max(Fraction(1, 1000), expected):
         yield Violation(
             kind="cost",
@@ -89,6 +91,15 @@ def _egress(line: PlacedShare, egress: Mapping[str, Mapping[str, float]]) -> Fra
         return Fraction(0)
     price = egress.get(source, {}).get(target, 0.0)
     return Fraction(price) * Fraction(line.group.data_gib_per_hour) * Fraction(line.given.share)
+
+
+def _stored(line: PlacedShare) -> Fraction:
+    """What the share of the group leaves and holds in storage, at the prices of its cluster."""
+    monthly = Fraction(0)
+    for name, gib in line.group.storage_gib.items():
+        if name in line.cluster.storage:
+            monthly += Fraction(gib) * Fraction(line.cluster.storage[name].usd_per_gib_month)
+    return monthly * Fraction(line.given.share) / _HOURS_OF_A_MONTH
 
 
 def false_promises(plan: PlacementPlan, placed: Sequence[PlacedShare]) -> Iterator[Violation]:

@@ -20,7 +20,12 @@ from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadPro
 from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK
-from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
+from aiops_provider.placement.demand import (
+    Series,
+    concurrent_runs,
+    starts_by_hour,
+    stored_gib,
+)
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.
 # At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
@@ -140,6 +145,7 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         pinned_cluster=first.pinned_cluster,
         data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
         promises=tuple(_promise(profile) for profile in members if _promises(profile)),
+        storage_gib=_storage_gib(members),
     )
 
 
@@ -272,6 +278,12 @@ def _data_gib_per_hour(profile: WorkloadProfile) -> float:
         return 0.0
     starts = starts_by_hour(profile)
     return profile.input_gib * math.fsum(starts) / len(starts)
+
+
+def _storage_gib(members: Sequence[WorkloadProfile]) -> dict[str, float]:
+    each = [stored_gib(profile) for profile in members]
+    classes = sorted({name for stored in each for name in stored})
+    return {name: math.fsum(stored.get(name, 0.0) for stored in each) for name in classes}
 
 
 def _promises(profile: WorkloadProfile) -> bool:

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
+from aiops_provider.placement.cost import (
+    EgressPrices,
+    egress_usd_per_gib,
+    planning_price,
+    storage_price,
+)
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
     accelerators_offered,
@@ -144,7 +149,8 @@ def make_columns(
         kept = np.ones_like(kept)
     mean, peak = _machines(demand, repeats, kind, offer)
     moved, far = _egress(ordered, pools, egress or {})
-    cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
+    machines = mean * np.array([planning_price(pool) for _, pool in pools])[None, :]
+    cost = machines + moved + _storage(ordered, pools)
     return ProblemColumns(
         groups=ordered,
         clusters=usable,
@@ -348,6 +354,18 @@ def _egress(
     moved = known.reshape(shape)[own] * gib[:, None]
     far: NDArray[np.bool_] = unknown.reshape(shape)[own]
     return moved, far
+
+
+def _storage(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:
+    """USD per hour for what is stored where the group runs, by group and pool."""
+    import numpy as np
+
+    classes = sorted({name for group in groups for name in group.storage_gib})
+    gib = np.array([[g.storage_gib.get(name, 0.0) for name in classes] for g in groups])
+    usd = np.array([[storage_price(cluster, name) for cluster, _ in pools] for name in classes])
+    shape = (len(classes), len(pools))
+    stored: NDArray[np.float64] = gib.reshape(len(groups), shape[0]) @ usd.reshape(shape)
+    return stored
 
 
 def _kept(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:

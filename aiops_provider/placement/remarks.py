@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from aiops_provider.domain.plan import Objective, WorkloadGroup
-from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.cost import planning_price, storage_usd_per_hour
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.promises import accelerator_of, promise_against
 
@@ -23,7 +23,7 @@ def remarks(
     feasible: bool = True,
 ) -> tuple[str, ...]:
     """
-    Sentences about grouping, unknown prices, egress, deadlines and what found no place.
+    Sentences about grouping, unknown prices, egress, storage, deadlines and what found no place.
 
     Args:
         problem: What was planned.
@@ -34,6 +34,7 @@ def remarks(
     """
     lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
     lines += _unknown_egress(problem, shares)
+    lines += _storage(problem, shares)
     lines += _broken_promises(problem, shares)
     lines += _beyond_observation(problem, objective, shares)
     chosen = feasible and not objective.maximize_sla
@@ -76,6 +77,31 @@ def _unknown_egress(problem: PlacementProblem, shares: Sequence[float]) -> Itera
         yield (
             f"Data moves from {source} to {target} at a price that is not known; "
             "it is not in the cost."
+        )
+
+
+def _storage(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:
+    """What of the cost is storage, and which of it has no price where it lies."""
+    usd = 0.0
+    unpriced: dict[tuple[str, bool], tuple[float, set[str]]] = {}
+    for option, share in zip(problem.options, shares, strict=True):
+        group, cluster = problem.groups[option.group], option.cluster
+        if share <= 0:
+            continue
+        usd += storage_usd_per_hour(group, cluster) * share
+        for name, gib in group.storage_gib.items():
+            rate = cluster.storage.get(name)
+            if rate is None or not rate.known:
+                key = (name, rate is not None)
+                held, where = unpriced.setdefault(key, (0.0, set()))
+                unpriced[key] = (held + gib * share, where | {cluster.name})
+    if usd > 0:
+        yield f"Storage of what tasks write and hold is {usd:.4g} USD an hour of the cost."
+    for (name, stood_in), (gib, places) in sorted(unpriced.items()):
+        counted = "counts as dear as anywhere it is known" if stood_in else "is not in the cost"
+        yield (
+            f"The price of {name} storage at {', '.join(sorted(places))} is unknown; {gib:.3g} GiB "
+            f"there {counted}. Set storage_usd_per_gib_month to make the cost true."
         )
 
 

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
-from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.cluster import (
+    Availability,
+    Capacity,
+    ClusterSpec,
+    Pool,
+    Purchase,
+    StorageRate,
+)
+from aiops_provider.settings.catalog_schema import priced_storage
 from aiops_provider.settings.metrics_schema import MetricsSettings
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
@@ -131,6 +139,11 @@ class ClusterSettings(Section):
     price_usd_per_hour: float | None = Field(
         None, ge=0, description="Price of `capacity` for one hour."
     )
+    storage_usd_per_gib_month: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="What storage costs there by class, such as {object: 0.023}; default: as "
+        "`catalog.storage` or the catalogue knows it.",
+    )
     pools: tuple[PoolSettings, ...] = ()
     availability: float | None = Field(
         None,
@@ -143,6 +156,13 @@ class ClusterSettings(Section):
     metrics: MetricsSettings | None = Field(
         None, description="Where its metrics lie, to watch the cluster itself; `{}`: ask itself."
     )
+
+    @field_validator("storage_usd_per_gib_month")
+    @classmethod
+    def _classes_have_prices(cls, prices: dict[str, float]) -> dict[str, float]:
+        for name in prices:
+            priced_storage(name)
+        return prices
 
     @model_validator(mode="after")
     def _machines_are_known(self) -> Self:
@@ -206,6 +226,11 @@ class ClusterSettings(Section):
             availability=None
             if self.availability is None
             else Availability(share=self.availability),
+            storage=catalog.storage.rates(self.provider, self.region)
+            | {
+                name: StorageRate(usd_per_gib_month=usd)
+                for name, usd in self.storage_usd_per_gib_month.items()
+            },
         )
 
 

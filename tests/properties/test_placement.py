@@ -8,13 +8,14 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, StorageRate
 from aiops_provider.domain.plan import Objective, PlanStatus
 from aiops_provider.domain.profile import (
     ComputeType,
     Quantity,
     ResourceRequest,
     Source,
+    StorageNeed,
     WorkloadProfile,
 )
 from aiops_provider.domain.task import TaskKey
@@ -44,6 +45,21 @@ def exactly(value: float) -> Quantity:
     return Quantity(p50=value, p80=value, p95=value, source=Source.PRIOR)
 
 
+storage_needs = st.lists(
+    st.builds(
+        StorageNeed,
+        role=st.sampled_from(["source", "intermediate", "target"]),
+        storage_class=st.sampled_from(["object", "file", "in_memory"]),
+        capacity_gib=st.floats(0.0, 5000.0).map(exactly),
+    ),
+    max_size=2,
+).map(tuple)
+storage_rates = st.dictionaries(
+    st.sampled_from(["object", "file"]),
+    st.builds(StorageRate, usd_per_gib_month=st.floats(0.0, 0.3), known=st.booleans()),
+)
+
+
 @st.composite
 def workloads(draw: st.DrawFn) -> list[WorkloadProfile]:
     profiles = []
@@ -65,6 +81,7 @@ def workloads(draw: st.DrawFn) -> list[WorkloadProfile]:
                 starts_by_hour_of_week=tuple(starts) if draw(st.booleans()) else (),
                 sla_weight=draw(st.sampled_from([1.0, 2.0, 5.0])),
                 allowed_regions=draw(st.sampled_from([(), (), ("eu",), ("us", "sa")])),
+                storage=draw(storage_needs),
             )
         )
     return profiles
@@ -83,7 +100,14 @@ def some_clusters(draw: st.DrawFn) -> list[ClusterSpec]:
         region = draw(st.sampled_from(REGIONS))
         name = f"c{number}"
         made.append(
-            ClusterSpec(name=name, kind="local", provider="aws", region=region, pools=(pool,))
+            ClusterSpec(
+                name=name,
+                kind="local",
+                provider="aws",
+                region=region,
+                pools=(pool,),
+                storage=draw(storage_rates),
+            )
         )
     return made
 

@@ -127,6 +127,24 @@ def test_route_of_an_unknown_task(aiops, store):
     assert "no stored profile" in answer.err
 
 
+def test_route_says_what_is_stored_where(aiops, store, folder):
+    """With --why, at the chosen cluster and at the others, and where the price is unknown."""
+    given = CONFIG.replace(
+        "    region: r\n", "    region: r\n    storage_usd_per_gib_month: {{object: 0.1}}\n", 1
+    )
+    (folder / "aiops.yaml").write_text(given.format(folder=folder))
+    store.save_profiles([Profiler().predict(TRAIN, now=utc_now())])
+    told = aiops("route", "medical/train", "--why", "--output", "json").data
+    stored = {(s["cluster"], s["storage_class"]): s for s in told["storage"]}
+    here, there = stored["cheap", "object"], stored["dear", "object"]
+    assert here["usd_per_month"] == pytest.approx(0.1 * here["gib"])
+    assert there["usd_per_month"] is None
+    assert here["gib"] == there["gib"] > 0
+    shown = aiops("route", "medical/train", "--why").out
+    assert "What it stores there" in shown
+    assert "unknown" in shown
+
+
 def test_route_follows_quarantine_and_says_why(aiops, store):
     """A quarantined cluster is passed over with the reason of the quarantine."""
     now = utc_now()
