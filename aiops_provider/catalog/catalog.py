@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from aiops_provider.catalog.carbon import Emissions
 from aiops_provider.catalog.names import accelerator_key, accelerator_keys, provider_name
 from aiops_provider.catalog.network import PairFigure, RegionMatrix
 from aiops_provider.catalog.storage import StoragePrices
 from aiops_provider.catalog.tables import (
     Source,
     read_accelerators,
+    read_core_power,
     read_machines,
     read_prices,
     read_regions,
@@ -296,6 +298,15 @@ class Catalog:
         return {
             price.key: price for file in self._files("prices.csv") for price in read_prices(file)
         }
+
+    @cached_property
+    def emissions(self) -> Emissions:
+        """What machines emit where they stand."""
+        return Emissions(
+            regions=self._regions.values(),
+            accelerators=self._accelerators.values(),
+            power=[power for file in self._files("power.csv") for power in read_core_power(file)],
+        )
 
     @cached_property
     def _accelerators(self) -> dict[str, Accelerator]:

@@ -12,7 +12,14 @@ from typing import NoReturn
 
 from aiops_provider.catalog.names import provider_name
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Accelerator, InstanceType, Price, Region, StoragePrice
+from aiops_provider.domain.machine import (
+    Accelerator,
+    CorePower,
+    InstanceType,
+    Price,
+    Region,
+    StoragePrice,
+)
 from aiops_provider.domain.profile import PRICED_STORAGE
 from aiops_provider.errors import DataError
 
@@ -204,10 +211,24 @@ def read_accelerators(file: Path) -> Iterator[tuple[Accelerator, list[str]]]:
             fp16_tflops=row.number_or_none("fp16_tflops"),
             fp32_tflops=row.number_or_none("fp32_tflops"),
             bandwidth_gb_per_s=row.number_or_none("bandwidth_gb_per_s"),
+            tdp_watts=row.number_or_none("tdp_watts"),
             source=row.text("source"),
             observed_on=row.day("date"),
         )
         yield accelerator, (row.text_or_none("aliases") or "").split("|")
+
+
+def read_core_power(file: Path) -> Iterator[CorePower]:
+    """What the machines of providers draw."""
+    for row in read_rows(file):
+        yield CorePower(
+            provider=row.text("provider"),
+            idle_watts=row.number("core_idle_watts"),
+            full_watts=row.number("core_full_watts"),
+            overhead=row.number("overhead"),
+            source=row.text("source"),
+            observed_on=row.day("date"),
+        )
 
 
 def read_regions(file: Path) -> Iterator[Region]:

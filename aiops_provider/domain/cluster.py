@@ -63,6 +63,20 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonRate:
+    """
+    What a machine in use emits where it stands.
+
+    Attributes:
+        kg_per_hour: CO₂ equivalent of one machine, in kilograms.
+        known: False: its power or its grid is unknown, and the most that is known stands for it.
+    """
+
+    kg_per_hour: float
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """
     Machines of one type inside a cluster.
@@ -74,6 +88,7 @@ class Pool:
         price_usd_per_hour: One machine for one hour; ``None`` when unknown.
         instance_type: The provider's name of the machine type.
         purchase: How the machines are bought.
+        carbon: Of one machine; ``None``: nobody asked.
     """
 
     name: str
@@ -82,6 +97,7 @@ class Pool:
     price_usd_per_hour: float | None
     instance_type: str | None = None
     purchase: Purchase = Purchase.ON_DEMAND
+    carbon: CarbonRate | None = None
 
     @property
     def capacity(self) -> Capacity:

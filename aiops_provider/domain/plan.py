@@ -35,12 +35,15 @@ class Objective:
         sla: Share of the weighted demand that must keep its promises when cost is minimised.
         every_workload: A workload counts only where each member of its group keeps its own promise
             as often as it says, and then counts wholly.
+        carbon_usd_per_kg: Price put on a kilogram of CO₂ equivalent; it counts in the cost and
+            against the budget. 0: emissions decide nothing.
     """
 
     maximize_sla: bool = True
     budget_usd_per_hour: float | None = None
     sla: float = 0.99
     every_workload: bool = False
+    carbon_usd_per_kg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,7 @@ class Assignment:
         pool: Name of the pool.
         share: Of the group's demand, in (0, 1].
         cost_usd_per_hour: Mean over the slots.
+        carbon_kg_per_hour: CO₂ equivalent, mean over the slots; ``None``: unknown.
     """
 
     group: str
@@ -105,6 +109,7 @@ class Assignment:
     pool: str
     share: float
     cost_usd_per_hour: float
+    carbon_kg_per_hour: float | None = None
 
 
 class PlanStatus(StrEnum):

@@ -110,6 +110,7 @@ def group_cost_usd_per_hour(
     egress: EgressPrices,
     *,
     mean_machines: float | None = None,
+    carbon_usd_per_kg: float = 0.0,
 ) -> float:
     """
     Mean spend if the whole group ran there; egress counts only where its price was given.
@@ -122,12 +123,27 @@ def group_cost_usd_per_hour(
         pool: Where.
         egress: Prices as given.
         mean_machines: As of :func:`mean_and_peak_machines` where it is known already.
+        carbon_usd_per_kg: Price that the objective puts on emissions.
     """
     if mean_machines is None:
         mean_machines, _ = mean_and_peak_machines(group, pool)
-    machines = mean_machines * planning_price(pool)
+    hourly = planning_price(pool) + carbon_usd_per_hour(pool, carbon_usd_per_kg)
+    machines = mean_machines * hourly
     moved = egress_usd_per_gib(egress, group.data_region, cluster) or 0.0
     return machines + storage_usd_per_hour(group, cluster) + moved * group.data_gib_per_hour
+
+
+def carbon_usd_per_hour(pool: Pool, carbon_usd_per_kg: float) -> float:
+    """What the emissions of one machine count as, at the price that the objective puts on them."""
+    return 0.0 if pool.carbon is None else pool.carbon.kg_per_hour * carbon_usd_per_kg
+
+
+def carbon_kg_per_hour(group: WorkloadGroup, pool: Pool) -> float | None:
+    """Mean emissions if the whole group ran there, in kilograms of CO₂ equivalent; ``None``: unknown."""
+    if pool.carbon is None or not pool.carbon.known:
+        return None
+    mean_machines, _ = mean_and_peak_machines(group, pool)
+    return mean_machines * pool.carbon.kg_per_hour
 
 
 def single_cluster_cost(

@@ -19,7 +19,8 @@ def false_costs(
 ) -> Iterator[Violation]:
     """Costs that are not what shares and prices make, and spend above the budget."""
     for line in placed:
-        yield from _stated_cost(line, egress)
+        yield from _stated_cost(line, egress, Fraction(plan.objective.carbon_usd_per_kg))
+        yield from _stated_carbon(line)
     total = sum((Fraction(given.cost_usd_per_hour) for given in plan.assignments), Fraction(0))
     if abs(total - Fraction(plan.cost_usd_per_hour)) > TOLERANCE * max(Fraction(1), abs(total)):
         yield Violation(
@@ -42,7 +43,7 @@ def false_costs(
 
 
 def _stated_cost(
-    line: PlacedShare, egress: Mapping[str, Mapping[str, float]]
+    line: PlacedShare, egress: Mapping[str, Mapping[str, float]], usd_per_kg: Fraction
 ) -> Iterator[Violation]:
     stated = Fraction(line.given.cost_usd_per_hour)
     machines: Fraction = _mean_machines(line) * Fraction(line.given.share)
@@ -57,7 +58,10 @@ def _stated_cost(
                 sentence=f"The price of {line.where} is unknown, but the plan counts it as nothing.",
             )
         return
+    rate = line.pool.carbon
+    emitted = machines * Fraction(rate.kg_per_hour) if rate is not None else Fraction(0)
     expected = machines * Fraction(price) + _stored(line) + _egress(line, egress)
+    expected += emitted * usd_per_kg
     if abs(expected - stated) > TOLERANCE * max(Fraction(1, 1000), expected):
         yield Violation(
             kind="cost",
@@ -66,6 +70,25 @@ def _stated_cost(
             value=float(stated),
             sentence=f"{line.group.name} on {line.where} costs {float(expected):g} USD an hour, "
             f"the plan says {float(stated):g}.",
+        )
+
+
+def _stated_carbon(line: PlacedShare) -> Iterator[Violation]:
+    rate, stated = line.pool.carbon, line.given.carbon_kg_per_hour
+    if stated is None:
+        return  # of a plan that was made before anybody knew
+    known = rate is not None and rate.known
+    emitted = Fraction(rate.kg_per_hour) if rate is not None else Fraction(0)
+    expected = _mean_machines(line) * Fraction(line.given.share) * emitted
+    if not known or abs(expected - Fraction(stated)) > TOLERANCE * max(Fraction(1, 1000), expected):
+        yield Violation(
+            kind="carbon",
+            subject=line.group.name,
+            limit=float(expected) if known else None,
+            value=stated,
+            sentence=f"{line.group.name} on {line.where} emits "
+            f"{f'{float(expected):g}' if known else 'nobody knows how many'} kg of CO2e an hour, "
+            f"the plan says {stated:g}.",
         )
 
 

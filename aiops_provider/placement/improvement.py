@@ -11,6 +11,7 @@ from aiops_provider.domain.plan import Assignment, PlacementPlan, PlanStatus, Wo
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.cost import EgressPrices, group_cost_usd_per_hour
+from aiops_provider.placement.figures import shared_carbon
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.promises import kept_share
 
@@ -75,7 +76,8 @@ def refresh_plan(
         group = groups.get(given.group)
         if group is not None:
             place = pools.get((given.cluster, given.pool))
-            assignments.append(_repriced(given, group, place, egress or {}))
+            usd_per_kg = plan.objective.carbon_usd_per_kg
+            assignments.append(_repriced(given, group, place, egress or {}, usd_per_kg))
             shares[given.group] = shares.get(given.group, 0.0) + given.share
             if place is not None and place[1].machine.fits(group.request):
                 share = 1.0 if plan.objective.every_workload else kept_share(group, *place)
@@ -134,8 +136,10 @@ def _repriced(
     group: WorkloadGroup,
     place: tuple[ClusterSpec, Pool] | None,
     egress: EgressPrices,
+    carbon_usd_per_kg: float,
 ) -> Assignment:
     if place is None or not place[1].machine.fits(group.request):
         return given
-    cost = group_cost_usd_per_hour(group, *place, egress)
-    return replace(given, cost_usd_per_hour=cost * given.share)
+    cost = group_cost_usd_per_hour(group, *place, egress, carbon_usd_per_kg=carbon_usd_per_kg)
+    carbon = shared_carbon(group, place[1], given.share)
+    return replace(given, cost_usd_per_hour=cost * given.share, carbon_kg_per_hour=carbon)

@@ -76,6 +76,7 @@ def plan_placement(
         "unavailable": unavailable,
         "egress": egress,
         "every_workload": objective.every_workload,
+        "carbon_usd_per_kg": objective.carbon_usd_per_kg,
     }
     columns = _columns_if_large(*inputs, rules)
     if columns is not None:

@@ -148,6 +148,7 @@ def make_problem(
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
     every_workload: bool = False,
+    carbon_usd_per_kg: float = 0.0,
 ) -> PlacementProblem:
     """
     Write the problem down.
@@ -160,6 +161,7 @@ def make_problem(
         freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options, and there a
             group counts wholly.
+        carbon_usd_per_kg: Price put on emissions; it is part of the cost.
     """
     ordered_groups = tuple(sorted(groups, key=lambda group: group.name))
     ordered_clusters = tuple(sorted(clusters, key=lambda cluster: cluster.name))
@@ -178,7 +180,13 @@ def make_problem(
         for cluster in usable:
             if cluster.name not in refusals[group.name]:
                 options += _options(
-                    index, group, cluster, egress or {}, sizes, every_workload=every_workload
+                    index,
+                    group,
+                    cluster,
+                    egress or {},
+                    sizes,
+                    every_workload=every_workload,
+                    carbon_usd_per_kg=carbon_usd_per_kg,
                 )
     options_of = _by_group(options, len(ordered_groups))
     return PlacementProblem(
@@ -262,6 +270,7 @@ def _options(
     sizes: _Sizes,
     *,
     every_workload: bool,
+    carbon_usd_per_kg: float,
 ) -> Iterable[Option]:
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
         if (
@@ -275,7 +284,12 @@ def _options(
             cluster=cluster,
             pool=pool,
             cost_usd_per_hour=group_cost_usd_per_hour(
-                group, cluster, pool, egress, mean_machines=mean
+                group,
+                cluster,
+                pool,
+                egress,
+                mean_machines=mean,
+                carbon_usd_per_kg=carbon_usd_per_kg,
             ),
             holds_whole=peak <= 1.0,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,

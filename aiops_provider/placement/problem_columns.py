@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.placement.cost import (
-    EgressPrices,
-    egress_usd_per_gib,
-    planning_price,
-    storage_price,
-)
+from aiops_provider.placement.cost import EgressPrices
+from aiops_provider.placement.cost_columns import cost_columns
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
     accelerators_offered,
@@ -120,6 +116,7 @@ def make_columns(
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
     every_workload: bool = False,
+    carbon_usd_per_kg: float = 0.0,
 ) -> ProblemColumns:
     """
     Write the problem down.
@@ -131,6 +128,7 @@ def make_columns(
         egress: Prices of data that leaves its region, where they are known.
         freed: Names of groups whose pin, regions and providers are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options.
+        carbon_usd_per_kg: Price put on emissions; it is part of the cost.
     """
     import numpy as np
 
@@ -148,15 +146,15 @@ def make_columns(
         allowed &= _promised(ordered, pools)
         kept = np.ones_like(kept)
     mean, peak = _machines(demand, repeats, kind, offer)
-    moved, far = _egress(ordered, pools, egress or {})
-    machines = mean * np.array([planning_price(pool) for _, pool in pools])[None, :]
-    cost = machines + moved + _storage(ordered, pools)
+    usd, far = cost_columns(
+        ordered, pools, mean, egress=egress or {}, carbon_usd_per_kg=carbon_usd_per_kg
+    )
     return ProblemColumns(
         groups=ordered,
         clusters=usable,
         pools=pools,
         weight=np.array([group.sla_weight for group in ordered], dtype=np.float64),
-        cost=np.where(allowed, cost, np.inf),
+        cost=np.where(allowed, usd, np.inf),
         whole=allowed & (peak <= 1.0),
         far=far,
         kept=kept,
@@ -332,40 +330,6 @@ def _machines(
             peaks[:, number] = occupied.max(axis=1)
         mean[own], peak[own] = means[:, like.ravel()], peaks[:, like.ravel()]
     return mean, peak
-
-
-def _egress(
-    groups: Sequence[WorkloadGroup], pools: _Pools, egress: EgressPrices
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """USD per hour for data that moves, and where its price is unknown; by group and pool."""
-    import numpy as np
-
-    sources = sorted({group.data_region or "" for group in groups})
-    place = {source: number for number, source in enumerate(sources)}
-    prices = [
-        [egress_usd_per_gib(egress, source or None, cluster) for cluster, _ in pools]
-        for source in sources
-    ]
-    known = np.array([[price or 0.0 for price in row] for row in prices])
-    unknown = np.array([[price is None for price in row] for row in prices], dtype=np.bool_)
-    own = np.array([place[group.data_region or ""] for group in groups], dtype=np.intp)
-    gib = np.array([group.data_gib_per_hour for group in groups])
-    shape = (len(sources), len(pools))
-    moved = known.reshape(shape)[own] * gib[:, None]
-    far: NDArray[np.bool_] = unknown.reshape(shape)[own]
-    return moved, far
-
-
-def _storage(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:
-    """USD per hour for what is stored where the group runs, by group and pool."""
-    import numpy as np
-
-    classes = sorted({name for group in groups for name in group.storage_gib})
-    gib = np.array([[g.storage_gib.get(name, 0.0) for name in classes] for g in groups])
-    usd = np.array([[storage_price(cluster, name) for cluster, _ in pools] for name in classes])
-    shape = (len(classes), len(pools))
-    stored: NDArray[np.float64] = gib.reshape(len(groups), shape[0]) @ usd.reshape(shape)
-    return stored
 
 
 def _kept(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:

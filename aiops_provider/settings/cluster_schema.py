@@ -68,6 +68,12 @@ class PoolSettings(Section):
         description="Price of one machine for one hour; default: as the catalogue knows it.",
     )
     purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
+    watts: float | None = Field(
+        None,
+        gt=0,
+        description="Mean power of one machine in use, with its part of cooling; default: by its "
+        "cores and accelerators.",
+    )
 
     @model_validator(mode="after")
     def _machine_is_known(self) -> Self:
@@ -85,7 +91,9 @@ class PoolSettings(Section):
         """Its name, or the one it has by default."""
         return self.name or self.instance_type or "default"
 
-    def to_domain(self, provider: str, region: str, catalog: Catalog) -> Pool:
+    def to_domain(
+        self, provider: str, region: str, catalog: Catalog, *, g_per_kwh: float | None = None
+    ) -> Pool:
         """
         The same as a domain object.
 
@@ -93,6 +101,7 @@ class PoolSettings(Section):
             provider: Of the cluster.
             region: Of the cluster.
             catalog: Tells what the pool leaves out.
+            g_per_kwh: Carbon intensity of the cluster's power; default: as the catalogue knows it.
 
         Raises:
             DataError: Neither the pool nor the catalogue knows the machines.
@@ -101,13 +110,17 @@ class PoolSettings(Section):
         if price is None and self.instance_type is not None:
             listed = catalog.price(provider, region, self.instance_type, self.purchase)
             price = listed.usd_per_hour if listed else None
+        machine = self._capacity(provider, catalog)
         return Pool(
             name=self.label,
-            machine=self._capacity(provider, catalog),
+            machine=machine,
             max_instances=self.max_instances,
             price_usd_per_hour=price,
             instance_type=self.instance_type,
             purchase=self.purchase,
+            carbon=catalog.emissions.rate(
+                provider, region, machine, watts=self.watts, g_per_kwh=g_per_kwh
+            ),
         )
 
     def _capacity(self, provider: str, catalog: Catalog) -> Capacity:
@@ -143,6 +156,12 @@ class ClusterSettings(Section):
         default_factory=dict,
         description="What storage costs there by class, such as {object: 0.023}; default: as "
         "`catalog.storage` or the catalogue knows it.",
+    )
+    carbon_g_per_kwh: float | None = Field(
+        None,
+        ge=0,
+        description="Grams of CO₂ equivalent per kWh of its power; default: as the catalogue knows "
+        "its region.",
     )
     pools: tuple[PoolSettings, ...] = ()
     availability: float | None = Field(
@@ -204,7 +223,8 @@ class ClusterSettings(Section):
         """
         if self.pools:
             pools = tuple(
-                pool.to_domain(self.provider, self.region, catalog) for pool in self.pools
+                pool.to_domain(self.provider, self.region, catalog, g_per_kwh=self.carbon_g_per_kwh)
+                for pool in self.pools
             )
         else:
             machine = self.capacity.to_domain(catalog) if self.capacity else _this_machine()
@@ -214,6 +234,9 @@ class ClusterSettings(Section):
                     machine=machine,
                     max_instances=1,
                     price_usd_per_hour=self.price_usd_per_hour,
+                    carbon=catalog.emissions.rate(
+                        self.provider, self.region, machine, g_per_kwh=self.carbon_g_per_kwh
+                    ),
                 ),
             )
         return ClusterSpec(

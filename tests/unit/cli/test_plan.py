@@ -127,6 +127,18 @@ def test_route_of_an_unknown_task(aiops, store):
     assert "no stored profile" in answer.err
 
 
+def test_plan_shows_what_is_emitted(aiops, folder):
+    """As far as it is known, and the price that was put on it."""
+    given = CONFIG.replace("region: r\n", "region: r\n    carbon_g_per_kwh: 100\n", 1)
+    given = given.replace("price_usd_per_hour: 0.1}}", "price_usd_per_hour: 0.1, watts: 200}}")
+    given += "objective: {{carbon_usd_per_kg: 0.05}}\n"
+    (folder / "aiops.yaml").write_text(given.format(folder=folder))
+    shown = aiops("plan", "--workloads", "tasks.yaml", "--explain").out
+    assert "kg CO2e/day, without 1 of 2 assignments" in shown
+    assert "CO2e at 0.05 USD/kg" in shown
+    assert "What dear/p emits is not known" in " ".join(shown.split())
+
+
 def test_route_says_what_is_stored_where(aiops, store, folder):
     """With --why, at the chosen cluster and at the others, and where the price is unknown."""
     given = CONFIG.replace(
