@@ -68,6 +68,8 @@ class WorkloadGroup:
         pinned_cluster: Set when the user pinned the members.
         data_gib_per_hour: Data moved from ``data_region`` per hour.
         promises: Of the members that something was promised about.
+        slowdown: Time that a run of a member takes at most because others run beside it, as a multiple;
+            it is in the demand and in the durations of the promises.
         storage_gib: What they leave in storage and hold there while they run, by class of storage.
     """
 
@@ -87,6 +89,7 @@ class WorkloadGroup:
     pinned_cluster: str | None = None
     data_gib_per_hour: float = 0.0
     promises: tuple[Promise, ...] = ()
+    slowdown: float = 1.0
     storage_gib: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
@@ -25,6 +25,11 @@ from aiops_provider.placement.demand import (
     concurrent_runs,
     starts_by_hour,
     stored_gib,
+)
+from aiops_provider.placement.interference import (
+    Interference,
+    multiplied,
+    worst_while_running,
 )
 
 # A workload joins a group if that raises the group's peak by at most this share of its own peak.
@@ -41,6 +46,7 @@ class _Measured:
     """A workload with its load, in machines where clusters are known, else in what is scarce."""
 
     profile: WorkloadProfile
+    runs: Series
     load: Series
     limit: float
 
@@ -56,7 +62,7 @@ class _Measured:
 
 @dataclass(slots=True)
 class _Draft:
-    members: list[WorkloadProfile] = field(default_factory=list)
+    members: list[_Measured] = field(default_factory=list)
     load: list[float] = field(default_factory=lambda: [0.0] * HOURS_PER_WEEK)
     peak: float = 0.0
     peak_slot: int = 0
@@ -68,6 +74,7 @@ def multiplex(
     *,
     clusters: Sequence[ClusterSpec] = (),
     largest_peak: float | None = None,
+    interference: Interference | None = None,
 ) -> tuple[WorkloadGroup, ...]:
     """
     Group workloads that can share a reservation.
@@ -86,6 +93,9 @@ def multiplex(
             a workload joins wherever it raises the peak least, then moves and exchanges lower
             the sum of peaks; SLA weights do not matter.
             ``None``: the limits above.
+        interference: By how much workloads slow one another. Those that do so more than is bearable
+            share no group, and the others count with the time that they take beside each other;
+            with it no moves and exchanges follow.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -99,26 +109,37 @@ def multiplex(
         kind = _kind(workload.profile, clusters)
         if largest_peak is None:
             kind = (*kind, _importance(workload))
-        _join(workload, by_kind.setdefault(kind, []), largest_peak)
-    if largest_peak is not None:
-        by_task = {workload.profile.task: workload for workload in measured}
-        by_kind = {
-            kind: _regrouped(drafts, by_task, largest_peak) for kind, drafts in by_kind.items()
-        }
-    groups = [make_group(draft.members) for drafts in by_kind.values() for draft in drafts]
+        _join(workload, by_kind.setdefault(kind, []), largest_peak, interference)
+    if largest_peak is not None and interference is None:
+        by_kind = {kind: _regrouped(drafts, largest_peak) for kind, drafts in by_kind.items()}
+    groups = [
+        make_group([member.profile for member in draft.members], interference)
+        for drafts in by_kind.values()
+        for draft in drafts
+    ]
     return tuple(sorted(groups, key=lambda group: group.name))
 
 
-def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
+def make_group(
+    profiles: Sequence[WorkloadProfile], interference: Interference | None = None
+) -> WorkloadGroup:
     """
     The group of exactly these workloads, whether or not that is wise.
 
     Args:
         profiles: At least one; all with the same limits on where they may run.
+        interference: By how much they slow one another, which raises what they need and how long they
+            take.
     """
     members = sorted(profiles, key=lambda profile: profile.task)
     first = members[0]
     runs = [concurrent_runs(profile) for profile in members]
+    apart = [max(r) * p.request.cores * p.instances for r, p in zip(runs, members, strict=True)]
+    slowed = [1.0] * len(members)
+    factors = interference.factors(members, runs) if interference is not None else None
+    if factors is not None:
+        slowed = list(map(worst_while_running, runs, factors))
+        runs = list(map(multiplied, runs, factors))
     cores = [_scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)]
     memory = [
         _scaled(r, p.request.memory_gib * p.instances) for r, p in zip(runs, members, strict=True)
@@ -136,7 +157,7 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         memory_gib_by_slot=_sum(memory),
         accelerators_by_slot=_sum(accelerators),
         peak_of_sum_cores=max(total_cores),
-        sum_of_peaks_cores=math.fsum(max(series) for series in cores),
+        sum_of_peaks_cores=math.fsum(apart),
         sla_weight=math.fsum(profile.sla_weight for profile in members),
         sla_attainment=max(profile.sla_attainment for profile in members),
         allowed_regions=tuple(sorted(set(first.allowed_regions))),
@@ -144,8 +165,13 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         data_region=first.data_region,
         pinned_cluster=first.pinned_cluster,
         data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
-        promises=tuple(_promise(profile) for profile in members if _promises(profile)),
+        promises=tuple(
+            _promise(profile, slowdown)
+            for profile, slowdown in zip(members, slowed, strict=True)
+            if _promises(profile)
+        ),
         storage_gib=_storage_gib(members),
+        slowdown=max(slowed),
     )
 
 
@@ -197,12 +223,17 @@ def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Meas
         per_run, limit = largest.machine_share(request), 1.0
     else:
         per_run, limit = float(request.accelerators or request.cores), 0.0
-    load = _scaled(concurrent_runs(profile), per_run * profile.instances)
-    return _Measured(profile, load, limit)
+    runs = concurrent_runs(profile)
+    return _Measured(profile, runs, _scaled(runs, per_run * profile.instances), limit)
 
 
-def _join(workload: _Measured, drafts: list[_Draft], largest_peak: float | None) -> None:
-    best: tuple[float, _Draft] | None = None
+def _join(
+    workload: _Measured,
+    drafts: list[_Draft],
+    largest_peak: float | None,
+    interference: Interference | None,
+) -> None:
+    best: tuple[float, _Draft, list[float]] | None = None
     load = workload.weekly
     bearable = workload.peak * (JOINING_PEAK_SHARE if largest_peak is None else 1.0)
     if len(workload.load) > 1 or largest_peak is not None:
@@ -210,23 +241,44 @@ def _join(workload: _Measured, drafts: list[_Draft], largest_peak: float | None)
             # Where the group peaks already is the cheapest place to see that it does not fit.
             if load[draft.peak_slot] > bearable:
                 continue
-            peak = max(a + b for a, b in zip(draft.load, load, strict=True))
+            together = _together(draft, workload, interference)
+            if together is None:
+                continue
+            peak = max(together)
             rise = peak - draft.peak
             limit = max(workload.limit, draft.largest, largest_peak or 0.0)
             if rise <= bearable and peak <= limit and (best is None or rise < best[0]):
-                best = (rise, draft)
+                best = (rise, draft, together)
     if best is None:
         drafts.append(_Draft())
-        best = (0.0, drafts[-1])
-    _add(workload, best[1])
+        best = (0.0, drafts[-1], list(load))
+    _add(workload, best[1], best[2])
 
 
-def _regrouped(
-    drafts: list[_Draft], by_task: Mapping[TaskKey, _Measured], largest_peak: float
-) -> list[_Draft]:
+def _together(
+    draft: _Draft, workload: _Measured, interference: Interference | None
+) -> list[float] | None:
+    """The load of the draft with one more member; ``None`` where somebody would be slowed too much."""
+    if interference is not None:
+        if any(interference.apart(workload.profile, other.profile) for other in draft.members):
+            return None
+        members = [*draft.members, workload]
+        factors = interference.factors(
+            [member.profile for member in members], [member.runs for member in members]
+        )
+        if factors is not None:
+            worst = map(worst_while_running, (member.runs for member in members), factors)
+            if max(worst) > interference.most:
+                return None
+            slowed = map(multiplied, (member.weekly for member in members), factors)
+            return [math.fsum(values) for values in zip(*slowed, strict=True)]
+    return [a + b for a, b in zip(draft.load, workload.weekly, strict=True)]
+
+
+def _regrouped(drafts: list[_Draft], largest_peak: float) -> list[_Draft]:
     from aiops_provider.placement.regrouping import regroup
 
-    workloads = [by_task[profile.task] for draft in drafts for profile in draft.members]
+    workloads = [member for draft in drafts for member in draft.members]
     found = regroup(
         [workload.weekly for workload in workloads],
         [number for number, draft in enumerate(drafts) for _ in draft.members],
@@ -234,14 +286,13 @@ def _regrouped(
     )
     regrouped = [_Draft() for _ in drafts]
     for workload, number in zip(workloads, found, strict=True):
-        _add(workload, regrouped[number])
+        _add(workload, regrouped[number], _together(regrouped[number], workload, None) or [])
     return [draft for draft in regrouped if draft.members]
 
 
-def _add(workload: _Measured, draft: _Draft) -> None:
-    load = workload.weekly
-    draft.members.append(workload.profile)
-    draft.load = [a + b for a, b in zip(draft.load, load, strict=True)]
+def _add(workload: _Measured, draft: _Draft, together: list[float]) -> None:
+    draft.members.append(workload)
+    draft.load = together
     draft.peak = max(draft.load)
     draft.peak_slot = draft.load.index(draft.peak)
     draft.largest = max(draft.largest, workload.peak)
@@ -290,23 +341,24 @@ def _promises(profile: WorkloadProfile) -> bool:
     return profile.deadline_s is not None or profile.latency_objective_ms is not None
 
 
-def _promise(profile: WorkloadProfile) -> Promise:
+def _promise(profile: WorkloadProfile, slowdown: float) -> Promise:
+    """What was promised about a member that takes so many times as long as alone, at the worst."""
     answers = profile.latency_ms
     return Promise(
         weight=profile.sla_weight,
         attainment=profile.sla_attainment,
         deadline_s=profile.deadline_s,
-        duration_s=_quantiles(profile.duration_s),
+        duration_s=_quantiles(profile.duration_s, slowdown),
         pace=dict(profile.accelerator_pace),
         latency_objective_ms=profile.latency_objective_ms,
-        latency_ms=None if answers is None else _quantiles(answers),
+        latency_ms=None if answers is None else _quantiles(answers, slowdown),
         user_regions=profile.user_regions,
         samples=profile.duration_s.sample_count,
     )
 
 
-def _quantiles(figure: Quantity) -> tuple[float, float, float]:
-    return figure.p50, figure.p80, figure.p95
+def _quantiles(figure: Quantity, slowdown: float) -> tuple[float, float, float]:
+    return figure.p50 * slowdown, figure.p80 * slowdown, figure.p95 * slowdown
 
 
 def _name(members: Sequence[WorkloadProfile]) -> str:

@@ -57,6 +57,13 @@ def _grouping(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
             f"{sum(len(group.tasks) for group in groups)} tasks in {len(groups)} groups; peaks that "
             f"do not coincide save {1 - together / apart:.0%} of {apart:.3g} cores."
         )
+    slowed = [group for group in groups if group.slowdown > 1.0]
+    if slowed:
+        worst = max(slowed, key=lambda group: (group.slowdown, group.name))
+        yield (
+            f"Members of {len(slowed)} groups slow one another, most of all in {worst.name}: a run "
+            f"takes up to {worst.slowdown:.3g} times as long. Need and durations count that."
+        )
 
 
 def _unknown_prices(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Violation:
 
     Attributes:
         kind: unknown, duplicate, share, unplaced, unavailable, machine, pin, region, provider,
-            split, capacity, budget, cost, carbon, sla, promise or bound.
+            split, capacity, interference, budget, cost, carbon, sla, promise or bound.
         subject: What breaks it.
         limit: What was allowed.
         value: What the plan has.

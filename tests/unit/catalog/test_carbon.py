@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from aiops_provider.settings.schema import Settings
 MACHINE = Capacity(cores=4, memory_gib=16)
 # Half busy: 0.74 W idle and 3.5 W full for one virtual CPU of AWS, with 13.5 % for the data centre.
 AWS_WATTS = 4 * (0.74 + 3.5) / 2 * 1.135
-IMPACT = Path("/work/shared/data/placement/region-carbon/impact.csv")
+SHARED = Path(os.environ.get("AIOPS_SHARED_DATA") or Path(__file__).parents[4] / "shared/data")
+IMPACT = SHARED / "placement" / "region-carbon" / "impact.csv"
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +91,10 @@ def test_settings_carry_it(tmp_path):
         Settings.model_validate({"objective": {"carbon_usd_per_kg": -1}})
 
 
+@pytest.mark.shared_data
+@pytest.mark.skipif(not IMPACT.is_file(), reason=f"{IMPACT} is absent")
 def test_regions_of_google_cloud_are_those_of_the_list(catalog):
     """Against the table that was put together apart from ours, region by region."""
-    if not IMPACT.exists():
-        pytest.skip(f"{IMPACT} is not here: the carbon of Google Cloud's regions was not compared")
     with IMPACT.open(encoding="utf-8-sig", newline="") as lines:
         listed = {row["region"]: float(row["impact"]) for row in csv.DictReader(lines)}
     misspelt = {"me-cenrtal1": "me-central1"}
