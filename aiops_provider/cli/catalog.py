@@ -102,6 +102,9 @@ def refresh(
         list[str] | None,
         typer.Option(help="Of one provider, may be repeated; default: those of the clusters."),
     ] = None,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Ask for prices of object storage too.")
+    ] = False,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -111,25 +114,33 @@ def refresh(
 
     settings, today = read_settings(config), utc_now().date()
     with _progress_bar() as watch:
-        found = renew(settings, today, providers=provider or (), regions=region or (), watch=watch)
+        found = renew(
+            settings,
+            today,
+            providers=provider or (),
+            regions=region or (),
+            storage=storage,
+            watch=watch,
+        )
     emit(
         found,
         output=output,
         view=lambda: [
             table(
                 f"In {settings.catalog.refreshed}",
-                ["provider", "regions", "machine types", "prices", "problem"],
+                ["provider", "regions", "machine types", "prices", "storage", "problem"],
                 [
                     [
                         each.provider,
                         ", ".join(each.regions),
                         each.machines,
                         each.prices,
+                        each.storage,
                         each.problem,
                     ]
                     for each in found
                 ],
-                right=("machine types", "prices"),
+                right=("machine types", "prices", "storage"),
             )
         ],
     )
