@@ -60,6 +60,7 @@ class Interference:
                 self._named[row.task, row.beside].append(row)
             else:
                 self._patterns.append(row)
+        self._matching: dict[str, tuple[frozenset[int], frozenset[int]]] = {}
         self._known: dict[tuple[TaskKey, TaskKey, str | None], float] = {}
 
     def slowdown(self, task: TaskKey, beside: TaskKey, accelerator: str | None) -> float:
@@ -81,11 +82,7 @@ class Interference:
         key = (task, beside, accelerator)
         if key not in self._known:
             names = str(task), str(beside)
-            rows = self._named.get(names) or [
-                row
-                for row in self._patterns
-                if fnmatchcase(names[0], row.task) and fnmatchcase(names[1], row.beside)
-            ]
+            rows = self._named.get(names) or self._by_pattern(*names)
             holding = [
                 row.slowdown
                 for row in rows
@@ -94,13 +91,11 @@ class Interference:
             self._known[key] = max(1.0, *holding) if holding else 1.0
         return self._known[key]
 
-    def apart(self, one: WorkloadProfile, other: WorkloadProfile) -> bool:
-        """Whether one of two workloads slows the other more than is bearable."""
-        return self._worst(one, other) > self.most
+    def between(self, one: WorkloadProfile, other: WorkloadProfile) -> float:
+        """The larger of the slowdowns by which two workloads slow one another."""
+        return max(self._between(one, other), self._between(other, one))
 
-    def factors(
-        self, members: Sequence[WorkloadProfile], runs: Sequence[Series]
-    ) -> list[Series] | None:
+    def factors(self, members: Sequence[WorkloadProfile], runs: Sequence[Series]) -> list[Series]:
         """
         Time that runs of each member take in each slot, as a multiple of their time alone.
 
@@ -111,8 +106,8 @@ class Interference:
             runs: Expected runs in progress of each member, by slot.
 
         Returns:
-            As many series as members, of 168 slots or of one if all are alike; ``None`` if no member
-            slows another.
+            As many series as members, of as many slots as the longest of theirs or of one if all are
+            alike.
         """
         slots = max(len(series) for series in runs)
         every = [series if len(series) == slots else series * slots for series in runs]
@@ -132,13 +127,26 @@ class Interference:
                 if beside
                 else (1.0,)
             )
-        return found if any(max(series) > 1.0 for series in found) else None
+        return found
 
     def _between(self, one: WorkloadProfile, other: WorkloadProfile) -> float:
         return self.slowdown(one.task, other.task, one.request.accelerator)
 
-    def _worst(self, one: WorkloadProfile, other: WorkloadProfile) -> float:
-        return max(self._between(one, other), self._between(other, one))
+    def _by_pattern(self, task: str, beside: str) -> list[Slowdown]:
+        if not self._patterns:
+            return []
+        both = self._rows_of(task)[0] & self._rows_of(beside)[1]
+        return [self._patterns[row] for row in sorted(both)]
+
+    def _rows_of(self, name: str) -> tuple[frozenset[int], frozenset[int]]:
+        """Numbers of the patterns that a name matches as the task, and as the one beside it."""
+        if name not in self._matching:
+            rows = list(enumerate(self._patterns))
+            self._matching[name] = (
+                frozenset(number for number, row in rows if fnmatchcase(name, row.task)),
+                frozenset(number for number, row in rows if fnmatchcase(name, row.beside)),
+            )
+        return self._matching[name]
 
 
 def multiplied(series: Series, factors: Series) -> Series:

@@ -12,14 +12,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.domain.units import HOURS_PER_WEEK
 from aiops_provider.placement.demand import (
     Series,
     concurrent_runs,
@@ -31,42 +29,11 @@ from aiops_provider.placement.interference import (
     multiplied,
     worst_while_running,
 )
-
-# A workload joins a group if that raises the group's peak by at most this share of its own peak.
-# At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
-JOINING_PEAK_SHARE = 0.5
+from aiops_provider.placement.joining import Draft, Measured, join
 
 # Workloads of one group are placed or left out together, so their SLA weight per machine may differ
 # by this factor at most: else a small important one would wait for a large unimportant one.
 IMPORTANCE_STEP = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A workload with its load, in machines where clusters are known, else in what is scarce."""
-
-    profile: WorkloadProfile
-    runs: Series
-    load: Series
-    limit: float
-
-    @property
-    def peak(self) -> float:
-        return max(self.load)
-
-    @property
-    def weekly(self) -> Series:
-        """The load of every hour of the week, also if all are alike."""
-        return self.load if len(self.load) > 1 else self.load * HOURS_PER_WEEK
-
-
-@dataclass(slots=True)
-class _Draft:
-    members: list[_Measured] = field(default_factory=list)
-    load: list[float] = field(default_factory=lambda: [0.0] * HOURS_PER_WEEK)
-    peak: float = 0.0
-    peak_slot: int = 0
-    largest: float = 0.0
 
 
 def multiplex(
@@ -103,13 +70,13 @@ def multiplex(
     Raises:
         DataError: If a profile has a cadence that is not one of a week.
     """
-    by_kind: dict[tuple[object, ...], list[_Draft]] = {}
+    by_kind: dict[tuple[object, ...], list[Draft]] = {}
     measured = [_measure(profile, clusters) for profile in latest_profiles(profiles)]
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
         kind = _kind(workload.profile, clusters)
         if largest_peak is None:
             kind = (*kind, _importance(workload))
-        _join(workload, by_kind.setdefault(kind, []), largest_peak, interference)
+        join(workload, by_kind.setdefault(kind, []), largest_peak, interference)
     if largest_peak is not None and interference is None:
         by_kind = {kind: _regrouped(drafts, largest_peak) for kind, drafts in by_kind.items()}
     groups = [
@@ -136,8 +103,8 @@ def make_group(
     runs = [concurrent_runs(profile) for profile in members]
     apart = [max(r) * p.request.cores * p.instances for r, p in zip(runs, members, strict=True)]
     slowed = [1.0] * len(members)
-    factors = interference.factors(members, runs) if interference is not None else None
-    if factors is not None:
+    if interference is not None:
+        factors = interference.factors(members, runs)
         slowed = list(map(worst_while_running, runs, factors))
         runs = list(map(multiplied, runs, factors))
     cores = [_scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)]
@@ -208,14 +175,14 @@ def _kind(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> tuple[ob
     )
 
 
-def _importance(workload: _Measured) -> int | None:
+def _importance(workload: Measured) -> int | None:
     """Class of SLA weight per peak need; a workload that needs nothing is in a class of its own."""
     if workload.peak <= 0:
         return None
     return math.floor(math.log(workload.profile.sla_weight / workload.peak, IMPORTANCE_STEP))
 
 
-def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Measured:
+def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> Measured:
     request = profile.request
     pools = [pool for cluster in clusters for pool in cluster.feasible_pools(request)]
     if pools:
@@ -224,58 +191,10 @@ def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Meas
     else:
         per_run, limit = float(request.accelerators or request.cores), 0.0
     runs = concurrent_runs(profile)
-    return _Measured(profile, runs, _scaled(runs, per_run * profile.instances), limit)
+    return Measured(profile, runs, _scaled(runs, per_run * profile.instances), limit)
 
 
-def _join(
-    workload: _Measured,
-    drafts: list[_Draft],
-    largest_peak: float | None,
-    interference: Interference | None,
-) -> None:
-    best: tuple[float, _Draft, list[float]] | None = None
-    load = workload.weekly
-    bearable = workload.peak * (JOINING_PEAK_SHARE if largest_peak is None else 1.0)
-    if len(workload.load) > 1 or largest_peak is not None:
-        for draft in drafts:
-            # Where the group peaks already is the cheapest place to see that it does not fit.
-            if load[draft.peak_slot] > bearable:
-                continue
-            together = _together(draft, workload, interference)
-            if together is None:
-                continue
-            peak = max(together)
-            rise = peak - draft.peak
-            limit = max(workload.limit, draft.largest, largest_peak or 0.0)
-            if rise <= bearable and peak <= limit and (best is None or rise < best[0]):
-                best = (rise, draft, together)
-    if best is None:
-        drafts.append(_Draft())
-        best = (0.0, drafts[-1], list(load))
-    _add(workload, best[1], best[2])
-
-
-def _together(
-    draft: _Draft, workload: _Measured, interference: Interference | None
-) -> list[float] | None:
-    """The load of the draft with one more member; ``None`` where somebody would be slowed too much."""
-    if interference is not None:
-        if any(interference.apart(workload.profile, other.profile) for other in draft.members):
-            return None
-        members = [*draft.members, workload]
-        factors = interference.factors(
-            [member.profile for member in members], [member.runs for member in members]
-        )
-        if factors is not None:
-            worst = map(worst_while_running, (member.runs for member in members), factors)
-            if max(worst) > interference.most:
-                return None
-            slowed = map(multiplied, (member.weekly for member in members), factors)
-            return [math.fsum(values) for values in zip(*slowed, strict=True)]
-    return [a + b for a, b in zip(draft.load, workload.weekly, strict=True)]
-
-
-def _regrouped(drafts: list[_Draft], largest_peak: float) -> list[_Draft]:
+def _regrouped(drafts: list[Draft], largest_peak: float) -> list[Draft]:
     from aiops_provider.placement.regrouping import regroup
 
     workloads = [member for draft in drafts for member in draft.members]
@@ -284,18 +203,11 @@ def _regrouped(drafts: list[_Draft], largest_peak: float) -> list[_Draft]:
         [number for number, draft in enumerate(drafts) for _ in draft.members],
         [max(draft.peak, largest_peak) for draft in drafts],
     )
-    regrouped = [_Draft() for _ in drafts]
+    regrouped = [Draft() for _ in drafts]
     for workload, number in zip(workloads, found, strict=True):
-        _add(workload, regrouped[number], _together(regrouped[number], workload, None) or [])
+        draft = regrouped[number]
+        draft.add(workload, draft.sum_with(workload))
     return [draft for draft in regrouped if draft.members]
-
-
-def _add(workload: _Measured, draft: _Draft, together: list[float]) -> None:
-    draft.members.append(workload)
-    draft.load = together
-    draft.peak = max(draft.load)
-    draft.peak_slot = draft.load.index(draft.peak)
-    draft.largest = max(draft.largest, workload.peak)
 
 
 def _scaled(series: Series, factor: float) -> Series:
