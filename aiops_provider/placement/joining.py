@@ -106,12 +106,16 @@ def join(
             if load[draft.peak_slot] > bearable:
                 continue
             limit = max(workload.limit, draft.largest, largest_peak or 0.0)
-            together: list[float] | None = draft.sum_with(workload)
-            # Slowdowns only add to this sum: what is too much without them need not be looked at.
-            if interference is not None and _suits(together, draft, bearable, limit, best):
-                together = _slowed_with(draft, workload, interference)
-            if together is not None and _suits(together, draft, bearable, limit, best):
-                best = (max(together) - draft.peak, draft, together)
+            together = draft.sum_with(workload)
+            if not _suits(together, draft, bearable, limit, best):
+                continue
+            if interference is not None:
+                # Slowdowns only add to the sum: what is too much without them was passed over.
+                slowed = _slowed_with(draft, workload, interference)
+                if slowed is None or not _suits(slowed, draft, bearable, limit, best):
+                    continue
+                together = slowed
+            best = (max(together) - draft.peak, draft, together)
     if best is None:
         drafts.append(Draft())
         best = (0.0, drafts[-1], list(load))
