@@ -22,6 +22,11 @@ egress.csv               Skyplane, ``profiles/cost.csv``
 aws_egress.csv           skyplane, ``skyplane/data/aws_transfer_costs.csv``
 round_trips.csv          Skyplane, ``profiles/latency.csv``
 carbon.csv               codecarbon, ``codecarbon/data/cloud/impact.csv``
+aws_footprint.js         @cloud-carbon-footprint/aws, ``dist/domain/AwsFootprintEstimationConstants.js``
+aws_regions.js           the same, ``dist/lib/AWSRegions.js``
+azure_footprint.js       @cloud-carbon-footprint/azure, ``dist/domain/Azure…Constants.js``
+azure_regions.js         the same, ``dist/lib/AzureRegions.js``
+us_grids.js              @cloud-carbon-footprint/core, ``dist/FootprintEstimationConstants.js``
 ======================== ============================================================
 
 What no package tells is written by hand in ``catalog_sources/``, each row with its link. A figure
@@ -37,7 +42,7 @@ from pathlib import Path
 
 from aiops_provider.catalog.publish import machine_cells, price_cells
 from aiops_provider.catalog.tables import MACHINE_COLUMNS, PRICE_COLUMNS
-from scripts.catalog_sources import aws, azure, google_cloud, network
+from scripts.catalog_sources import aws, azure, carbon, google_cloud, network
 from scripts.catalog_sources.row import machines_by_hand, read_csv, source_date
 
 HERE = Path(__file__).parent / "catalog_sources"
@@ -63,10 +68,10 @@ def main(folder: Path) -> None:
         *google_cloud.prices(folder, machines, regions["google_cloud"]),
     ]
     write("prices.csv", map(price_cells, prices), PRICE_COLUMNS)
-    carbon = network.carbon(folder)
-    write("regions.csv", region_rows(homes, carbon), REGION_COLUMNS)
-    write_matrix("egress_usd_per_gib.csv", network.egress(folder))
-    write_matrix("round_trip_ms.csv", network.round_trips(folder))
+    egress, round_trips = network.egress(folder), network.round_trips(folder)
+    write_matrix("egress_usd_per_gib.csv", egress)
+    write_matrix("round_trip_ms.csv", round_trips)
+    write_emissions(folder, homes, {*egress.places(), *round_trips.places()})
     for name in ("sources.csv", "accelerators.csv"):
         (TARGET / name).write_bytes((HERE / name).read_bytes())
     priced = {(row.provider, row.name) for row in prices}
@@ -74,20 +79,47 @@ def main(folder: Path) -> None:
 
 
 REGION_COLUMNS = ("provider", "region", "place", "carbon_g_per_kwh", "source", "date")
+POWER_COLUMNS = (
+    "provider", "core_idle_watts", "core_full_watts", "overhead", "source", "date",
+)  # fmt: skip
+
+
+def write_emissions(
+    folder: Path, homes: dict[tuple[str, str], str], others: set[tuple[str, str]]
+) -> None:
+    """Write the regions with the carbon intensity of their power, and what machines draw."""
+    known = carbon.intensities(folder, {*homes, *others})
+    write("regions.csv", region_rows(homes, known), REGION_COLUMNS)
+    rows = (
+        (
+            power.provider,
+            power.idle_watts,
+            power.full_watts,
+            power.overhead,
+            power.source,
+            power.observed_on,
+        )
+        for power in carbon.core_power(folder)
+    )
+    write("power.csv", rows, POWER_COLUMNS)
 
 
 def region_rows(
-    homes: dict[tuple[str, str], str], carbon: dict[str, float]
+    homes: dict[tuple[str, str], str], known: dict[tuple[str, str], tuple[float, str]]
 ) -> Iterator[tuple[object, ...]]:
     """The home regions, then every other one whose carbon intensity is known."""
-    date = source_date("codecarbon")
     for (provider, region), place in homes.items():
-        grams = carbon.get(region) if provider == "google_cloud" else None
-        known = grams is not None
-        yield provider, region, place, *((grams, "codecarbon", date) if known else ("", "", ""))
-    for region, grams in sorted(carbon.items()):
-        if ("google_cloud", region) not in homes:
-            yield "google_cloud", region, "", grams, "codecarbon", date
+        yield provider, region, place, *_intensity(known.get((provider, region)))
+    for (provider, region), found in sorted(known.items()):
+        if (provider, region) not in homes:
+            yield provider, region, "", *_intensity(found)
+
+
+def _intensity(found: tuple[float, str] | None) -> tuple[object, ...]:
+    if found is None:
+        return "", "", ""
+    grams, source = found
+    return f"{grams:g}", source, source_date(source)
 
 
 def write(name: str, rows: Iterable[Iterable[object]], columns: Iterable[str]) -> None:

@@ -8,18 +8,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from aiops_provider.catalog.carbon import Emissions
 from aiops_provider.catalog.names import accelerator_key, accelerator_keys, provider_name
 from aiops_provider.catalog.network import PairFigure, RegionMatrix
+from aiops_provider.catalog.storage import StoragePrices
 from aiops_provider.catalog.tables import (
     Source,
     read_accelerators,
+    read_core_power,
     read_machines,
     read_prices,
     read_regions,
     read_sources,
 )
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Accelerator, InstanceType, Price, PriceKey, Region
+from aiops_provider.domain.machine import (
+    Accelerator,
+    InstanceType,
+    Price,
+    PriceKey,
+    Region,
+    StoragePrice,
+)
 from aiops_provider.errors import DataError
 
 EMBEDDED = Path(__file__).parent / "data"
@@ -36,6 +46,7 @@ class Catalog:
     Args:
         folders: With the tables of ``catalog/data``; all but the first may lack some.
         prices: Prices that win over those of the folders, such as negotiated ones.
+        storage: Prices of storage that win likewise; all are found as ``catalog.storage``.
 
     >>> catalog = Catalog.embedded()
     >>> catalog.machine("aws", "g5.xlarge").capacity.accelerators
@@ -47,8 +58,14 @@ class Catalog:
     EVERY_REGION = ""
     """Region of a price of the user that holds wherever the provider has that machine type."""
 
-    def __init__(self, folders: Iterable[Path], prices: Iterable[Price] = ()) -> None:
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        prices: Iterable[Price] = (),
+        storage: Iterable[StoragePrice] = (),
+    ) -> None:
         self._folders = tuple(folders)
+        self.storage = StoragePrices(self._folders, storage)
         self._own_prices = {price.key: price for price in prices}
 
     @classmethod
@@ -57,18 +74,24 @@ class Catalog:
         return cls([EMBEDDED])
 
     @classmethod
-    def load(cls, refreshed: Path | None = None, prices: Iterable[Price] = ()) -> Self:
+    def load(
+        cls,
+        refreshed: Path | None = None,
+        prices: Iterable[Price] = (),
+        storage: Iterable[StoragePrice] = (),
+    ) -> Self:
         """
         The embedded catalogue under what the user refreshed and negotiated.
 
         Args:
             refreshed: Folder that ``aiops catalog refresh`` and ``import`` write; it may be absent.
             prices: Prices that win over all others.
+            storage: Prices of storage that win over all others.
         """
         folders = [EMBEDDED]
         if refreshed is not None and refreshed.is_dir():
             folders.append(refreshed)
-        return cls(folders, prices)
+        return cls(folders, prices, storage)
 
     def machine(self, provider: str, name: str) -> InstanceType:
         """
@@ -275,6 +298,15 @@ class Catalog:
         return {
             price.key: price for file in self._files("prices.csv") for price in read_prices(file)
         }
+
+    @cached_property
+    def emissions(self) -> Emissions:
+        """What machines emit where they stand."""
+        return Emissions(
+            regions=self._regions.values(),
+            accelerators=self._accelerators.values(),
+            power=[power for file in self._files("power.csv") for power in read_core_power(file)],
+        )
 
     @cached_property
     def _accelerators(self) -> dict[str, Accelerator]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from aiops_provider.domain.machine import InstanceType, Price
+from aiops_provider.catalog.draft import Row
 
 Item = dict[str, Any]
 """As much of an item as is needed later; JSON holds it."""
@@ -40,4 +40,4 @@ class Listing:
 
     name: str
     page: Callable[[str | None], Page]
-    rows: Callable[[Iterable[Item], date], Iterator[InstanceType | Price]]
+    rows: Callable[[Iterable[Item], date], Iterator[Row]]

@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aiops_provider.catalog.catalog import Catalog
-from aiops_provider.catalog.draft import Draft
+from aiops_provider.catalog.draft import Draft, Row
+from aiops_provider.catalog.storage import TABLE as STORAGE
 from aiops_provider.catalog.tables import (
     MACHINE_COLUMNS,
     PRICE_COLUMNS,
+    STORAGE_COLUMNS,
     read_machines,
     read_prices,
+    read_storage_prices,
 )
 from aiops_provider.catalog.validation import validate
-from aiops_provider.domain.machine import InstanceType, Price
+from aiops_provider.domain.machine import InstanceType, Price, StoragePrice
 
 MACHINES, PRICES = "machines.csv", "prices.csv"
 
@@ -67,6 +70,13 @@ def publish(
             map(price_cells, prices),
             lambda file: list(read_prices(file)),
         )
+        if new.storage:
+            _replace(
+                folder / STORAGE,
+                STORAGE_COLUMNS,
+                (storage_cells(new.storage[key]) for key in sorted(new.storage)),
+                lambda file: list(read_storage_prices(file)),
+            )
 
 
 def read_draft(folder: Path, catalog: Catalog) -> Draft:
@@ -80,11 +90,13 @@ def read_draft(folder: Path, catalog: Catalog) -> Draft:
     Raises:
         DataError: A table cannot be read.
     """
-    rows: list[InstanceType | Price] = []
+    rows: list[Row] = []
     if (folder / MACHINES).is_file():
         rows += read_machines(folder / MACHINES, catalog.model_of)
     if (folder / PRICES).is_file():
         rows += read_prices(folder / PRICES)
+    if (folder / STORAGE).is_file():
+        rows += read_storage_prices(folder / STORAGE)
     return Draft.of(rows)
 
 
@@ -114,6 +126,18 @@ def price_cells(price: Price) -> tuple[object, ...]:
         price.name,
         price.purchase.value,
         _figure(price.usd_per_hour),
+        price.source,
+        price.observed_on.isoformat(),
+    )
+
+
+def storage_cells(price: StoragePrice) -> tuple[object, ...]:
+    """A price of storage in the order of ``STORAGE_COLUMNS``."""
+    return (
+        price.provider,
+        price.region,
+        price.storage_class,
+        _figure(price.usd_per_gib_month),
         price.source,
         price.observed_on.isoformat(),
     )

@@ -10,8 +10,17 @@ from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
+from aiops_provider.catalog.names import provider_name
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Accelerator, InstanceType, Price, Region
+from aiops_provider.domain.machine import (
+    Accelerator,
+    CorePower,
+    InstanceType,
+    Price,
+    Region,
+    StoragePrice,
+)
+from aiops_provider.domain.profile import PRICED_STORAGE
 from aiops_provider.errors import DataError
 
 MACHINE_COLUMNS = (
@@ -19,6 +28,7 @@ MACHINE_COLUMNS = (
     "accelerator_memory_gib", "network_gbps", "local_disk_gib", "architecture", "source", "date",
 )  # fmt: skip
 PRICE_COLUMNS = ("provider", "region", "name", "purchase", "usd_per_hour", "source", "date")
+STORAGE_COLUMNS = ("provider", "region", "storage_class", "usd_per_gib_month", "source", "date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,14 @@ class Cells:
             return Purchase(self.text(column))
         except ValueError:
             self._refuse(column, "is no way of buying", "Write on_demand, spot or reserved.")
+
+    def storage_class(self, column: str) -> str:
+        """The cell as a class of storage that has a price."""
+        name = self.text(column)
+        if name not in PRICED_STORAGE:
+            known = ", ".join(PRICED_STORAGE)
+            self._refuse(column, "is no class of storage with a price", f"Write one of {known}.")
+        return name
 
     def _refuse(self, column: str, problem: str, mend: str) -> NoReturn:
         raise DataError(
@@ -164,6 +182,24 @@ def read_prices(file: Path) -> Iterator[Price]:
         )
 
 
+def read_storage_prices(file: Path) -> Iterator[StoragePrice]:
+    """
+    Prices of storage, from a file with the columns ``STORAGE_COLUMNS``.
+
+    Raises:
+        DataError: A row cannot be used.
+    """
+    for row in read_rows(file):
+        yield StoragePrice(
+            provider=provider_name(row.text("provider")),
+            region=row.text("region"),
+            storage_class=row.storage_class("storage_class"),
+            usd_per_gib_month=row.number("usd_per_gib_month"),
+            source=row.text("source"),
+            observed_on=row.day("date"),
+        )
+
+
 def read_accelerators(file: Path) -> Iterator[tuple[Accelerator, list[str]]]:
     """Accelerators, each with its other names."""
     for row in read_rows(file):
@@ -175,10 +211,24 @@ def read_accelerators(file: Path) -> Iterator[tuple[Accelerator, list[str]]]:
             fp16_tflops=row.number_or_none("fp16_tflops"),
             fp32_tflops=row.number_or_none("fp32_tflops"),
             bandwidth_gb_per_s=row.number_or_none("bandwidth_gb_per_s"),
+            tdp_watts=row.number_or_none("tdp_watts"),
             source=row.text("source"),
             observed_on=row.day("date"),
         )
         yield accelerator, (row.text_or_none("aliases") or "").split("|")
+
+
+def read_core_power(file: Path) -> Iterator[CorePower]:
+    """What the machines of providers draw."""
+    for row in read_rows(file):
+        yield CorePower(
+            provider=row.text("provider"),
+            idle_watts=row.number("core_idle_watts"),
+            full_watts=row.number("core_full_watts"),
+            overhead=row.number("overhead"),
+            source=row.text("source"),
+            observed_on=row.day("date"),
+        )
 
 
 def read_regions(file: Path) -> Iterator[Region]:

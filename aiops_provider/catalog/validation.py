@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aiops_provider.catalog.draft import Draft
-from aiops_provider.domain.machine import InstanceType, Price
+from aiops_provider.domain.machine import InstanceType, Price, StoragePrice
 from aiops_provider.errors import DataError
 
 # Beyond the dearest machine on a list of the three large clouds in 2026 by a factor of five.
 _DEAREST_USD_PER_HOUR = 1000.0
+# Memory that is sold as a store by key, the dearest class, is some 10 to 30 USD a month.
+_DEAREST_USD_PER_GIB_MONTH = 100.0
 # A price list that shrinks by more than half between two looks was cut short.
 _LEAST_SHARE_KEPT = 0.5
 # Prices do move, spot prices by a factor of three; most of a list by a factor of five does not.
@@ -30,7 +32,7 @@ def validate(draft: Draft, known: Draft, regions: Collection[str]) -> None:
     Raises:
         DataError: It cannot be right; the old catalogue stays.
     """
-    if not draft.machines and not draft.prices:
+    if not (draft.machines or draft.prices or draft.storage):
         raise DataError(
             "holds no machine type and no price",
             field="catalog",
@@ -40,6 +42,8 @@ def validate(draft: Draft, known: Draft, regions: Collection[str]) -> None:
         _check_machine(machine)
     for price in draft.prices.values():
         _check_price(price)
+    for stored in draft.storage.values():
+        _check_storage_price(stored)
     _check_length(draft, known, regions)
     _check_movement(draft, known)
 
@@ -62,6 +66,17 @@ def _check_price(price: Price) -> None:
             field="usd_per_hour",
             value=price.usd_per_hour,
             mend=f"Prices are above 0 and at most {_DEAREST_USD_PER_HOUR:g} USD; leave unknown ones out.",
+        )
+
+
+def _check_storage_price(price: StoragePrice) -> None:
+    if not 0 < price.usd_per_gib_month <= _DEAREST_USD_PER_GIB_MONTH:
+        raise DataError(
+            f"{price.storage_class} storage of {price.provider} in {price.region} cannot cost this",
+            field="usd_per_gib_month",
+            value=price.usd_per_gib_month,
+            mend=f"Prices are above 0 and at most {_DEAREST_USD_PER_GIB_MONTH:g} USD; leave unknown "
+            "ones out. What costs nothing stands in aiops.yaml.",
         )
 
 

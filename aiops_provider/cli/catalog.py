@@ -26,11 +26,14 @@ ProviderOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
+    from aiops_provider.cli.catalog_storage import add_commands as add_storage_commands
+
     group = typer.Typer(help="Show and renew machine types and prices.", no_args_is_help=True)
     group.command("list")(list_)
     group.command("show")(show)
     group.command("refresh")(refresh)
     group.command("import")(import_)
+    add_storage_commands(group)
     app.add_typer(group, name="catalog")
 
 
@@ -98,6 +101,9 @@ def refresh(
         list[str] | None,
         typer.Option(help="Of one provider, may be repeated; default: those of the clusters."),
     ] = None,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Ask for prices of object storage too.")
+    ] = False,
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -113,25 +119,33 @@ def refresh(
             pages = f", page {seen.pages}" if seen.pages else ""
             bar("catalogue", seen.done, seen.total, text=f"{seen.listing}{pages}")
 
-        found = renew(settings, today, providers=provider or (), regions=region or (), watch=watch)
+        found = renew(
+            settings,
+            today,
+            providers=provider or (),
+            regions=region or (),
+            storage=storage,
+            watch=watch,
+        )
     emit(
         found,
         output=output,
         view=lambda: [
             table(
                 f"In {settings.catalog.refreshed}",
-                ["provider", "regions", "machine types", "prices", "problem"],
+                ["provider", "regions", "machine types", "prices", "storage", "problem"],
                 [
                     [
                         each.provider,
                         ", ".join(each.regions),
                         each.machines,
                         each.prices,
+                        each.storage,
                         each.problem,
                     ]
                     for each in found
                 ],
-                right=("machine types", "prices"),
+                right=("machine types", "prices", "storage"),
             )
         ],
     )

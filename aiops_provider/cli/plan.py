@@ -134,11 +134,25 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
     wanted = "most SLA" if goal.maximize_sla else f"least cost at {goal.sla:.2%} of the SLA weight"
     if goal.budget_usd_per_hour is not None:
         wanted += f", at most {goal.budget_usd_per_hour:g} USD/h"
+    if goal.carbon_usd_per_kg:
+        wanted += f", CO2e at {goal.carbon_usd_per_kg:g} USD/kg"
     return [
         ["wanted", wanted],
         ["SLA attained", f"{made.sla_attainment:.2%}"],
         ["cost", f"{made.cost_usd_per_hour:.4g} USD/h"],
+        *_carbon(made),
         ["status", made.status.value],
         ["gap to the proven bound", f"{made.gap:.2%}"],
         ["solver", f"{made.solver}, {made.solve_s:.2f} s"],
     ]
+
+
+def _carbon(made: PlacementPlan) -> Iterator[list[object]]:
+    """A row with the emissions as far as they are known; none where nothing is."""
+    known = [a for a in made.assignments if a.carbon_kg_per_hour is not None]
+    if not known:
+        return
+    kg_per_day = 24.0 * sum(a.carbon_kg_per_hour or 0.0 for a in known)
+    unknown = len(made.assignments) - len(known)
+    left_out = f", without {unknown} of {len(made.assignments)} assignments" if unknown else ""
+    yield ["emissions", f"{kg_per_day:.4g} kg CO2e/day{left_out}"]

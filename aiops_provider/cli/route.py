@@ -144,6 +144,16 @@ def _view(routed: RoutedTask, *, why: bool) -> Iterator[RenderableType]:
             ],
             right=("expected USD", "with scarcity USD"),
         )
+    if why and routed.storage:
+        yield table(
+            "What it stores there",
+            ["cluster", "class", "GiB", "USD a month"],
+            [
+                [each.cluster, each.storage_class, f"{each.gib:.3g}", _usd(each.usd_per_month)]
+                for each in routed.storage
+            ],
+            right=("GiB", "USD a month"),
+        )
     if routed.placements:
         yield table(
             "Where its latest tries went",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.catalog.checkpoint import Checkpoint, items_of
-from aiops_provider.catalog.clouds import aws, azure, google_cloud
+from aiops_provider.catalog.clouds import aws, azure, google_cloud, object_storage
 from aiops_provider.catalog.draft import Draft
 from aiops_provider.catalog.listing import Listing, Page
 from aiops_provider.catalog.names import provider_name
@@ -54,6 +54,7 @@ class Refreshed:
         regions: That were asked for.
         machines: Machine types that were fetched.
         prices: Prices that were fetched.
+        storage: Prices of storage that were fetched.
         problem: Why the old catalogue stays; ``None`` when it was replaced.
         exit_status: Of the problem; 0 without one.
     """
@@ -62,6 +63,7 @@ class Refreshed:
     regions: tuple[str, ...]
     machines: int = 0
     prices: int = 0
+    storage: int = 0
     problem: str | None = None
     exit_status: int = 0
 
@@ -72,6 +74,7 @@ def refresh(
     *,
     providers: Sequence[str] = (),
     regions: Sequence[str] = (),
+    storage: bool = False,
     clients: aws.Clients = aws.open_client,
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> list[Refreshed]:
@@ -84,6 +87,7 @@ def refresh(
         providers: Whose; default: those of the clusters, else every cloud.
         regions: Where, of a single provider; default: the regions of its clusters, else those that
             the embedded catalogue has prices of.
+        storage: Whether prices of object storage are asked for too.
         clients: Makes boto3's clients.
         watch: Told before each page.
 
@@ -104,6 +108,9 @@ def refresh(
         )
     asked = {name: tuple(regions) or _regions(settings, name) for name in wanted}
     lists = {name: _listings(settings, name, asked[name], clients) for name in wanted}
+    if storage:
+        for name in wanted:
+            lists[name] += _storage_listings(settings, name, asked[name], clients)
     total = sum(map(len, lists.values()))
     outcomes: list[Refreshed] = []
     done = 0
@@ -159,6 +166,7 @@ def _refresh_one(asking: _Asking, folder: Path, today: date) -> Refreshed:
         regions=regions,
         machines=len(draft.machines),
         prices=len(draft.prices),
+        storage=len(draft.storage),
     )
 
 
@@ -217,6 +225,22 @@ def _listings(
     return google_cloud.listings(
         regions,
         machines,
+        key.get_secret_value() if key else None,
+        given.google_cloud_url or google_cloud.ENDPOINT,
+    )
+
+
+def _storage_listings(
+    settings: Settings, provider: str, regions: Sequence[str], clients: aws.Clients
+) -> list[Listing]:
+    given = settings.catalog
+    if provider == aws.PROVIDER:
+        return object_storage.aws_listings(regions, clients)
+    if provider == azure.PROVIDER:
+        return object_storage.azure_listings(regions, given.azure_url or azure.ENDPOINT)
+    key = given.google_api_key
+    return object_storage.google_listings(
+        regions,
         key.get_secret_value() if key else None,
         given.google_cloud_url or google_cloud.ENDPOINT,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.cluster_facts import clusters_with_facts
 from aiops_provider.control.egress import egress_prices
+from aiops_provider.control.interference_file import open_interference
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.domain.cluster import Availability, ClusterSpec
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus
@@ -145,7 +146,7 @@ def checked_plan(
         A sound plan, or one that says itself that the SLA level cannot be reached.
 
     Raises:
-        DataError: A profile cannot be used.
+        DataError: A profile or the file of slowdowns cannot be used.
         PlanError: None was found in time, or the one found breaks a promise.
     """
     from aiops_provider.placement.feasibility import check_plan
@@ -153,6 +154,7 @@ def checked_plan(
 
     clusters = clusters_with_facts(clusters, profiles, settings.open_catalog, measured or {})
     egress = egress_prices(settings, clusters)
+    interference = open_interference(settings.planning)
     made = plan_workloads(
         profiles,
         clusters,
@@ -162,8 +164,9 @@ def checked_plan(
         egress=egress,
         time_limit_s=settings.planning.time_limit_s,
         gap_tolerance=settings.planning.gap_tolerance,
+        interference=interference,
     )
-    found = check_plan(made, clusters, unavailable, egress=egress)
+    found = check_plan(made, clusters, unavailable, egress=egress, interference=interference)
     if made.status is PlanStatus.INFEASIBLE:
         # It says so itself: that the SLA level is missed is no news.
         found = tuple(each for each in found if each.kind not in {"sla", "bound"})
@@ -208,8 +211,9 @@ def why_switch(
         return f"{len(missing)} tasks are new, such as {missing[0]}"
     clusters = clusters_with_facts(clusters, profiles, settings.open_catalog, measured or {})
     egress = egress_prices(settings, clusters)
-    stay = refresh_plan(old, profiles, clusters, egress=egress)
-    broken = check_plan(stay, clusters, unavailable, egress=egress)
+    interference = open_interference(settings.planning)
+    stay = refresh_plan(old, profiles, clusters, egress=egress, interference=interference)
+    broken = check_plan(stay, clusters, unavailable, egress=egress, interference=interference)
     if stay.sla_attainment >= stay.objective.sla - MEANINGFUL_ATTAINMENT:
         # A plan at least cost keeps its level and no more; measured figures move a little all the time.
         broken = tuple(each for each in broken if each.kind != "sla")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.plan import Placement, Route
+from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
+from aiops_provider.placement.demand import stored_gib
 from aiops_provider.placement.router import Router
 
 if TYPE_CHECKING:
@@ -30,11 +33,31 @@ class RoutedTask:
         route: By plan, quarantines and health as stored; load is known to the schedulers only.
         known: Whether a profile was stored; otherwise it was predicted here.
         placements: Of its latest tries, the newest first.
+        storage: What it would store where it goes, and at the alternatives.
     """
 
     route: Route
     known: bool
     placements: tuple[Placement, ...]
+    storage: tuple[StoredThere, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredThere:
+    """
+    What a task leaves and holds in storage of one class at a cluster.
+
+    Attributes:
+        cluster: Its name.
+        storage_class: As in the task's profile.
+        gib: As a mean over the week.
+        usd_per_month: ``None`` where the price is unknown.
+    """
+
+    cluster: str
+    storage_class: str
+    gib: float
+    usd_per_month: float | None
 
 
 def route_task(installation: Installation, task: TaskKey, now: datetime) -> RoutedTask:
@@ -65,8 +88,27 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
             without=there.out_of_use,
         )
         profile = advisor.advise(profiler.predict(task, description, now=now), description)
+    route = Router(there).route(profile, now=now)
     return RoutedTask(
-        route=Router(there).route(profile, now=now),
+        route=route,
         known=known,
         placements=tuple(store.placements(task=task, limit=_SHOWN_PLACEMENTS)),
+        storage=tuple(_storage(profile, route, installation)),
     )
+
+
+def _storage(
+    profile: WorkloadProfile, route: Route, installation: Installation
+) -> Iterator[StoredThere]:
+    names = dict.fromkeys([route.cluster, *(other.cluster for other in route.alternatives)])
+    for name in names:
+        cluster = installation.cluster(name)
+        rates = cluster.storage if cluster is not None else {}
+        for storage_class, gib in sorted(stored_gib(profile).items()):
+            rate = rates.get(storage_class)
+            yield StoredThere(
+                cluster=name,
+                storage_class=storage_class,
+                gib=gib,
+                usd_per_month=rate.usd_per_gib_month * gib if rate and rate.known else None,
+            )

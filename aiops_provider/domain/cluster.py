@@ -64,6 +64,20 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonRate:
+    """
+    What a machine in use emits where it stands.
+
+    Attributes:
+        kg_per_hour: CO₂ equivalent of one machine, in kilograms.
+        known: False: its power or its grid is unknown, and the most that is known stands for it.
+    """
+
+    kg_per_hour: float
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """
     Machines of one type inside a cluster.
@@ -75,6 +89,7 @@ class Pool:
         price_usd_per_hour: One machine for one hour; ``None`` when unknown.
         instance_type: The provider's name of the machine type.
         purchase: How the machines are bought.
+        carbon: Of one machine; ``None``: nobody asked.
     """
 
     name: str
@@ -83,6 +98,7 @@ class Pool:
     price_usd_per_hour: float | None
     instance_type: str | None = None
     purchase: Purchase = Purchase.ON_DEMAND
+    carbon: CarbonRate | None = None
 
     @property
     def capacity(self) -> Capacity:
@@ -138,6 +154,20 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageRate:
+    """
+    What storage costs where a cluster is.
+
+    Attributes:
+        usd_per_gib_month: Of one GiB for 730 hours.
+        known: False: nobody gave the price of this place, and the dearest known one stands for it.
+    """
+
+    usd_per_gib_month: float
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """
     A cluster as configured.
@@ -151,6 +181,7 @@ class ClusterSpec:
         options: What only its kind understands.
         availability: How often it can be used; ``None``: not known, and counted as always.
         round_trip_ms: To regions of users and back, as far as known and asked for.
+        storage: Prices of storage there by class; of one that is missing nothing is known anywhere.
     """
 
     name: str
@@ -161,6 +192,7 @@ class ClusterSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     availability: Availability | None = None
     round_trip_ms: Mapping[str, float] = field(default_factory=dict)
+    storage: Mapping[str, StorageRate] = field(default_factory=dict)
 
     @property
     def stands_in(self) -> bool:

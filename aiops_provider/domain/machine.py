@@ -17,6 +17,9 @@ STALE_PRICE_DAYS = {Purchase.ON_DEMAND: 180, Purchase.RESERVED: 180, Purchase.SP
 PriceKey = tuple[str, str, str, Purchase]
 """Provider, region, name of the machine type, and how it is bought."""
 
+StorageKey = tuple[str, str, str]
+"""Provider, region and class of storage."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
@@ -34,6 +37,7 @@ class Accelerator:
             sparsity, which datasheets like to count.
         fp32_tflops: Peak of FP32 outside tensor cores, in 10¹² operations a second.
         bandwidth_gb_per_s: Of its memory, in 10⁹ bytes a second.
+        tdp_watts: Most that it draws for long, its thermal design power.
         source: Link to the datasheet.
         observed_on: Date of the datasheet.
     """
@@ -45,6 +49,7 @@ class Accelerator:
     fp16_tflops: float | None
     fp32_tflops: float | None
     bandwidth_gb_per_s: float | None
+    tdp_watts: float | None = None
     source: str
     observed_on: date
 
@@ -127,6 +132,64 @@ class Price:
     def stale(self, today: date) -> bool:
         """Whether it is too old to be trusted without a look at the provider's list."""
         return self.age_days(today) > STALE_PRICE_DAYS[self.purchase]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoragePrice:
+    """
+    What one GiB of storage costs for a month of 730 hours.
+
+    Attributes:
+        provider: ``aws``, ``azure``, ``google_cloud`` …
+        region: The provider's name of the region.
+        storage_class: One of ``PRICED_STORAGE``.
+        usd_per_gib_month: Of the first terabytes, without requests and retrieval.
+        source: Where it is from.
+        observed_on: When.
+    """
+
+    provider: str
+    region: str
+    storage_class: str
+    usd_per_gib_month: float
+    source: str
+    observed_on: date
+
+    @property
+    def key(self) -> StorageKey:
+        """What it is the price of."""
+        return self.provider, self.region, self.storage_class
+
+    def age_days(self, today: date) -> int:
+        """Days since it was observed."""
+        return (today - self.observed_on).days
+
+    def stale(self, today: date) -> bool:
+        """Whether it is too old to be trusted without a look at the provider's list."""
+        return self.age_days(today) > STALE_PRICE_DAYS[Purchase.ON_DEMAND]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorePower:
+    """
+    What the machines of a provider draw.
+
+    Attributes:
+        provider: ``aws``, ``azure``, ``google_cloud`` …
+        idle_watts: Of one virtual CPU with its part of the server, doing nothing.
+        full_watts: As above, fully busy.
+        overhead: Power of the whole data centre as a multiple of its machines' (power usage
+            effectiveness).
+        source: Where it is from.
+        observed_on: When.
+    """
+
+    provider: str
+    idle_watts: float
+    full_watts: float
+    overhead: float
+    source: str
+    observed_on: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,12 +36,15 @@ class Objective:
         sla: Share of the weighted demand that must keep its promises when cost is minimised.
         every_workload: A workload counts only where each member of its group keeps its own promise
             as often as it says, and then counts wholly.
+        carbon_usd_per_kg: Price put on a kilogram of CO₂ equivalent; it counts in the cost and
+            against the budget. 0: emissions decide nothing.
     """
 
     maximize_sla: bool = True
     budget_usd_per_hour: float | None = None
     sla: float = 0.99
     every_workload: bool = False
+    carbon_usd_per_kg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,9 @@ class WorkloadGroup:
         promises: Of the members that something was promised about.
         spread: Over which failure domains its demand is divided, or ``None``.
         anti_affinity: What it shares no failure domain with.
+        slowdown: Time that a run of a member takes at most because others run beside it, as a multiple;
+            it is in the demand and in the durations of the promises.
+        storage_gib: What they leave in storage and hold there while they run, by class of storage.
     """
 
     name: str
@@ -88,6 +94,8 @@ class WorkloadGroup:
     promises: tuple[Promise, ...] = ()
     spread: SpreadRule | None = None
     anti_affinity: tuple[AntiAffinityRule, ...] = ()
+    slowdown: float = 1.0
+    storage_gib: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +109,7 @@ class Assignment:
         pool: Name of the pool.
         share: Of the group's demand, in (0, 1].
         cost_usd_per_hour: Mean over the slots.
+        carbon_kg_per_hour: CO₂ equivalent, mean over the slots; ``None``: unknown.
     """
 
     group: str
@@ -108,6 +117,7 @@ class Assignment:
     pool: str
     share: float
     cost_usd_per_hour: float
+    carbon_kg_per_hour: float | None = None
 
 
 class PlanStatus(StrEnum):

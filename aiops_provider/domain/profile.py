@@ -99,6 +99,10 @@ class ResourceRequest:
     reason: str = ""
 
 
+PRICED_STORAGE = ("warehouse", "sql", "key_value", "object", "file", "stream")
+"""Classes that are paid by GiB and month; ``in_memory`` is the machine's own memory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageNeed:
     """

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 BYTES_PER_GIB = 1024**3
 SECONDS_PER_HOUR = 3600.0
 HOURS_PER_WEEK = 168
+HOURS_PER_MONTH = 730.0
+"""As clouds turn prices of a month into prices of an hour: a twelfth of 8,760."""
 
 
 def gib_from_bytes(size_bytes: float) -> float:

@@ -1,5 +1,5 @@
 """
-What running somewhere costs: a share of a machine for a time, and data that leaves its region.
+What running somewhere costs: a share of a machine for a time, storage, data that leaves its region.
 
 An unknown price is never nothing. Where a decision needs a figure all the same, a pool without a
 price counts as dearer than any machine on a price list, and whoever decides must say so.
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.units import HOURS_PER_MONTH
 from aiops_provider.placement.eligibility import accelerators_offered
 
 # Above every on-demand list price of the three large clouds in 2026: the dearest core of a machine
@@ -81,6 +82,21 @@ def egress_usd_per_gib(
     return egress.get(source, {}).get(cluster.region)
 
 
+def storage_usd_per_hour(group: WorkloadGroup, cluster: ClusterSpec) -> float:
+    """
+    Price of what the group's members store where they run; classes without any known price are left out.
+
+    A class whose price is known elsewhere only counts as dear as the dearest of these.
+    """
+    return math.fsum(gib * storage_price(cluster, name) for name, gib in group.storage_gib.items())
+
+
+def storage_price(cluster: ClusterSpec, storage_class: str) -> float:
+    """USD for one GiB for one hour; 0 where no price of the class is known anywhere."""
+    rate = cluster.storage.get(storage_class)
+    return 0.0 if rate is None else rate.usd_per_gib_month / HOURS_PER_MONTH
+
+
 def mean_and_peak_machines(group: WorkloadGroup, pool: Pool) -> tuple[float, float]:
     """Machines of the pool that the whole group occupies, over the slots."""
     occupied = machines_by_slot(group, pool)
@@ -94,9 +110,12 @@ def group_cost_usd_per_hour(
     egress: EgressPrices,
     *,
     mean_machines: float | None = None,
+    carbon_usd_per_kg: float = 0.0,
 ) -> float:
     """
     Mean spend if the whole group ran there; egress counts only where its price was given.
+
+    Machines, storage of what the members write and hold, and data that leaves its region.
 
     Args:
         group: Of which one machine of the pool can hold the request.
@@ -104,12 +123,27 @@ def group_cost_usd_per_hour(
         pool: Where.
         egress: Prices as given.
         mean_machines: As of :func:`mean_and_peak_machines` where it is known already.
+        carbon_usd_per_kg: Price that the objective puts on emissions.
     """
     if mean_machines is None:
         mean_machines, _ = mean_and_peak_machines(group, pool)
-    machines = mean_machines * planning_price(pool)
+    hourly = planning_price(pool) + carbon_usd_per_hour(pool, carbon_usd_per_kg)
+    machines = mean_machines * hourly
     moved = egress_usd_per_gib(egress, group.data_region, cluster) or 0.0
-    return machines + moved * group.data_gib_per_hour
+    return machines + storage_usd_per_hour(group, cluster) + moved * group.data_gib_per_hour
+
+
+def carbon_usd_per_hour(pool: Pool, carbon_usd_per_kg: float) -> float:
+    """What the emissions of one machine count as, at the price that the objective puts on them."""
+    return 0.0 if pool.carbon is None else pool.carbon.kg_per_hour * carbon_usd_per_kg
+
+
+def carbon_kg_per_hour(group: WorkloadGroup, pool: Pool) -> float | None:
+    """Mean emissions if the whole group ran there, in kilograms of CO₂ equivalent; ``None``: unknown."""
+    if pool.carbon is None or not pool.carbon.known:
+        return None
+    mean_machines, _ = mean_and_peak_machines(group, pool)
+    return mean_machines * pool.carbon.kg_per_hour
 
 
 def single_cluster_cost(

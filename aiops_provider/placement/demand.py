@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from aiops_provider.domain.profile import Quantity, WorkloadProfile
+from aiops_provider.domain.profile import PRICED_STORAGE, Quantity, WorkloadProfile
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
 
@@ -63,22 +63,48 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
 
 
 def expected_duration_s(duration: Quantity) -> float:
+    """Mean of a duration that is known by three quantiles, in seconds; see :func:`expected_value`."""
+    return expected_value(duration)
+
+
+def expected_value(figure: Quantity) -> float:
     """
-    Mean of a duration that is known by three quantiles, in seconds.
+    Mean of a figure that is known by three quantiles, in its own unit.
 
     Linear between the quantiles; the lower half counts as its upper end and the tail above p95 as
     its lower end, two errors that lean against each other.
 
     >>> from aiops_provider.domain.profile import Source
-    >>> expected_duration_s(Quantity(p50=10, p80=20, p95=40, source=Source.PRIOR))
+    >>> expected_value(Quantity(p50=10, p80=20, p95=40, source=Source.PRIOR))
     16.0
     """
     return (
-        0.50 * duration.p50
-        + 0.30 * (duration.p50 + duration.p80) / 2
-        + 0.15 * (duration.p80 + duration.p95) / 2
-        + 0.05 * duration.p95
+        0.50 * figure.p50
+        + 0.30 * (figure.p50 + figure.p80) / 2
+        + 0.15 * (figure.p80 + figure.p95) / 2
+        + 0.05 * figure.p95
     )
+
+
+def stored_gib(profile: WorkloadProfile) -> dict[str, float]:
+    """
+    What a workload adds to storage, as a mean over the week, by class of storage.
+
+    Of what it writes one copy is held, however often it is written anew. What it holds between its
+    steps is there while a run is. What it reads is there whether it runs or not, mostly for many tasks:
+    no plan saves or spends it, so it is not counted. Working sets in memory are the machine's own.
+
+    Raises:
+        DataError: If the profile's cadence has neither 168 entries nor none.
+    """
+    runs = concurrent_runs(profile)
+    held = {"target": 1.0, "intermediate": math.fsum(runs) / len(runs)}
+    found: dict[str, float] = {}
+    for need in profile.storage:
+        gib = expected_value(need.capacity_gib) * held.get(need.role, 0.0)
+        if gib > 0 and need.storage_class in PRICED_STORAGE:
+            found[need.storage_class] = found.get(need.storage_class, 0.0) + gib
+    return found
 
 
 def _hours_occupied(hours: float) -> list[float]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import permutations
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.placement.feasibility_figures import false_costs, false_promises
 from aiops_provider.placement.feasibility_separation import broken_separation
+from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation, placed_shares
 
 __all__ = ["Violation", "check_plan"]
@@ -27,6 +29,7 @@ def check_plan(
     unavailable: Collection[str] = frozenset(),
     *,
     egress: Mapping[str, Mapping[str, float]] | None = None,
+    interference: Interference | None = None,
 ) -> tuple[Violation, ...]:
     """
     Find every promise that a plan breaks.
@@ -36,6 +39,7 @@ def check_plan(
         clusters: As they are now.
         unavailable: Names of clusters that must not be used.
         egress: USD per GiB by region of the data, then region of the cluster, where known.
+        interference: By how much tasks slow one another, and how much is bearable.
 
     Returns:
         Violations in a stable order; empty if the plan is sound.
@@ -48,6 +52,7 @@ def check_plan(
         *_splits(placed),
         *broken_separation(plan, placed),
         *_capacity(placed),
+        *_slowed(plan, interference),
         *false_costs(plan, placed, egress or {}),
         *false_promises(plan, placed),
     ]
@@ -224,6 +229,33 @@ def _capacity(placed: Sequence[PlacedShare]) -> Iterator[Violation]:
                     value=float(used),
                     sentence=f"{where} has {float(limit):g} {resource}; the plan needs "
                     f"{float(used):g} in hour {slot} of the week.",
+                )
+
+
+def _slowed(plan: PlacementPlan, interference: Interference | None) -> Iterator[Violation]:
+    """Members of one group that slow one another more than is bearable, each as measured."""
+    if interference is None:
+        return
+    for group in plan.groups:
+        if Fraction(group.slowdown) > Fraction(interference.most) * (1 + TOLERANCE):
+            yield Violation(
+                kind="interference",
+                subject=group.name,
+                limit=interference.most,
+                value=group.slowdown,
+                sentence=f"A member of {group.name} takes {group.slowdown:.3g} times as long beside "
+                f"the others; {interference.most:g} times is bearable.",
+            )
+        for task, beside in permutations(group.tasks, 2):
+            measured = interference.slowdown(task, beside, group.request.accelerator)
+            if measured > interference.most:
+                yield Violation(
+                    kind="interference",
+                    subject=group.name,
+                    limit=interference.most,
+                    value=measured,
+                    sentence=f"{task} takes {measured:.3g} times as long beside {beside}, with which "
+                    f"it shares a group; {interference.most:g} times is bearable.",
                 )
 
 

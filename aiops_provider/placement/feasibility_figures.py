@@ -9,6 +9,8 @@ from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.promise import Promise
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation
 
+_HOURS_OF_A_MONTH = Fraction(365 * 24, 12)
+
 
 def false_costs(
     plan: PlacementPlan,
@@ -17,7 +19,8 @@ def false_costs(
 ) -> Iterator[Violation]:
     """Costs that are not what shares and prices make, and spend above the budget."""
     for line in placed:
-        yield from _stated_cost(line, egress)
+        yield from _stated_cost(line, egress, Fraction(plan.objective.carbon_usd_per_kg))
+        yield from _stated_carbon(line)
     total = sum((Fraction(given.cost_usd_per_hour) for given in plan.assignments), Fraction(0))
     if abs(total - Fraction(plan.cost_usd_per_hour)) > TOLERANCE * max(Fraction(1), abs(total)):
         yield Violation(
@@ -40,7 +43,7 @@ def false_costs(
 
 
 def _stated_cost(
-    line: PlacedShare, egress: Mapping[str, Mapping[str, float]]
+    line: PlacedShare, egress: Mapping[str, Mapping[str, float]], usd_per_kg: Fraction
 ) -> Iterator[Violation]:
     stated = Fraction(line.given.cost_usd_per_hour)
     machines: Fraction = _mean_machines(line) * Fraction(line.given.share)
@@ -55,7 +58,10 @@ def _stated_cost(
                 sentence=f"The price of {line.where} is unknown, but the plan counts it as nothing.",
             )
         return
-    expected = machines * Fraction(price) + _egress(line, egress)
+    rate = line.pool.carbon
+    emitted = machines * Fraction(rate.kg_per_hour) if rate is not None else Fraction(0)
+    expected = machines * Fraction(price) + _stored(line) + _egress(line, egress)
+    expected += emitted * usd_per_kg
     if abs(expected - stated) > TOLERANCE * max(Fraction(1, 1000), expected):
         yield Violation(
             kind="cost",
@@ -64,6 +70,25 @@ def _stated_cost(
             value=float(stated),
             sentence=f"{line.group.name} on {line.where} costs {float(expected):g} USD an hour, "
             f"the plan says {float(stated):g}.",
+        )
+
+
+def _stated_carbon(line: PlacedShare) -> Iterator[Violation]:
+    rate, stated = line.pool.carbon, line.given.carbon_kg_per_hour
+    if stated is None:
+        return  # of a plan that was made before anybody knew
+    known = rate is not None and rate.known
+    emitted = Fraction(rate.kg_per_hour) if rate is not None else Fraction(0)
+    expected = _mean_machines(line) * Fraction(line.given.share) * emitted
+    if not known or abs(expected - Fraction(stated)) > TOLERANCE * max(Fraction(1, 1000), expected):
+        yield Violation(
+            kind="carbon",
+            subject=line.group.name,
+            limit=float(expected) if known else None,
+            value=stated,
+            sentence=f"{line.group.name} on {line.where} emits "
+            f"{f'{float(expected):g}' if known else 'nobody knows how many'} kg of CO2e an hour, "
+            f"the plan says {stated:g}.",
         )
 
 
@@ -89,6 +114,15 @@ def _egress(line: PlacedShare, egress: Mapping[str, Mapping[str, float]]) -> Fra
         return Fraction(0)
     price = egress.get(source, {}).get(target, 0.0)
     return Fraction(price) * Fraction(line.group.data_gib_per_hour) * Fraction(line.given.share)
+
+
+def _stored(line: PlacedShare) -> Fraction:
+    """What the share of the group leaves and holds in storage, at the prices of its cluster."""
+    monthly = Fraction(0)
+    for name, gib in line.group.storage_gib.items():
+        if name in line.cluster.storage:
+            monthly += Fraction(gib) * Fraction(line.cluster.storage[name].usd_per_gib_month)
+    return monthly * Fraction(line.given.share) / _HOURS_OF_A_MONTH
 
 
 def false_promises(plan: PlacementPlan, placed: Sequence[PlacedShare]) -> Iterator[Violation]:

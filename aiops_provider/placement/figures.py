@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from aiops_provider.domain.plan import Assignment
+from aiops_provider.domain.cluster import Pool
+from aiops_provider.domain.plan import Assignment, WorkloadGroup
+from aiops_provider.placement.cost import carbon_kg_per_hour
 from aiops_provider.placement.problem import PlacementProblem
 
 # A solver is exact to about 1e-7; what is smaller is its noise and not a share.
@@ -14,7 +16,7 @@ SAME_ATTAINMENT = 1e-6
 
 
 def assignments(problem: PlacementProblem, shares: Sequence[float]) -> tuple[Assignment, ...]:
-    """The shares that are above 0, with their costs."""
+    """The shares that are above 0, with their costs and emissions."""
     return tuple(
         Assignment(
             group=problem.groups[option.group].name,
@@ -22,10 +24,17 @@ def assignments(problem: PlacementProblem, shares: Sequence[float]) -> tuple[Ass
             pool=option.pool.name,
             share=share,
             cost_usd_per_hour=option.cost_usd_per_hour * share,
+            carbon_kg_per_hour=shared_carbon(problem.groups[option.group], option.pool, share),
         )
         for option, share in zip(problem.options, shares, strict=True)
         if share > 0
     )
+
+
+def shared_carbon(group: WorkloadGroup, pool: Pool, share: float) -> float | None:
+    """Emissions of a share of a group, in kg of CO₂ equivalent an hour; ``None`` is unknown."""
+    whole = carbon_kg_per_hour(group, pool)
+    return None if whole is None else whole * share
 
 
 def without_noise(problem: PlacementProblem, shares: Sequence[float]) -> tuple[float, ...]:

@@ -11,6 +11,8 @@ from aiops_provider.domain.plan import Assignment, PlacementPlan, PlanStatus, Wo
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.cost import EgressPrices, group_cost_usd_per_hour
+from aiops_provider.placement.figures import shared_carbon
+from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.placement.promises import kept_share
 
@@ -52,6 +54,7 @@ def refresh_plan(
     clusters: Sequence[ClusterSpec],
     *,
     egress: EgressPrices | None = None,
+    interference: Interference | None = None,
 ) -> PlacementPlan:
     """
     The same decisions with today's demand and prices: what staying with the plan would mean.
@@ -61,12 +64,13 @@ def refresh_plan(
         profiles: Of today; tasks that are gone leave their group, new ones stand unplaced.
         clusters: Of today; an assignment to a pool that is gone keeps its old cost and no promise.
         egress: USD per GiB by region of the data, then region of the cluster, where known.
+        interference: By how much members of a group slow one another.
 
     Returns:
         A plan without a proven bound: it says what the decisions are worth, not how good they are.
     """
     by_task = {profile.task: profile for profile in profiles}
-    groups = _groups(plan, by_task)
+    groups = _groups(plan, by_task, interference)
     shares: dict[str, float] = {}
     assignments = []
     pools = {(c.name, pool.name): (c, pool) for c in clusters for pool in c.pools}
@@ -75,7 +79,8 @@ def refresh_plan(
         group = groups.get(given.group)
         if group is not None:
             place = pools.get((given.cluster, given.pool))
-            assignments.append(_repriced(given, group, place, egress or {}))
+            usd_per_kg = plan.objective.carbon_usd_per_kg
+            assignments.append(_repriced(given, group, place, egress or {}, usd_per_kg))
             shares[given.group] = shares.get(given.group, 0.0) + given.share
             if place is not None and place[1].machine.fits(group.request):
                 share = 1.0 if plan.objective.every_workload else kept_share(group, *place)
@@ -99,7 +104,9 @@ def refresh_plan(
 
 
 def _groups(
-    plan: PlacementPlan, by_task: dict[TaskKey, WorkloadProfile]
+    plan: PlacementPlan,
+    by_task: dict[TaskKey, WorkloadProfile],
+    interference: Interference | None,
 ) -> dict[str, WorkloadGroup]:
     """Old groups with today's demand under their old names, then one for each new task."""
     groups: dict[str, WorkloadGroup] = {}
@@ -108,7 +115,7 @@ def _groups(
         # A member whose limits have changed breaks up the group: it counts as a new task.
         alike = [profile for profile in members if _limits(profile) == _limits(members[0])]
         if alike:
-            groups[group.name] = replace(make_group(alike), name=group.name)
+            groups[group.name] = replace(make_group(alike, interference), name=group.name)
     known = {task for group in groups.values() for task in group.tasks}
     for task in sorted(set(by_task) - known):
         alone = make_group([by_task[task]])
@@ -136,8 +143,10 @@ def _repriced(
     group: WorkloadGroup,
     place: tuple[ClusterSpec, Pool] | None,
     egress: EgressPrices,
+    carbon_usd_per_kg: float,
 ) -> Assignment:
     if place is None or not place[1].machine.fits(group.request):
         return given
-    cost = group_cost_usd_per_hour(group, *place, egress)
-    return replace(given, cost_usd_per_hour=cost * given.share)
+    cost = group_cost_usd_per_hour(group, *place, egress, carbon_usd_per_kg=carbon_usd_per_kg)
+    carbon = shared_carbon(group, place[1], given.share)
+    return replace(given, cost_usd_per_hour=cost * given.share, carbon_kg_per_hour=carbon)

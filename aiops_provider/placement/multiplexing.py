@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
@@ -20,45 +19,24 @@ from aiops_provider.domain.profile import Quantity, ResourceRequest, WorkloadPro
 from aiops_provider.domain.promise import Promise
 from aiops_provider.domain.separation import AntiAffinityRule
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.domain.units import HOURS_PER_WEEK
-from aiops_provider.placement.demand import Series, concurrent_runs, starts_by_hour
+from aiops_provider.placement.demand import (
+    Series,
+    concurrent_runs,
+    starts_by_hour,
+    stored_gib,
+)
+from aiops_provider.placement.interference import (
+    Interference,
+    multiplied,
+    worst_while_running,
+)
+from aiops_provider.placement.joining import Draft, Measured, join
 from aiops_provider.placement.promises import accelerator_of, promise_against
 from aiops_provider.placement.separation import partners
-
-# A workload joins a group if that raises the group's peak by at most this share of its own peak.
-# At one half a shared reservation saves as much as it may cost in freedom to go separate ways.
-JOINING_PEAK_SHARE = 0.5
 
 # Workloads of one group are placed or left out together, so their SLA weight per machine may differ
 # by this factor at most: else a small important one would wait for a large unimportant one.
 IMPORTANCE_STEP = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A workload with its load, in machines where clusters are known, else in what is scarce."""
-
-    profile: WorkloadProfile
-    load: Series
-    limit: float
-
-    @property
-    def peak(self) -> float:
-        return max(self.load)
-
-    @property
-    def weekly(self) -> Series:
-        """The load of every hour of the week, also if all are alike."""
-        return self.load if len(self.load) > 1 else self.load * HOURS_PER_WEEK
-
-
-@dataclass(slots=True)
-class _Draft:
-    members: list[WorkloadProfile] = field(default_factory=list)
-    load: list[float] = field(default_factory=lambda: [0.0] * HOURS_PER_WEEK)
-    peak: float = 0.0
-    peak_slot: int = 0
-    largest: float = 0.0
 
 
 def multiplex(
@@ -67,6 +45,7 @@ def multiplex(
     clusters: Sequence[ClusterSpec] = (),
     largest_peak: float | None = None,
     every_workload: bool = False,
+    interference: Interference | None = None,
 ) -> tuple[WorkloadGroup, ...]:
     """
     Group workloads that can share a reservation.
@@ -87,6 +66,9 @@ def multiplex(
             ``None``: the limits above.
         every_workload: A pool counts as able to hold a workload only where that keeps its own
             promise, so that nobody loses a place to the stricter promise of another.
+        interference: By how much workloads slow one another. Those that do so more than is bearable
+            share no group, and the others count with the time that they take beside each other;
+            with it no moves and exchanges follow.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -94,7 +76,7 @@ def multiplex(
     Raises:
         DataError: If a profile has a cadence that is not one of a week.
     """
-    by_kind: dict[tuple[object, ...], list[_Draft]] = {}
+    by_kind: dict[tuple[object, ...], list[Draft]] = {}
     known = latest_profiles(profiles)
     measured, apart = [_measure(profile, clusters) for profile in known], partners(known)
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
@@ -102,26 +84,37 @@ def multiplex(
         kind = (*kind, apart.get(workload.profile.task, ()))
         if largest_peak is None:
             kind = (*kind, _importance(workload))
-        _join(workload, by_kind.setdefault(kind, []), largest_peak)
-    if largest_peak is not None:
-        by_task = {workload.profile.task: workload for workload in measured}
-        by_kind = {
-            kind: _regrouped(drafts, by_task, largest_peak) for kind, drafts in by_kind.items()
-        }
-    groups = [make_group(draft.members) for drafts in by_kind.values() for draft in drafts]
+        join(workload, by_kind.setdefault(kind, []), largest_peak, interference)
+    if largest_peak is not None and interference is None:
+        by_kind = {kind: _regrouped(drafts, largest_peak) for kind, drafts in by_kind.items()}
+    groups = [
+        make_group([member.profile for member in draft.members], interference)
+        for drafts in by_kind.values()
+        for draft in drafts
+    ]
     return tuple(sorted(groups, key=lambda group: group.name))
 
 
-def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
+def make_group(
+    profiles: Sequence[WorkloadProfile], interference: Interference | None = None
+) -> WorkloadGroup:
     """
     The group of exactly these workloads, whether or not that is wise.
 
     Args:
         profiles: At least one; all with the same limits on where they may run.
+        interference: By how much they slow one another, which raises what they need and how long they
+            take.
     """
     members = sorted(profiles, key=lambda profile: profile.task)
     first = members[0]
     runs = [concurrent_runs(profile) for profile in members]
+    apart = [max(r) * p.request.cores * p.instances for r, p in zip(runs, members, strict=True)]
+    slowed = [1.0] * len(members)
+    if interference is not None:
+        factors = interference.factors(members, runs)
+        slowed = list(map(worst_while_running, runs, factors))
+        runs = list(map(multiplied, runs, factors))
     cores = [_scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)]
     memory = [
         _scaled(r, p.request.memory_gib * p.instances) for r, p in zip(runs, members, strict=True)
@@ -139,7 +132,7 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         memory_gib_by_slot=_sum(memory),
         accelerators_by_slot=_sum(accelerators),
         peak_of_sum_cores=max(total_cores),
-        sum_of_peaks_cores=math.fsum(max(series) for series in cores),
+        sum_of_peaks_cores=math.fsum(apart),
         sla_weight=math.fsum(profile.sla_weight for profile in members),
         sla_attainment=max(profile.sla_attainment for profile in members),
         allowed_regions=tuple(sorted(set(first.allowed_regions))),
@@ -147,9 +140,15 @@ def make_group(profiles: Sequence[WorkloadProfile]) -> WorkloadGroup:
         data_region=first.data_region,
         pinned_cluster=first.pinned_cluster,
         data_gib_per_hour=math.fsum(_data_gib_per_hour(profile) for profile in members),
-        promises=tuple(_promise(profile) for profile in members if _promises(profile)),
+        promises=tuple(
+            _promise(profile, slowdown)
+            for profile, slowdown in zip(members, slowed, strict=True)
+            if _promises(profile)
+        ),
         spread=first.spread,
         anti_affinity=_apart(members),
+        storage_gib=_storage_gib(members),
+        slowdown=max(slowed),
     )
 
 
@@ -191,14 +190,14 @@ def _kind(
     )
 
 
-def _importance(workload: _Measured) -> int | None:
+def _importance(workload: Measured) -> int | None:
     """Class of SLA weight per peak need; a workload that needs nothing is in a class of its own."""
     if workload.peak <= 0:
         return None
     return math.floor(math.log(workload.profile.sla_weight / workload.peak, IMPORTANCE_STEP))
 
 
-def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Measured:
+def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> Measured:
     request = profile.request
     pools = [pool for cluster in clusters for pool in cluster.feasible_pools(request)]
     if pools:
@@ -206,54 +205,24 @@ def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> _Meas
         per_run, limit = largest.machine_share(request), 1.0
     else:
         per_run, limit = float(request.accelerators or request.cores), 0.0
-    load = _scaled(concurrent_runs(profile), per_run * profile.instances)
-    return _Measured(profile, load, limit)
+    runs = concurrent_runs(profile)
+    return Measured(profile, runs, _scaled(runs, per_run * profile.instances), limit)
 
 
-def _join(workload: _Measured, drafts: list[_Draft], largest_peak: float | None) -> None:
-    best: tuple[float, _Draft] | None = None
-    load = workload.weekly
-    bearable = workload.peak * (JOINING_PEAK_SHARE if largest_peak is None else 1.0)
-    if len(workload.load) > 1 or largest_peak is not None:
-        for draft in drafts:
-            # Where the group peaks already is the cheapest place to see that it does not fit.
-            if load[draft.peak_slot] > bearable:
-                continue
-            peak = max(a + b for a, b in zip(draft.load, load, strict=True))
-            rise = peak - draft.peak
-            limit = max(workload.limit, draft.largest, largest_peak or 0.0)
-            if rise <= bearable and peak <= limit and (best is None or rise < best[0]):
-                best = (rise, draft)
-    if best is None:
-        drafts.append(_Draft())
-        best = (0.0, drafts[-1])
-    _add(workload, best[1])
-
-
-def _regrouped(
-    drafts: list[_Draft], by_task: Mapping[TaskKey, _Measured], largest_peak: float
-) -> list[_Draft]:
+def _regrouped(drafts: list[Draft], largest_peak: float) -> list[Draft]:
     from aiops_provider.placement.regrouping import regroup
 
-    workloads = [by_task[profile.task] for draft in drafts for profile in draft.members]
+    workloads = [member for draft in drafts for member in draft.members]
     found = regroup(
         [workload.weekly for workload in workloads],
         [number for number, draft in enumerate(drafts) for _ in draft.members],
         [max(draft.peak, largest_peak) for draft in drafts],
     )
-    regrouped = [_Draft() for _ in drafts]
+    regrouped = [Draft() for _ in drafts]
     for workload, number in zip(workloads, found, strict=True):
-        _add(workload, regrouped[number])
+        draft = regrouped[number]
+        draft.add(workload, draft.sum_with(workload))
     return [draft for draft in regrouped if draft.members]
-
-
-def _add(workload: _Measured, draft: _Draft) -> None:
-    load = workload.weekly
-    draft.members.append(workload.profile)
-    draft.load = [a + b for a, b in zip(draft.load, load, strict=True)]
-    draft.peak = max(draft.load)
-    draft.peak_slot = draft.load.index(draft.peak)
-    draft.largest = max(draft.largest, workload.peak)
 
 
 def _scaled(series: Series, factor: float) -> Series:
@@ -295,27 +264,34 @@ def _apart(members: Sequence[WorkloadProfile]) -> tuple[AntiAffinityRule, ...]:
     return tuple(sorted(rules, key=lambda rule: (rule.domain, rule.strictness, rule.tasks)))
 
 
+def _storage_gib(members: Sequence[WorkloadProfile]) -> dict[str, float]:
+    each = [stored_gib(profile) for profile in members]
+    classes = sorted({name for stored in each for name in stored})
+    return {name: math.fsum(stored.get(name, 0.0) for stored in each) for name in classes}
+
+
 def _promises(profile: WorkloadProfile) -> bool:
     return profile.deadline_s is not None or profile.latency_objective_ms is not None
 
 
-def _promise(profile: WorkloadProfile) -> Promise:
+def _promise(profile: WorkloadProfile, slowdown: float) -> Promise:
+    """What was promised about a member that takes so many times as long as alone, at the worst."""
     answers = profile.latency_ms
     return Promise(
         weight=profile.sla_weight,
         attainment=profile.sla_attainment,
         deadline_s=profile.deadline_s,
-        duration_s=_quantiles(profile.duration_s),
+        duration_s=_quantiles(profile.duration_s, slowdown),
         pace=dict(profile.accelerator_pace),
         latency_objective_ms=profile.latency_objective_ms,
-        latency_ms=None if answers is None else _quantiles(answers),
+        latency_ms=None if answers is None else _quantiles(answers, slowdown),
         user_regions=profile.user_regions,
         samples=profile.duration_s.sample_count,
     )
 
 
-def _quantiles(figure: Quantity) -> tuple[float, float, float]:
-    return figure.p50, figure.p80, figure.p95
+def _quantiles(figure: Quantity, slowdown: float) -> tuple[float, float, float]:
+    return figure.p50 * slowdown, figure.p80 * slowdown, figure.p95 * slowdown
 
 
 def _name(members: Sequence[WorkloadProfile]) -> str:

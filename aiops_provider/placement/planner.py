@@ -50,6 +50,7 @@ class _Rules(TypedDict):
     unavailable: Collection[str]
     egress: EgressPrices | None
     every_workload: bool
+    carbon_usd_per_kg: float
 
 
 def plan_placement(
@@ -140,6 +141,7 @@ def _place(
         "unavailable": unavailable,
         "egress": egress,
         "every_workload": objective.every_workload,
+        "carbon_usd_per_kg": objective.carbon_usd_per_kg,
     }
     columns = _columns_if_large(*inputs, rules)
     if columns is not None:

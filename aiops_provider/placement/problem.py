@@ -164,6 +164,7 @@ def make_problem(
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
     every_workload: bool = False,
+    carbon_usd_per_kg: float = 0.0,
 ) -> PlacementProblem:
     """
     Write the problem down.
@@ -176,6 +177,7 @@ def make_problem(
         freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options, and there a
             group counts wholly.
+        carbon_usd_per_kg: Price put on emissions; it is part of the cost.
     """
     ordered_groups = tuple(sorted(groups, key=lambda group: group.name))
     ordered_clusters = tuple(sorted(clusters, key=lambda cluster: cluster.name))
@@ -202,6 +204,7 @@ def make_problem(
                     sizes,
                     every_workload=every_workload,
                     spread=index in separation.spreads,
+                    carbon_usd_per_kg=carbon_usd_per_kg,
                 )
     options_of = _by_group(options, len(ordered_groups))
     return PlacementProblem(
@@ -292,6 +295,7 @@ def _options(
     *,
     every_workload: bool,
     spread: bool,
+    carbon_usd_per_kg: float,
 ) -> Iterable[Option]:
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
         if (
@@ -305,7 +309,12 @@ def _options(
             cluster=cluster,
             pool=pool,
             cost_usd_per_hour=group_cost_usd_per_hour(
-                group, cluster, pool, egress, mean_machines=mean
+                group,
+                cluster,
+                pool,
+                egress,
+                mean_machines=mean,
+                carbon_usd_per_kg=carbon_usd_per_kg,
             ),
             holds_whole=peak <= 1.0 and not spread,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,

@@ -16,7 +16,8 @@ from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.separation import FailureDomain
-from aiops_provider.placement.cost import EgressPrices, egress_usd_per_gib, planning_price
+from aiops_provider.placement.cost import EgressPrices
+from aiops_provider.placement.cost_columns import cost_columns
 from aiops_provider.placement.demand_columns import RESOURCES, distinct_slots
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
@@ -138,6 +139,7 @@ def make_columns(
     egress: EgressPrices | None = None,
     freed: Collection[str] = frozenset(),
     every_workload: bool = False,
+    carbon_usd_per_kg: float = 0.0,
 ) -> ProblemColumns:
     """
     Write the problem down.
@@ -149,6 +151,7 @@ def make_columns(
         egress: Prices of data that leaves its region, where they are known.
         freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options.
+        carbon_usd_per_kg: Price put on emissions; it is part of the cost.
     """
     import numpy as np
 
@@ -169,8 +172,9 @@ def make_columns(
         holding = [pools[each][0] for each in np.flatnonzero(allowed[number])]
         allowed[number] &= too_few_domains(rule, holding) is None
     mean, peak = _machines(demand, repeats, kind, offer)
-    moved, far = _egress(ordered, pools, egress or {})
-    cost = mean * np.array([planning_price(pool) for _, pool in pools])[None, :] + moved
+    usd, far = cost_columns(
+        ordered, pools, mean, egress=egress or {}, carbon_usd_per_kg=carbon_usd_per_kg
+    )
     whole = allowed & (peak <= 1.0)
     whole[[*separation.spreads]] = False
     return ProblemColumns(
@@ -178,7 +182,7 @@ def make_columns(
         clusters=usable,
         pools=pools,
         weight=np.array([group.sla_weight for group in ordered], dtype=np.float64),
-        cost=np.where(allowed, cost, np.inf),
+        cost=np.where(allowed, usd, np.inf),
         whole=whole,
         far=far,
         kept=kept,
@@ -335,28 +339,6 @@ def _machines(
             peaks[:, number] = occupied.max(axis=1)
         mean[own], peak[own] = means[:, like.ravel()], peaks[:, like.ravel()]
     return mean, peak
-
-
-def _egress(
-    groups: Sequence[WorkloadGroup], pools: _Pools, egress: EgressPrices
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """USD per hour for data that moves, and where its price is unknown; by group and pool."""
-    import numpy as np
-
-    sources = sorted({group.data_region or "" for group in groups})
-    place = {source: number for number, source in enumerate(sources)}
-    prices = [
-        [egress_usd_per_gib(egress, source or None, cluster) for cluster, _ in pools]
-        for source in sources
-    ]
-    known = np.array([[price or 0.0 for price in row] for row in prices])
-    unknown = np.array([[price is None for price in row] for row in prices], dtype=np.bool_)
-    own = np.array([place[group.data_region or ""] for group in groups], dtype=np.intp)
-    gib = np.array([group.data_gib_per_hour for group in groups])
-    shape = (len(sources), len(pools))
-    moved = known.reshape(shape)[own] * gib[:, None]
-    far: NDArray[np.bool_] = unknown.reshape(shape)[own]
-    return moved, far
 
 
 def _kept(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.float64]:

@@ -6,7 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from aiops_provider.domain.plan import Objective, WorkloadGroup
-from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.cost import (
+    carbon_usd_per_hour,
+    mean_and_peak_machines,
+    planning_price,
+    storage_usd_per_hour,
+)
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.promises import accelerator_of, promise_against
 
@@ -23,7 +28,7 @@ def remarks(
     feasible: bool = True,
 ) -> tuple[str, ...]:
     """
-    Sentences about grouping, unknown prices, egress, deadlines and what found no place.
+    Sentences about grouping, unknown prices, egress, storage, carbon, deadlines and what found no place.
 
     Args:
         problem: What was planned.
@@ -34,6 +39,8 @@ def remarks(
     """
     lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
     lines += _unknown_egress(problem, shares)
+    lines += _storage(problem, shares)
+    lines += _carbon(problem, shares, objective.carbon_usd_per_kg)
     lines += _broken_promises(problem, shares)
     lines += _beyond_observation(problem, objective, shares)
     chosen = feasible and not objective.maximize_sla
@@ -49,6 +56,13 @@ def _grouping(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
         yield (
             f"{sum(len(group.tasks) for group in groups)} tasks in {len(groups)} groups; peaks that "
             f"do not coincide save {1 - together / apart:.0%} of {apart:.3g} cores."
+        )
+    slowed = [group for group in groups if group.slowdown > 1.0]
+    if slowed:
+        worst = max(slowed, key=lambda group: (group.slowdown, group.name))
+        yield (
+            f"Members of {len(slowed)} groups slow one another, most of all in {worst.name}: a run "
+            f"takes up to {worst.slowdown:.3g} times as long. Need and durations count that."
         )
 
 
@@ -76,6 +90,52 @@ def _unknown_egress(problem: PlacementProblem, shares: Sequence[float]) -> Itera
         yield (
             f"Data moves from {source} to {target} at a price that is not known; "
             "it is not in the cost."
+        )
+
+
+def _storage(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:
+    """What of the cost is storage, and which of it has no price where it lies."""
+    usd = 0.0
+    unpriced: dict[tuple[str, bool], tuple[float, set[str]]] = {}
+    for option, share in zip(problem.options, shares, strict=True):
+        group, cluster = problem.groups[option.group], option.cluster
+        if share <= 0:
+            continue
+        usd += storage_usd_per_hour(group, cluster) * share
+        for name, gib in group.storage_gib.items():
+            rate = cluster.storage.get(name)
+            if rate is None or not rate.known:
+                key = (name, rate is not None)
+                held, where = unpriced.setdefault(key, (0.0, set()))
+                unpriced[key] = (held + gib * share, where | {cluster.name})
+    if usd > 0:
+        yield f"Storage of what tasks write and hold is {usd:.4g} USD an hour of the cost."
+    for (name, stood_in), (gib, places) in sorted(unpriced.items()):
+        counted = "counts as dear as anywhere it is known" if stood_in else "is not in the cost"
+        yield (
+            f"The price of {name} storage at {', '.join(sorted(places))} is unknown; {gib:.3g} GiB "
+            f"there {counted}. Set storage_usd_per_gib_month to make the cost true."
+        )
+
+
+def _carbon(problem: PlacementProblem, shares: Sequence[float], usd_per_kg: float) -> Iterator[str]:
+    """What the price on emissions comes to, and whose emissions are not known."""
+    if usd_per_kg <= 0:
+        return
+    usd = 0.0
+    unknown: set[str] = set()
+    for option, share in zip(problem.options, shares, strict=True):
+        if share > 0 and option.pool.carbon is not None:
+            machines, _ = mean_and_peak_machines(problem.groups[option.group], option.pool)
+            usd += machines * share * carbon_usd_per_hour(option.pool, usd_per_kg)
+            if not option.pool.carbon.known:
+                unknown.add(f"{option.cluster.name}/{option.pool.name}")
+    if usd > 0:
+        yield f"The price put on CO2e, {usd_per_kg:g} USD a kg, is {usd:.4g} USD an hour of the cost."
+    if unknown:
+        yield (
+            f"What {', '.join(sorted(unknown))} emits is not known and counts as the most that is known; "
+            "set carbon_g_per_kwh of the cluster and watts of the pool."
         )
 
 

@@ -20,7 +20,8 @@ class Violation:
 
     Attributes:
         kind: unknown, duplicate, share, unplaced, unavailable, machine, pin, region, provider,
-            split, spread, anti-affinity, capacity, budget, cost, sla, promise or bound.
+            split, spread, anti-affinity, capacity, interference, budget, cost, carbon, sla, promise
+            or bound.
         subject: What breaks it.
         limit: What was allowed.
         value: What the plan has.

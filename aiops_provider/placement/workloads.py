@@ -12,6 +12,7 @@ from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.cost import EgressPrices
 from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
+from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import latest_profiles, make_group, multiplex
 from aiops_provider.placement.planner import plan_placement
 
@@ -31,6 +32,7 @@ def plan_workloads(
     egress: EgressPrices | None = None,
     time_limit_s: float = 25.0,
     gap_tolerance: float = 0.005,
+    interference: Interference | None = None,
 ) -> PlacementPlan:
     """
     Group workloads and place the groups.
@@ -48,6 +50,7 @@ def plan_workloads(
         egress: USD per GiB by region of the data, then region of the cluster, where known.
         time_limit_s: For all solving together.
         gap_tolerance: Relative gap at which a search may end.
+        interference: By how much tasks slow one another when they share a reservation.
 
     Raises:
         DataError: A profile's cadence is not one of a week.
@@ -55,7 +58,12 @@ def plan_workloads(
     """
     known = latest_profiles(profiles)
     usable = [cluster for cluster in clusters if cluster.name not in unavailable]
-    groups = multiplex(known, clusters=usable, every_workload=objective.every_workload)
+    groups = multiplex(
+        known,
+        clusters=usable,
+        every_workload=objective.every_workload,
+        interference=interference,
+    )
 
     def plan_groups(chosen: Sequence[WorkloadGroup], seconds: float) -> PlacementPlan:
         return plan_placement(

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.catalog.location import default_folder
 from aiops_provider.catalog.names import provider_name
 from aiops_provider.domain.cluster import Purchase
-from aiops_provider.domain.machine import Price
+from aiops_provider.domain.machine import Price, StoragePrice
+from aiops_provider.domain.profile import PRICED_STORAGE
+from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
 SOURCE = "aiops.yaml"
@@ -36,6 +38,38 @@ class OwnEgressSettings(Section):
     usd_per_gib: float = Field(ge=0, description="Price of moving one GiB.")
 
 
+class OwnStorageSettings(Section):
+    """What storage really costs the user."""
+
+    provider: str = Field("on_premises", description="on_premises, aws, azure, google_cloud …")
+    region: str | None = Field(None, description="Of the provider; default: every region.")
+    storage_class: str = Field(
+        description="object, file, sql, warehouse, key_value or stream, as profiles name it."
+    )
+    usd_per_gib_month: float = Field(ge=0, description="One GiB for one month of 730 hours.")
+
+    @field_validator("storage_class")
+    @classmethod
+    def _has_a_price(cls, name: str) -> str:
+        return priced_storage(name)
+
+
+def priced_storage(name: str) -> str:
+    """
+    A class of storage that is paid for by GiB and month.
+
+    Raises:
+        SettingError: There is no such class.
+    """
+    if name not in PRICED_STORAGE:
+        raise SettingError(
+            "is no class of storage with a price",
+            value=name,
+            mend=f"Write one of {', '.join(PRICED_STORAGE)}.",
+        )
+    return name
+
+
 class CatalogSettings(Section):
     """Machine types and prices that pools get which name only their instance_type."""
 
@@ -48,6 +82,9 @@ class CatalogSettings(Section):
     )
     egress: tuple[OwnEgressSettings, ...] = Field(
         (), description="Prices of moving data, which win over the catalogue's."
+    )
+    storage: tuple[OwnStorageSettings, ...] = Field(
+        (), description="Prices of storage, which win over imported and refreshed ones."
     )
 
     azure_url: str | None = Field(
@@ -68,7 +105,7 @@ class CatalogSettings(Section):
 
     def open(self) -> Catalog:
         """The catalogue of this installation."""
-        return Catalog.load(self.refreshed, self._own_prices())
+        return Catalog.load(self.refreshed, self._own_prices(), self._own_storage())
 
     def _own_prices(self) -> Iterator[Price]:
         today = date.today()  # noqa: DTZ011 - the user's own day: what is in force has no age
@@ -79,6 +116,18 @@ class CatalogSettings(Section):
                 name=own.instance_type,
                 purchase=own.purchase,
                 usd_per_hour=own.price_usd_per_hour,
+                source=SOURCE,
+                observed_on=today,
+            )
+
+    def _own_storage(self) -> Iterator[StoragePrice]:
+        today = date.today()  # noqa: DTZ011 - as above
+        for own in self.storage:
+            yield StoragePrice(
+                provider=provider_name(own.provider),
+                region=own.region or Catalog.EVERY_REGION,
+                storage_class=own.storage_class,
+                usd_per_gib_month=own.usd_per_gib_month,
                 source=SOURCE,
                 observed_on=today,
             )

@@ -31,7 +31,7 @@ def check_surroundings(settings: Settings) -> Iterator[SettingError]:
     """Every way in which valid settings do not fit what is installed here."""
     yield from _unknown_kinds(settings)
     yield from _store_out_of_reach(settings)
-    yield from _missing_rules(settings)
+    yield from _missing_files(settings)
     yield from _unusable_metrics(settings)
 
 
@@ -95,15 +95,18 @@ def _store_out_of_reach(settings: Settings) -> Iterator[SettingError]:
         )
 
 
-def _missing_rules(settings: Settings) -> Iterator[SettingError]:
-    rules = settings.detection.rules_file
-    if rules is not None and not Path(rules).is_file():
-        yield SettingError(
-            "there is no such file",
-            at=("detection", "rules_file"),
-            value=rules,
-            mend="Create it or name another one; it is looked for beside aiops.yaml.",
-        )
+def _missing_files(settings: Settings) -> Iterator[SettingError]:
+    for at, named in (
+        (("detection", "rules_file"), settings.detection.rules_file),
+        (("planning", "interference_file"), settings.planning.interference_file),
+    ):
+        if named is not None and not Path(named).is_file():
+            yield SettingError(
+                "there is no such file",
+                at=at,
+                value=named,
+                mend="Create it or name another one; it is looked for beside aiops.yaml.",
+            )
 
 
 def _unusable_metrics(settings: Settings) -> Iterator[SettingError]:

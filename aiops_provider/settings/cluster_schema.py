@@ -10,7 +10,15 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
-from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.cluster import (
+    Availability,
+    Capacity,
+    ClusterSpec,
+    Pool,
+    Purchase,
+    StorageRate,
+)
+from aiops_provider.settings.catalog_schema import priced_storage
 from aiops_provider.settings.metrics_schema import MetricsSettings
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
@@ -60,6 +68,12 @@ class PoolSettings(Section):
         description="Price of one machine for one hour; default: as the catalogue knows it.",
     )
     purchase: Purchase = Field(Purchase.ON_DEMAND, description="on_demand, spot or reserved.")
+    watts: float | None = Field(
+        None,
+        gt=0,
+        description="Mean power of one machine in use, with its part of cooling; default: by its "
+        "cores and accelerators.",
+    )
 
     @field_validator("machine", mode="before")
     @classmethod
@@ -88,7 +102,9 @@ class PoolSettings(Section):
         """Its name, or the one it has by default."""
         return self.name or self.instance_type or "default"
 
-    def to_domain(self, provider: str, region: str, catalog: Catalog) -> Pool:
+    def to_domain(
+        self, provider: str, region: str, catalog: Catalog, *, g_per_kwh: float | None = None
+    ) -> Pool:
         """
         The same as a domain object.
 
@@ -96,6 +112,7 @@ class PoolSettings(Section):
             provider: Of the cluster.
             region: Of the cluster.
             catalog: Tells what the pool leaves out.
+            g_per_kwh: Carbon intensity of the cluster's power; default: as the catalogue knows it.
 
         Raises:
             DataError: Neither the pool nor the catalogue knows the machines.
@@ -104,13 +121,17 @@ class PoolSettings(Section):
         if price is None and self.instance_type is not None:
             listed = catalog.price(provider, region, self.instance_type, self.purchase)
             price = listed.usd_per_hour if listed else None
+        machine = self._capacity(provider, catalog)
         return Pool(
             name=self.label,
-            machine=self._capacity(provider, catalog),
+            machine=machine,
             max_instances=self.max_instances,
             price_usd_per_hour=price,
             instance_type=self.instance_type,
             purchase=self.purchase,
+            carbon=catalog.emissions.rate(
+                provider, region, machine, watts=self.watts, g_per_kwh=g_per_kwh
+            ),
         )
 
     def _capacity(self, provider: str, catalog: Catalog) -> Capacity:
@@ -142,6 +163,17 @@ class ClusterSettings(Section):
     price_usd_per_hour: float | None = Field(
         None, ge=0, description="Price of `capacity` for one hour."
     )
+    storage_usd_per_gib_month: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="What storage costs there by class, such as {object: 0.023}; default: as "
+        "`catalog.storage` or the catalogue knows it.",
+    )
+    carbon_g_per_kwh: float | None = Field(
+        None,
+        ge=0,
+        description="Grams of CO₂ equivalent per kWh of its power; default: as the catalogue knows "
+        "its region.",
+    )
     pools: tuple[PoolSettings, ...] = ()
     availability: float | None = Field(
         None,
@@ -154,6 +186,13 @@ class ClusterSettings(Section):
     metrics: MetricsSettings | None = Field(
         None, description="Where its metrics lie, to watch the cluster itself; `{}`: ask itself."
     )
+
+    @field_validator("storage_usd_per_gib_month")
+    @classmethod
+    def _classes_have_prices(cls, prices: dict[str, float]) -> dict[str, float]:
+        for name in prices:
+            priced_storage(name)
+        return prices
 
     @model_validator(mode="after")
     def _machines_are_known(self) -> Self:
@@ -195,7 +234,8 @@ class ClusterSettings(Section):
         """
         if self.pools:
             pools = tuple(
-                pool.to_domain(self.provider, self.region, catalog) for pool in self.pools
+                pool.to_domain(self.provider, self.region, catalog, g_per_kwh=self.carbon_g_per_kwh)
+                for pool in self.pools
             )
         else:
             machine = self.capacity.to_domain(catalog) if self.capacity else _this_machine()
@@ -205,6 +245,9 @@ class ClusterSettings(Section):
                     machine=machine,
                     max_instances=1,
                     price_usd_per_hour=self.price_usd_per_hour,
+                    carbon=catalog.emissions.rate(
+                        self.provider, self.region, machine, g_per_kwh=self.carbon_g_per_kwh
+                    ),
                 ),
             )
         return ClusterSpec(
@@ -217,6 +260,11 @@ class ClusterSettings(Section):
             availability=None
             if self.availability is None
             else Availability(share=self.availability),
+            storage=catalog.storage.rates(self.provider, self.region)
+            | {
+                name: StorageRate(usd_per_gib_month=usd)
+                for name, usd in self.storage_usd_per_gib_month.items()
+            },
         )
 
 

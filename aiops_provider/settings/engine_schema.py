@@ -54,6 +54,17 @@ class PlanningSettings(Section):
     switching_cost_usd: float = Field(
         0.0, ge=0, description="A new plan must save more than this an hour."
     )
+    interference_file: str | None = Field(
+        None,
+        description="By how much tasks slow one another on one machine (CSV: task, beside, slowdown, "
+        "accelerator).",
+    )
+    most_slowdown: float = Field(
+        1.2,
+        ge=1,
+        description="Tasks that take more than this multiple of their time beside each other share "
+        "no reservation.",
+    )
 
 
 class DetectionSettings(Section):

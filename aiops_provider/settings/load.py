@@ -24,7 +24,7 @@ from aiops_provider.settings.yaml_source import read_yaml
 
 CONFIG_VARIABLE = "AIOPS_CONFIG"
 DEFAULT_FILE = "aiops.yaml"
-_PATHS = (("detection", "rules_file"), ("catalog", "folder"))
+_PATHS = (("detection", "rules_file"), ("planning", "interference_file"), ("catalog", "folder"))
 
 
 def load_settings(

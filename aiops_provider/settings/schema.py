@@ -69,6 +69,12 @@ class ObjectiveSettings(Section):
         False,
         description="Count a task only where it keeps its own sla.attainment, and then wholly.",
     )
+    carbon_usd_per_kg: float = Field(
+        0.0,
+        ge=0,
+        description="Price put on a kilogram of CO₂ equivalent: it counts in the cost of a plan and "
+        "against the budget; 0: emissions decide nothing.",
+    )
 
     @model_validator(mode="after")
     def _one_direction(self) -> Self:
@@ -85,6 +91,7 @@ class ObjectiveSettings(Section):
             budget_usd_per_hour=self.budget_usd_per_hour,
             sla=self.sla,
             every_workload=self.every_workload,
+            carbon_usd_per_kg=self.carbon_usd_per_kg,
         )
 
 

@@ -1,4 +1,4 @@
-"""Between regions: price of moving data, round trips; and how clean a region's power is."""
+"""Between regions: price of moving data, and round trips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from scripts.catalog_sources.row import read_csv
 
 _PROVIDERS = {"aws": "aws", "azure": "azure", "gcp": "google_cloud"}
 _ZONE = re.compile(r"-[a-z]$")
-_MISSPELT = {"me-cenrtal1": "me-central1"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,11 @@ class Figures:
     def source_of(self, start: str) -> str:
         """Where the figures of a row come from."""
         return self.aws_source if self.aws_source and start.startswith("aws:") else self.source
+
+    def places(self) -> set[tuple[str, str]]:
+        """Providers and regions that occur."""
+        keys = {key for pair in self.by_pair for key in pair}
+        return {(provider, region) for provider, _, region in (key.partition(":") for key in keys)}
 
     def cell(self, start: str, target: str) -> str:
         """The figure as text, empty where it is unknown."""
@@ -73,15 +77,6 @@ def round_trips(folder: Path) -> Figures:
         pair = _region(row["src_region"]), _region(row["dst_region"])
         found[pair] = min(found[pair], float(row["avg_rtt"]))
     return Figures(dict(found), "skyplane-rtt", None, digits=1)
-
-
-def carbon(folder: Path) -> dict[str, float]:
-    """Grams of CO2 equivalent per kWh by Google Cloud region."""
-    return {
-        _MISSPELT.get(row["region"], row["region"]): float(row["impact"])
-        for row in read_csv(folder / "carbon.csv")
-        if row["provider"] == "gcp"
-    }
 
 
 def _region(key: str) -> str:

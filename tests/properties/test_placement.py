@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.cluster import Capacity, CarbonRate, ClusterSpec, Pool, StorageRate
 from aiops_provider.domain.plan import Objective, PlanStatus
 from aiops_provider.domain.profile import (
     ComputeType,
     Quantity,
     ResourceRequest,
     Source,
+    StorageNeed,
     WorkloadProfile,
 )
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.bidding import place_by_prices
+from aiops_provider.placement.cost import mean_and_peak_machines
 from aiops_provider.placement.feasibility import check_plan
 from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
 from aiops_provider.placement.multiplexing import make_group, multiplex
@@ -44,6 +47,25 @@ def exactly(value: float) -> Quantity:
     return Quantity(p50=value, p80=value, p95=value, source=Source.PRIOR)
 
 
+storage_needs = st.lists(
+    st.builds(
+        StorageNeed,
+        role=st.sampled_from(["source", "intermediate", "target"]),
+        storage_class=st.sampled_from(["object", "file", "in_memory"]),
+        capacity_gib=st.floats(0.0, 5000.0).map(exactly),
+    ),
+    max_size=2,
+).map(tuple)
+storage_rates = st.dictionaries(
+    st.sampled_from(["object", "file"]),
+    st.builds(StorageRate, usd_per_gib_month=st.floats(0.0, 0.3), known=st.booleans()),
+)
+
+carbon_rates = st.none() | st.builds(
+    CarbonRate, kg_per_hour=st.floats(0.0, 2.0), known=st.booleans()
+)
+
+
 @st.composite
 def workloads(draw: st.DrawFn) -> list[WorkloadProfile]:
     profiles = []
@@ -65,6 +87,7 @@ def workloads(draw: st.DrawFn) -> list[WorkloadProfile]:
                 starts_by_hour_of_week=tuple(starts) if draw(st.booleans()) else (),
                 sla_weight=draw(st.sampled_from([1.0, 2.0, 5.0])),
                 allowed_regions=draw(st.sampled_from([(), (), ("eu",), ("us", "sa")])),
+                storage=draw(storage_needs),
             )
         )
     return profiles
@@ -79,11 +102,19 @@ def some_clusters(draw: st.DrawFn) -> list[ClusterSpec]:
             machine=Capacity(cores=draw(st.sampled_from([2.0, 4.0, 8.0])), memory_gib=8.0),
             max_instances=draw(st.integers(1, 3)),
             price_usd_per_hour=draw(st.none() | st.floats(0.0, 5.0)),
+            carbon=draw(carbon_rates),
         )
         region = draw(st.sampled_from(REGIONS))
         name = f"c{number}"
         made.append(
-            ClusterSpec(name=name, kind="local", provider="aws", region=region, pools=(pool,))
+            ClusterSpec(
+                name=name,
+                kind="local",
+                provider="aws",
+                region=region,
+                pools=(pool,),
+                storage=draw(storage_rates),
+            )
         )
     return made
 
@@ -94,6 +125,7 @@ objectives = st.builds(
     maximize_sla=st.booleans(),
     budget_usd_per_hour=budgets,
     sla=st.sampled_from([0.5, 0.9, 1.0]),
+    carbon_usd_per_kg=st.sampled_from([0.0, 0.1, 2.0]),
 )
 
 
@@ -151,6 +183,41 @@ def test_one_more_cluster_never_makes_the_best_plan_worse(profiles, clusters, bu
     assert more.bound >= fewer.sla_attainment - 1e-5
     if more.sla_attainment <= fewer.sla_attainment + 1e-6:
         assert more.cost_usd_per_hour <= fewer.cost_usd_per_hour * (1 + 1e-3) + 1e-5
+
+
+@solved
+@given(workloads(), some_clusters(), st.floats(0.05, 5.0))
+def test_a_price_on_emissions_never_makes_a_plan_emit_more(profiles, clusters, usd_per_kg):
+    """Of plans that place as much, the one made at the higher price emits no more than the other."""
+    rated = [
+        replace(
+            c,
+            pools=tuple(
+                replace(p, carbon=p.carbon or CarbonRate(kg_per_hour=1.0)) for p in c.pools
+            ),
+        )
+        for c in clusters
+    ]
+    groups = [make_group([profile]) for profile in profiles]
+    free, priced = (
+        plan(groups, rated, Objective(carbon_usd_per_kg=usd)) for usd in (0.0, usd_per_kg)
+    )
+    assert priced.sla_attainment >= free.sla_attainment - 1e-5
+    if abs(priced.sla_attainment - free.sla_attainment) <= 1e-9:
+        slack = (free.cost_usd_per_hour + priced.cost_usd_per_hour) * 1e-3 + 1e-4
+        assert emitted(priced, rated) <= emitted(free, rated) + slack / usd_per_kg
+
+
+def emitted(made, clusters) -> float:
+    """kg an hour, with what stands for unknown rates."""
+    pools = {(c.name, p.name): p for c in clusters for p in c.pools}
+    groups = {group.name: group for group in made.groups}
+    return sum(
+        mean_and_peak_machines(groups[given.group], pools[given.cluster, given.pool])[0]
+        * given.share
+        * pools[given.cluster, given.pool].carbon.kg_per_hour
+        for given in made.assignments
+    )
 
 
 @solved

@@ -197,17 +197,36 @@ def _spot_page(clients: Clients, region: str, token: str | None) -> Page:
 
 def _product_page(clients: Clients, region: str, token: str | None) -> Page:
     wanted = {**_SHARED_LINUX, "regionCode": region}
+    products, following = product_page(clients, "AmazonEC2", wanted, token)
+    items = (_product(json.loads(text)) for text in products)
+    return Page(tuple(item for item in items if item["usd"]), following)
+
+
+def product_page(
+    clients: Clients, service: str, wanted: Mapping[str, str], token: str | None
+) -> tuple[Sequence[str], str | None]:
+    """
+    A page of the Price List API: products as JSON, and the token of the page after it.
+
+    Args:
+        clients: See ``open_client``.
+        service: Code of the service, such as ``AmazonEC2``.
+        wanted: Attributes that the products must have.
+        token: Of the page; ``None``: the first.
+
+    Raises:
+        CatalogError: No answer, or a refusal.
+    """
     answer = _ask(
         clients, "pricing", _PRICING_REGION, "get_products", token,
-        ServiceCode="AmazonEC2",
+        ServiceCode=service,
         Filters=[
             {"Type": "TERM_MATCH", "Field": field, "Value": value}
             for field, value in wanted.items()
         ],
         MaxResults=100,
     )  # fmt: skip
-    items = (_product(json.loads(text)) for text in answer["PriceList"])
-    return Page(tuple(item for item in items if item["usd"]), answer.get("NextToken") or None)
+    return answer["PriceList"], answer.get("NextToken") or None
 
 
 def _product(product: Mapping[str, Any]) -> Item:

@@ -122,14 +122,30 @@ def _sum(machine: InstanceType, price_of: partial[float | None]) -> float | None
 
 
 def _page(regions: frozenset[str], api_key: str | None, endpoint: str, token: str | None) -> Page:
+    answer = sku_page(COMPUTE_ENGINE, api_key, endpoint, token)
+    items = (_part(sku, regions) for sku in answer.get("skus", []))
+    return Page(tuple(item for item in items if item), answer.get("nextPageToken") or None)
+
+
+def sku_page(service: str, api_key: str | None, endpoint: str, token: str | None) -> dict[str, Any]:
+    """
+    A page of a service's price list, as the Cloud Billing Catalog gives it.
+
+    Args:
+        service: Its identifier there.
+        api_key: Of a project with the Cloud Billing API.
+        endpoint: Address of the API.
+        token: Of the page; ``None``: the first.
+
+    Raises:
+        CatalogError: No answer, or a refusal.
+    """
     parameters = {"pageSize": _PAGE_SIZE, "currencyCode": "USD"}
     if api_key is not None:
         parameters["key"] = api_key
     if token is not None:
         parameters["pageToken"] = token
-    answer = ask(f"{endpoint}/v1/services/{COMPUTE_ENGINE}/skus", parameters)
-    items = (_part(sku, regions) for sku in answer.get("skus", []))
-    return Page(tuple(item for item in items if item), answer.get("nextPageToken") or None)
+    return ask(f"{endpoint}/v1/services/{service}/skus", parameters)
 
 
 def _part(sku: Mapping[str, Any], regions: frozenset[str]) -> Item | None:
@@ -139,7 +155,7 @@ def _part(sku: Mapping[str, Any], regions: frozenset[str]) -> Item | None:
     part = _part_name(sku.get("description", ""))
     if not where or purchase is None or part is None:
         return None
-    usd = _hourly(sku, _UNITS[part.rpartition(" ")[2]])
+    usd = lasting_usd(sku, _UNITS[part.rpartition(" ")[2]])
     if usd is None:
         return None
     return {"regions": where, "purchase": purchase.value, "part": part, "usd": usd}
@@ -154,8 +170,8 @@ def _part_name(description: str) -> str | None:
     return None
 
 
-def _hourly(sku: Mapping[str, Any], unit: str) -> float | None:
-    """The price of the highest tier, which is the one that lasts; 0 stands for none."""
+def lasting_usd(sku: Mapping[str, Any], unit: str) -> float | None:
+    """The price of a unit in the highest tier, which is the one that lasts; 0 stands for none."""
     expression = (sku.get("pricingInfo") or [{}])[-1].get("pricingExpression", {})
     rates = expression.get("tieredRates", [])
     if expression.get("usageUnit") != unit or not rates:

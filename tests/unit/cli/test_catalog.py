@@ -118,3 +118,19 @@ def test_failed_refresh_is_an_exit_status(aiops, tmp_path, prices):
 
     assert answer.status == 1
     assert "answers with status 404" in answer.out
+
+
+def test_prices_of_storage_are_imported_and_shown(aiops, tmp_path):
+    """Without any it is said what to do; an imported one has its source, and is stale when it is old."""
+    (tmp_path / "aiops.yaml").write_text(f"catalog: {{folder: {tmp_path}/catalog}}\n")
+    nothing = aiops("catalog", "storage")
+    assert 0 == nothing.status
+    assert "catalog.storage" in nothing.err
+    (tmp_path / "s.csv").write_text(
+        "provider,region,storage_class,usd_per_gib_month,source,date\n"
+        "aws,us-east-1,object,0.025,my contract,2020-01-02\n"
+    )
+    assert 0 == aiops("catalog", "import-storage", "s.csv").status
+    (found,) = aiops("catalog", "storage", "--output", "json").data
+    assert (0.025, True) == (found["price"]["usd_per_gib_month"], found["stale"])
+    assert "stale" in aiops("catalog", "storage").out

@@ -169,6 +169,36 @@ def test_route_of_an_unknown_task(aiops, store):
     assert "no stored profile" in answer.err
 
 
+def test_plan_shows_what_is_emitted(aiops, folder):
+    """As far as it is known, and the price that was put on it."""
+    given = CONFIG.replace("region: r\n", "region: r\n    carbon_g_per_kwh: 100\n", 1)
+    given = given.replace("price_usd_per_hour: 0.1}}", "price_usd_per_hour: 0.1, watts: 200}}")
+    given += "objective: {{carbon_usd_per_kg: 0.05}}\n"
+    (folder / "aiops.yaml").write_text(given.format(folder=folder))
+    shown = aiops("plan", "--workloads", "tasks.yaml", "--explain").out
+    assert "kg CO2e/day, without 1 of 2 assignments" in shown
+    assert "CO2e at 0.05 USD/kg" in shown
+    assert "What dear/p emits is not known" in " ".join(shown.split())
+
+
+def test_route_says_what_is_stored_where(aiops, store, folder):
+    """With --why, at the chosen cluster and at the others, and where the price is unknown."""
+    given = CONFIG.replace(
+        "    region: r\n", "    region: r\n    storage_usd_per_gib_month: {{object: 0.1}}\n", 1
+    )
+    (folder / "aiops.yaml").write_text(given.format(folder=folder))
+    store.save_profiles([Profiler().predict(TRAIN, now=utc_now())])
+    told = aiops("route", "medical/train", "--why", "--output", "json").data
+    stored = {(s["cluster"], s["storage_class"]): s for s in told["storage"]}
+    here, there = stored["cheap", "object"], stored["dear", "object"]
+    assert here["usd_per_month"] == pytest.approx(0.1 * here["gib"])
+    assert there["usd_per_month"] is None
+    assert here["gib"] == there["gib"] > 0
+    shown = aiops("route", "medical/train", "--why").out
+    assert "What it stores there" in shown
+    assert "unknown" in shown
+
+
 def test_route_follows_quarantine_and_says_why(aiops, store):
     """A quarantined cluster is passed over with the reason of the quarantine."""
     now = utc_now()
