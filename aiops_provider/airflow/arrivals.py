@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -18,6 +19,7 @@ from aiops_provider.domain.units import utc_now
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.cluster import InnerCluster, News
     from aiops_provider.airflow.placer import Placer
+    from aiops_provider.control.decide import Decision
     from aiops_provider.control.layer import Layer
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ class Arrivals:
             return
         decision = self._placer.forget(ended.key)
         if ended.record is not None:
-            self._layer.executed(ended.record)
+            self._layer.executed(_with_inputs(ended.record, decision))
             if decision is not None and decision.placement.applied:
                 self._placer.failed_places.learn(ended.record)
         elif flight.run is not None:
@@ -134,6 +136,13 @@ class Arrivals:
         count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
         why = f"it was lost while try {flight.run.try_number} ran there"
         self._placer.failed_places.add(flight.run, name, why)
+
+
+def _with_inputs(record: ExecutionRecord, decision: Decision | None) -> ExecutionRecord:
+    """What was known of the input when the try was placed belongs to what it needed."""
+    if decision is None or not decision.inputs or record.inputs:
+        return record
+    return replace(record, inputs=decision.inputs)
 
 
 def _is_suspended(record: ExecutionRecord | None) -> TypeGuard[ExecutionRecord]:

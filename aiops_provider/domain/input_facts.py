@@ -1,0 +1,31 @@
+"""What a host knows of a run's input before the run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+InputFacts = tuple[tuple[str, float | str], ...]
+"""
+Measures by name, in the order of their names: a size or another number, or the digest of a text.
+
+``input_gib`` and ``input_rows`` are the size of the whole input, the others belong to an argument:
+``files.length``, ``path.gib``, ``item.rows``, ``depth``.
+"""
+
+INPUT_GIB, INPUT_ROWS = "input_gib", "input_rows"
+MOST_INPUT_FACTS = 24
+MOST_NAME_CHARACTERS = 100
+
+
+def input_facts(measures: Mapping[str, float | str]) -> InputFacts:
+    """
+    Measures in their one order; the size of the whole input is kept where there are too many.
+
+    >>> input_facts({"depth": 3.0, "input_gib": 2.0})
+    (('depth', 3.0), ('input_gib', 2.0))
+    """
+    kept = sorted(
+        (name for name in measures if len(name) <= MOST_NAME_CHARACTERS),
+        key=lambda name: (name not in {INPUT_GIB, INPUT_ROWS}, name),
+    )[:MOST_INPUT_FACTS]
+    return tuple((name, measures[name]) for name in sorted(kept))
