@@ -14,6 +14,7 @@ from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Start
 from aiops_provider.airflow.inner.failure_record import loss_record
 from aiops_provider.airflow.versions import count, task_states
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.input_facts import said_input
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
@@ -142,7 +143,12 @@ def _with_inputs(record: ExecutionRecord, decision: Decision | None) -> Executio
     """What was known of the input when the try was placed belongs to what it needed."""
     if decision is None or not decision.inputs or record.inputs:
         return record
-    return replace(record, inputs=decision.inputs)
+    record = replace(record, inputs=decision.inputs)
+    if record.input_gib is not None or record.input_rows is not None:
+        return record
+    # Nobody was left to tell: the task was ended from outside.
+    gib, rows = said_input(decision.inputs)
+    return replace(record, input_gib=gib, input_rows=rows)
 
 
 def _is_suspended(record: ExecutionRecord | None) -> TypeGuard[ExecutionRecord]:

@@ -202,12 +202,8 @@ def _described_input_size(config: Any) -> tuple[float | None, int | None]:
 
 def _placed_input_size() -> tuple[float | None, int | None]:
     """By the argument that the description names, as the scheduler saw it."""
+    from aiops_provider.domain.input_facts import said_input
     from aiops_provider.telemetry.context import worker_context
 
     context = worker_context()
-    said = dict(context.inputs) if context is not None else {}
-    gib, rows = said.get("input_gib"), said.get("input_rows")
-    return (
-        gib if isinstance(gib, float) else None,
-        round(rows) if isinstance(rows, float) else None,
-    )
+    return said_input(context.inputs) if context is not None else (None, None)

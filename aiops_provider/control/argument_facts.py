@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiops_provider.control.file_sizes import local_path
-from aiops_provider.domain.input_facts import INPUT_GIB, INPUT_ROWS, InputFacts, input_facts
+from aiops_provider.domain.input_facts import (
+    INPUT_GIB,
+    INPUT_ROWS,
+    InputFacts,
+    input_facts,
+    said_input,
+)
 from aiops_provider.domain.workload import TaskDescription, input_size
 from aiops_provider.profiling.described import with_input_size
 
@@ -106,13 +112,7 @@ def with_input(description: TaskDescription | None, facts: InputFacts) -> TaskDe
     """
     if description is None or not (description.input_gib_of or description.input_rows_of):
         return description
-    known = dict(facts)
-    gib, rows = known.get(INPUT_GIB), known.get(INPUT_ROWS)
-    return with_input_size(
-        description,
-        gib if isinstance(gib, float) else None,
-        round(rows) if isinstance(rows, float) else None,
-    )
+    return with_input_size(description, *said_input(facts))
 
 
 def _measures(

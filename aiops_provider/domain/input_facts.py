@@ -29,3 +29,18 @@ def input_facts(measures: Mapping[str, float | str]) -> InputFacts:
         key=lambda name: (name not in {INPUT_GIB, INPUT_ROWS}, name),
     )[:MOST_INPUT_FACTS]
     return tuple((name, measures[name]) for name in sorted(kept))
+
+
+def said_input(facts: InputFacts) -> tuple[float | None, int | None]:
+    """
+    GiB and rows of the whole input, where somebody said so or which argument tells.
+
+    >>> said_input((("input_rows", 50.0), ("part.rows", 7.0)))
+    (None, 50)
+    """
+    known = dict(facts)
+    gib, rows = known.get(INPUT_GIB), known.get(INPUT_ROWS)
+    return (
+        gib if isinstance(gib, float) else None,
+        round(rows) if isinstance(rows, float) else None,
+    )
