@@ -129,6 +129,18 @@ def arguments_of(told: Mapping[str, Any]) -> TaskArguments:
     return TaskArguments(same, value, kind) if fits else TaskArguments(same)
 
 
+def given_arguments(task: Any) -> dict[str, Any]:
+    """
+    The arguments of a task that is about to run in this process, under the names of :func:`arguments_of`.
+
+    Args:
+        task: As Airflow has unmapped and rendered it; only Python tasks have any.
+    """
+    positional = enumerate(getattr(task, "op_args", None) or ())
+    given = {str(number): value for number, value in positional}
+    return {**given, **(getattr(task, "op_kwargs", None) or {})}
+
+
 def _of_columns(columns: Mapping[str, Any], map_index: int) -> dict[str, Any]:
     """Every combination, the last argument changing first, as Airflow counts them."""
     own = {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ class FileSizes:
     """
     Looks at files in a thread of its own; what it cannot tell soon is known for the next question.
 
-    One thread: a file system that hangs (NFS, a FUSE mount) holds up that thread alone, and as long as it
-    does, nothing else is looked at and nobody waits.
+    One at a time: a file system that hangs (NFS, a FUSE mount) holds up that thread alone, and as long as
+    it does, nothing else is looked at and nobody waits.
 
     Args:
         look: Bytes of a file; ``None`` if there is none.
@@ -45,8 +45,7 @@ class FileSizes:
         self._patience_s = patience_s
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
-        self._thread: ThreadPoolExecutor | None = None
-        self._coming: Future[dict[str, int | None]] | None = None
+        self._coming: _Look | None = None
         self._period_began, self._spent_s = clock(), 0.0
 
     def __call__(self, paths: Iterable[str]) -> Mapping[str, int]:
@@ -61,9 +60,7 @@ class FileSizes:
         asked = list(paths)
         unknown = [path for path in asked if not self._is_fresh(path, now)]
         if unknown and self._coming is None:
-            if self._thread is None:
-                self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiops file sizes")
-            self._coming = self._thread.submit(self._looked_at, unknown)
+            self._coming = _Look(self._look, unknown)
             self._wait(now)
             self._take_in()
         found = {path: self._known[path][1] for path in asked if path in self._known}
@@ -78,30 +75,39 @@ class FileSizes:
             self._period_began, self._spent_s = now, 0.0
         left = self._patience_s - self._spent_s
         if left > 0 and self._coming is not None:
-            wait([self._coming], timeout=left)
+            self._coming.over.wait(left)
             self._spent_s += self._clock() - now
 
     def _take_in(self) -> None:
-        if self._coming is None or not self._coming.done():
+        if self._coming is None or not self._coming.over.is_set():
             return
         now = self._clock()
-        for path, size in self._coming.result().items():
+        for path, size in self._coming.sizes.items():
             self._known.pop(path, None)
             self._known[path] = now, size
         self._coming = None
         while len(self._known) > _MOST_FILES:
             self._known.popitem(last=False)
 
-    def _looked_at(self, paths: Iterable[str]) -> dict[str, int | None]:
-        sizes: dict[str, int | None] = {}
-        for path in paths:
+
+class _Look:
+    """A look at some files; its thread holds up no process that ends."""
+
+    def __init__(self, look: Callable[[str], int | None], paths: Sequence[str]) -> None:
+        self.sizes: dict[str, int | None] = {}
+        self.over = threading.Event()
+        self._look, self._paths = look, paths
+        threading.Thread(target=self._run, name="aiops file sizes", daemon=True).start()
+
+    def _run(self) -> None:
+        for path in self._paths:
             try:
-                sizes[path] = self._look(path)
-            except (OSError, ValueError) as error:
+                self.sizes[path] = self._look(path)
+            except Exception as error:  # noqa: BLE001 - of whichever file system
                 # Not for this process to read: the task, elsewhere or as another user, may.
                 log.debug("The size of a file is unknown: %s", type(error).__name__)
-                sizes[path] = None
-        return sizes
+                self.sizes[path] = None
+        self.over.set()
 
 
 def local_path(text: str) -> str | None:

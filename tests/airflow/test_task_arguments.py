@@ -10,13 +10,14 @@ from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from aiops_provider.airflow.dag_facts import known_tasks
+from aiops_provider.airflow.task_arguments import given_arguments
 
 PARTS = [{"path": "a", "rows": 1}, {"path": "b", "rows": 50}]
 XCOMS = {("parts", "return_value"): PARTS, ("more", "return_value"): [7]}
 
 
 @pytest.fixture(scope="module")
-def known() -> dict[str, Any]:
+def made() -> DAG:
     with DAG("d", schedule=None) as dag:
 
         @task
@@ -45,8 +46,12 @@ def known() -> dict[str, Any]:
         work.override(task_id="templated")("{{ ds }}", factor=these)
         work.override(task_id="huge").expand(item=list(range(5000)))
         BashOperator.partial(task_id="shell").expand(bash_command=["true", "false"])
-    made: dict[str, Any] = DagSerialization.to_dict(dag)
-    return dict(known_tasks(made))
+    return dag
+
+
+@pytest.fixture(scope="module")
+def known(made: DAG) -> dict[str, Any]:
+    return dict(known_tasks(DagSerialization.to_dict(made)))
 
 
 @pytest.mark.parametrize(
@@ -97,3 +102,13 @@ def test_pool_and_slots_belong_to_the_description(known: dict[str, Any]) -> None
     assert known["work"].description.parameters == {"pool": "heavy", "pool_slots": 3}
     assert known["plain"].description.parameters == {"pool": "heavy", "pool_slots": 3}
     assert known["shell"].description.parameters == {}
+
+
+def test_a_task_that_runs_here_has_the_same_arguments(made: DAG, known: dict[str, Any]) -> None:
+    """As for `dag.test()`, which has no serialized DAG."""
+    plain, mapped = made.get_task("plain"), made.get_task("literal")
+    assert given_arguments(plain) == known["plain"].arguments.of(-1, {})
+    instance = mapped.unmap({"op_kwargs": {"item": 50}, "op_args": []})
+    of_scheduler = known["literal"].arguments.of(1, {})
+    assert given_arguments(instance).items() <= of_scheduler.items()
+    assert given_arguments(made.get_task("shell").unmap({"bash_command": "true"})) == {}

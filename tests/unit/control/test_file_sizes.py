@@ -24,7 +24,7 @@ def test_a_file_system_that_hangs_holds_up_nobody():
         assert looks == ["/nfs/a"]
     finally:
         gate.set()
-    sizes._coming.result(30)
+    assert sizes._coming.over.wait(30)
     assert sizes(["/nfs/a"]) == {"/nfs/a": 7}
 
 
