@@ -23,8 +23,10 @@ from aiops_provider.profiling.request import request_for
 
 # The classes nearest to the present; a profile travels with every decision.
 _MOST_CLASSES = 12
-# A line is known at half the smallest size seen, and as far beyond the largest.
-_BELOW, _BEYOND = 0.5, 4.0
+# Beyond the largest size the need grows faster than a line, up to here.
+_BEYOND = 4.0
+# Older runs change no choice worth the time.
+_MOST_RUNS = 64
 
 
 def by_input(
@@ -75,7 +77,7 @@ def _split(runs: Sequence[ExecutionRecord]) -> Split | None:
         (memory_readings(runs), IDLE_MEMORY_GIB),
         (duration_readings(runs), IDLE_DURATION_S),
     ):
-        exact = [(each.record, each.value) for each in readings if not each.censored]
+        exact = [(each.record, each.value) for each in readings if not each.censored][-_MOST_RUNS:]
         split = choose_measure(exact, idle=idle)
         if split is not None:
             return split
@@ -95,15 +97,10 @@ def _occasions(
         return value if isinstance(value, float) and value > 0 else None
 
     effect = split.effect
-    places = (
-        effect.smallest * _BELOW,
-        effect.smallest,
-        effect.usual,
-        effect.largest,
-        effect.largest * _BEYOND,
-    )
+    # What lies between two places is on the line through them, so that few will do.
+    places = (effect.smallest, effect.largest, effect.largest * _BEYOND)
     sized = [record for record in runs if size(record)]
-    return [(place, sized, InputSizes(place, size)) for place in dict.fromkeys(places)]
+    return [(place, sized, InputSizes(place, size)) for place in places]
 
 
 def _by_class(
