@@ -16,6 +16,7 @@ from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import DescriptionError
 
 _WITHIN = timedelta(hours=24)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class _KpiBranchDecoratedOperator(_BranchPythonDecoratedOperator):
@@ -89,8 +90,8 @@ def aiops_branch_task(
 
 def _without_value(function: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
-    first, *others = [*signature.parameters.values(), None]
-    if first is None or first.kind not in {first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD}:
+    parameters = list(signature.parameters.values())
+    if not parameters or parameters[0].kind not in _POSITIONAL:
         raise DescriptionError(
             "has no argument for the value of the KPI",
             field="@task.aiops_branch",
@@ -102,6 +103,6 @@ def _without_value(function: Callable[..., Any]) -> Callable[..., Any]:
     def waits_for_its_value(*args: Any, **kwargs: Any) -> Any:
         return function(None, *args, **kwargs)
 
-    left = [each for each in others if each is not None]
-    waits_for_its_value.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+    left = signature.replace(parameters=parameters[1:])
+    waits_for_its_value.__signature__ = left  # type: ignore[attr-defined]
     return waits_for_its_value

@@ -143,8 +143,8 @@ def given_arguments(task: Any) -> dict[str, Any]:
 
 def _of_columns(columns: Mapping[str, Any], map_index: int) -> dict[str, Any]:
     """Every combination, the last argument changing first, as Airflow counts them."""
-    own = {}
-    for name in reversed(columns):
+    own: dict[str, Any] = {}
+    for name in reversed(list(columns)):
         length = len(columns[name])
         if length < 1:
             return {}

@@ -153,8 +153,9 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
         "image": record.image or "",
     }
     _check_size(f"{place}.inputs", record.inputs, MOST_INPUT_FACTS)
-    for number, (name, value) in enumerate(record.inputs):
-        texts[f"inputs[{number}]"] = f"{name} {value}" if isinstance(value, str) else name
+    for number, (measure, of_input) in enumerate(record.inputs):
+        kind = of_input if isinstance(of_input, str) else ""
+        texts[f"inputs[{number}]"] = f"{measure} {kind}"
     for name, text in texts.items():
         check_text(text, f"{place}.{name}")
 

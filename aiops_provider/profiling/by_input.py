@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,7 +62,7 @@ def by_input(
     bounded = requested_gib is not None
     classes = []
     for at, of_class, sizes in _occasions(split, runs):
-        estimate = own.estimate(of_class, lambda _, s=sizes: s, bounded=bounded, now=now)
+        estimate = own.estimate(of_class, _always(sizes), bounded=bounded, now=now)
         made = maker.input_class(at, estimate)
         if made is not None:
             classes.append(made)
@@ -101,6 +101,10 @@ def _occasions(
     places = (effect.smallest, effect.largest, effect.largest * _BEYOND)
     sized = [record for record in runs if size(record)]
     return [(place, sized, InputSizes(place, size)) for place in places]
+
+
+def _always(sizes: InputSizes) -> Callable[[Sequence[ExecutionRecord]], InputSizes]:
+    return lambda _: sizes
 
 
 def _by_class(

@@ -83,7 +83,7 @@ def _found(by: ByInput, value: float | str) -> InputClass | None:
 def _outside(by: ByInput, sizes: Sequence[_Place], value: float) -> InputClass:
     """The need beyond the largest size."""
     if by.linear and len(sizes) > 1:
-        return _on_line(*sizes[-2:], value)
+        return _on_line(sizes[-2], sizes[-1], value)
     size, largest = sizes[-1]
     if size <= 0 or largest.memory_gib.p50 < max(each.memory_gib.p50 for _, each in sizes):
         return largest
