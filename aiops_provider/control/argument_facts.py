@@ -67,8 +67,8 @@ def facts_of(
         ``input_gib`` and ``input_rows`` where the description says what tells them, and for each argument
         its number, ``.length``, ``.gib``, ``.rows`` or, of a text, a digest. No text is kept as it is.
 
-    >>> facts_of({"batch": {"rows": 50, "table": "claims"}, "files": ["a", "b"]})[0]
-    ('batch.rows', 50.0)
+    >>> facts_of({"batch": {"rows": 50}, "files": ["a", "b"], "depth": 3})
+    (('batch.length', 1.0), ('batch.rows', 50.0), ('depth', 3.0), ('files.length', 2.0))
     """
     paths = {path for value in arguments.values() for path in _paths(value)}
     sizes = file_sizes(sorted(paths)) if file_sizes is not None and paths else {}
@@ -107,6 +107,7 @@ def with_input(description: TaskDescription | None, facts: InputFacts) -> TaskDe
     """
     A description with the size that an argument tells, where it names one.
 
+    >>> from aiops_provider import Generic
     >>> with_input(Generic(input_gib_of="gib"), (("input_gib", 2.0),)).input_gib
     2.0
     """

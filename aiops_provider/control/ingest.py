@@ -152,7 +152,13 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
         "code_hash": record.code_hash or "",
         "image": record.image or "",
     }
-    _check_size(f"{place}.inputs", record.inputs, MOST_INPUT_FACTS)
+    if len(record.inputs) > MOST_INPUT_FACTS:
+        raise DataError(
+            "are more than a host keeps of a run",
+            field=f"{place}.inputs",
+            value=len(record.inputs),
+            mend=f"Send the {MOST_INPUT_FACTS} that tell most.",
+        )
     for number, (measure, of_input) in enumerate(record.inputs):
         kind = of_input if isinstance(of_input, str) else ""
         texts[f"inputs[{number}]"] = f"{measure} {kind}"
