@@ -126,14 +126,16 @@ def read_xcom(source: _Source, session: Session) -> Any:
         session: The scheduler's, of which nothing is flushed.
     """
     from airflow.models.xcom import XComModel
-    from sqlalchemy import Text, cast, func, select
+    from sqlalchemy import Text, case, cast, func, select
 
     dag_id, run_id, task_id, key = source
     value = XComModel.value
     connection = session.connection()
-    measures = {"postgresql": func.pg_column_size, "mysql": func.json_storage_size}
-    measure = measures.get(connection.dialect.name)
-    size = measure(value) if measure else func.length(cast(value, Text))
+    size: Any = func.length(cast(value, Text))
+    if connection.dialect.name == "postgresql":
+        # It is compressed there; of what is large even so nothing need be unpacked to be measured.
+        stored = func.pg_column_size(value)
+        size = case((stored > _MOST_BYTES, stored), else_=size)
     these = (
         XComModel.dag_id == dag_id,
         XComModel.run_id == run_id,
