@@ -14,6 +14,7 @@ from aiops_provider.domain.profile import (
     Source,
     WorkloadProfile,
 )
+from aiops_provider.profiling.class_levels import brought_to, good_runs, widened
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.evidence import duration_readings, memory_readings
 from aiops_provider.profiling.input_measure import Split, choose_measure, input_class, measured
@@ -22,11 +23,14 @@ from aiops_provider.profiling.own_history import IDLE_DURATION_S, IDLE_MEMORY_GI
 from aiops_provider.profiling.request import request_for
 
 # The classes nearest to the present; a profile travels with every decision.
-_MOST_CLASSES = 12
+_MOST_CLASSES = 8
 # Beyond the largest size the need grows faster than a line, up to here.
 _BEYOND = 4.0
 # Older runs change no choice worth the time.
 _MOST_RUNS = 64
+
+_Occasion = tuple[float | str, list[ExecutionRecord], InputSizes, int]
+"""Where it lies, the runs that tell, how they are brought there, and own runs of a class."""
 
 
 def by_input(
@@ -61,9 +65,9 @@ def by_input(
     maker = _Maker(profile, split.measure, failure_cost_factor, requested_gib)
     bounded = requested_gib is not None
     classes = []
-    for at, of_class, sizes in _occasions(split, runs):
+    for at, of_class, sizes, own_runs in _occasions(split, runs):
         estimate = own.estimate(of_class, _always(sizes), bounded=bounded, now=now)
-        made = maker.input_class(at, estimate)
+        made = maker.input_class(at, estimate, own_runs)
         if made is not None:
             classes.append(made)
     if len(classes) < 2:
@@ -84,10 +88,8 @@ def _split(runs: Sequence[ExecutionRecord]) -> Split | None:
     return None
 
 
-def _occasions(
-    split: Split, runs: Sequence[ExecutionRecord]
-) -> list[tuple[float | str, list[ExecutionRecord], InputSizes]]:
-    """For each class its place, the runs that tell about it, and how they are brought there."""
+def _occasions(split: Split, runs: Sequence[ExecutionRecord]) -> list[_Occasion]:
+    """For each class what tells about it."""
     measure = split.measure
     if split.effect is None:
         return _by_class(measure, runs)
@@ -100,16 +102,14 @@ def _occasions(
     # What lies between two places is on the line through them, so that few will do.
     places = (effect.smallest, effect.largest, effect.largest * _BEYOND)
     sized = [record for record in runs if size(record)]
-    return [(place, sized, InputSizes(place, size)) for place in places]
+    return [(place, sized, InputSizes(place, size), 0) for place in places]
 
 
 def _always(sizes: InputSizes) -> Callable[[Sequence[ExecutionRecord]], InputSizes]:
     return lambda _: sizes
 
 
-def _by_class(
-    measure: str, runs: Sequence[ExecutionRecord]
-) -> list[tuple[float | str, list[ExecutionRecord], InputSizes]]:
+def _by_class(measure: str, runs: Sequence[ExecutionRecord]) -> list[_Occasion]:
     """Also those classes of which no run has ended well yet."""
     members: dict[float | str, list[ExecutionRecord]] = {}
     largest: dict[float | str, float | str] = {}
@@ -123,7 +123,7 @@ def _by_class(
     kept = list(members)[-_MOST_CLASSES:]
     alike = InputSizes(None, lambda _: None)
     return [
-        (largest[group], members[group], alike)
+        (largest[group], brought_to(group, members), alike, good_runs(members[group]))
         for group in sorted(kept, key=lambda each: (isinstance(each, str), each))
     ]
 
@@ -141,16 +141,18 @@ class _Maker:
     failure_cost_factor: float
     requested_gib: float | None
 
-    def input_class(self, at: float | str, estimate: Estimate | None) -> InputClass | None:
+    def input_class(
+        self, at: float | str, estimate: Estimate | None, own_runs: int
+    ) -> InputClass | None:
         """``None`` where the runs do not tell what is needed there."""
         if estimate is None or estimate.explosion or estimate.memory_gib is None:
             return None
         usual = self.profile
         memory, cores = usual.memory_gib, usual.cores
         if memory.source is not Source.PINNED:
-            memory = self._settled(estimate.memory_gib)
+            memory = self._settled(estimate.memory_gib, own_runs)
         if cores.source is not Source.PINNED and estimate.cores:
-            cores = self._settled(estimate.cores)
+            cores = self._settled(estimate.cores, 0)
         request = request_for(
             memory,
             cores,
@@ -168,13 +170,15 @@ class _Maker:
             at=at,
             memory_gib=memory,
             cores=cores,
-            duration_s=self._settled(estimate.duration_s)
+            duration_s=self._settled(estimate.duration_s, own_runs)
             if estimate.duration_s
             else usual.duration_s,
             request=replace(request, accelerator_memory_gib=usual.request.accelerator_memory_gib),
         )
 
-    def _settled(self, figure: Quantity) -> Quantity:
+    def _settled(self, figure: Quantity, own_runs: int) -> Quantity:
         """With a reason that does not tell ages: the profile changes when its figures do."""
+        if own_runs:
+            figure = widened(figure, own_runs)
         runs = f"{figure.sample_count} own run{'s' if figure.sample_count != 1 else ''}"
         return replace(figure, reason=f"{runs}, told apart by {self.measure}")
