@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -13,11 +14,13 @@ from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Start
 from aiops_provider.airflow.inner.failure_record import loss_record
 from aiops_provider.airflow.versions import count, task_states
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.input_facts import said_input
 from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.cluster import InnerCluster, News
     from aiops_provider.airflow.placer import Placer
+    from aiops_provider.control.decide import Decision
     from aiops_provider.control.layer import Layer
 
 log = logging.getLogger(__name__)
@@ -95,7 +98,7 @@ class Arrivals:
             return
         decision = self._placer.forget(ended.key)
         if ended.record is not None:
-            self._layer.executed(ended.record)
+            self._layer.executed(_with_inputs(ended.record, decision))
             if decision is not None and decision.placement.applied:
                 self._placer.failed_places.learn(ended.record)
         elif flight.run is not None:
@@ -134,6 +137,18 @@ class Arrivals:
         count("aiops.fenced_tries", cluster=name, dag_id=flight.run.task.namespace)
         why = f"it was lost while try {flight.run.try_number} ran there"
         self._placer.failed_places.add(flight.run, name, why)
+
+
+def _with_inputs(record: ExecutionRecord, decision: Decision | None) -> ExecutionRecord:
+    """What was known of the input when the try was placed belongs to what it needed."""
+    if decision is None or not decision.inputs or record.inputs:
+        return record
+    record = replace(record, inputs=decision.inputs)
+    if record.input_gib is not None or record.input_rows is not None:
+        return record
+    # Nobody was left to tell: the task was ended from outside.
+    gib, rows = said_input(decision.inputs)
+    return replace(record, input_gib=gib, input_rows=rows)
 
 
 def _is_suspended(record: ExecutionRecord | None) -> TypeGuard[ExecutionRecord]:

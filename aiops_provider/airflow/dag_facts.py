@@ -14,8 +14,10 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.airflow.task_arguments import TaskArguments, arguments_of
 from aiops_provider.domain.workload import Generic
 
 if TYPE_CHECKING:
@@ -30,10 +32,27 @@ _MOST_VERSIONS = 2_000
 _SHARE_S, _PERIOD_S = 0.05, 1.0
 # Of a query only its beginning tells what it does; it is kept in memory for each task.
 _SQL_CHARACTERS = 500
-_SQL = "sql"
+_SQL, _POOL, _SLOTS = "sql", "pool", "pool_slots"
+# Every task is in it unless its author says otherwise.
+_DEFAULT_POOL = "default_pool"
 _AGAIN_AFTER_S = 60.0
 
-_Tasks = Mapping[str, Generic]
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """
+    What a serialized DAG tells of one of its tasks.
+
+    Attributes:
+        description: Of what it does.
+        arguments: Of its instances.
+    """
+
+    description: Generic
+    arguments: TaskArguments
+
+
+_Tasks = Mapping[str, KnownTask]
 _NOTHING: _Tasks = {}
 
 
@@ -61,7 +80,7 @@ class DagFacts:
         self._reader: ThreadPoolExecutor | None = None
         self._period_began, self._spent_s = clock(), 0.0
 
-    def of(self, ti: Any, session: Session | None) -> Generic | None:
+    def of(self, ti: Any, session: Session | None) -> KnownTask | None:
         """
         What is known of a task, ``None`` if nothing is, or not yet; never raises.
 
@@ -101,7 +120,7 @@ class DagFacts:
     def _tasks(self, version: Any, session: Session | None) -> _Tasks | None:
         """``None`` if they could not be read this time."""
         try:
-            return dict(described_tasks(self._read(version, session) or {}))
+            return dict(known_tasks(self._read(version, session) or {}))
         except Exception:
             # Facts are a help, never a condition: the task is placed as one of which nothing is known.
             log.warning("Nothing is known of DAG version %s", version, exc_info=True)
@@ -150,7 +169,7 @@ def read_serialized(version: Any, session: Session | None) -> Mapping[str, Any] 
     return plain
 
 
-def described_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, Generic]]:
+def known_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, KnownTask]]:
     """
     The tasks of a serialized DAG.
 
@@ -158,14 +177,26 @@ def described_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, Generi
         serialized: As Airflow's serialization has it, both of 3.2 and 3.3.
 
     Returns:
-        Ids, each with the operator and, where it has one, its query.
+        Ids, each with the operator and, where it has them, its query, pool and slots.
     """
     for task in (serialized.get("dag") or {}).get("tasks") or ():
         told = _plain(task)
-        operator = told.get("task_type")
-        sql = _text(told.get(_SQL)) or _text(_mapped(told).get(_SQL))
-        parameters = {_SQL: sql[:_SQL_CHARACTERS]} if sql else {}
-        yield str(told["task_id"]), Generic(operator=operator, parameters=parameters)
+        yield str(told["task_id"]), KnownTask(_described(told), arguments_of(told))
+
+
+def _described(told: Mapping[str, Any]) -> Generic:
+    given = _mapped(told)
+    parameters: dict[str, Any] = {}
+    sql = _text(told.get(_SQL)) or _text(given.get(_SQL))
+    if sql:
+        parameters[_SQL] = sql[:_SQL_CHARACTERS]
+    pool = told.get(_POOL) or given.get(_POOL)
+    if isinstance(pool, str) and pool != _DEFAULT_POOL:
+        parameters[_POOL] = pool
+    slots = told.get(_SLOTS) or given.get(_SLOTS)
+    if isinstance(slots, int) and slots > 1:
+        parameters[_SLOTS] = slots
+    return Generic(operator=told.get("task_type"), parameters=parameters)
 
 
 def _mapped(told: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -96,14 +96,17 @@ class InProcessRuns:
         return self._stage
 
     def _request(self, task_instance: Any) -> TaskRequest:
+        from aiops_provider.airflow.task_arguments import given_arguments
         from aiops_provider.airflow.task_request import (
             asked_executor,
             description_of,
             named_queue,
             task_run,
         )
+        from aiops_provider.control.argument_facts import facts_of, with_input
         from aiops_provider.control.cluster_limits import cluster_limits
         from aiops_provider.control.decision import TaskRequest
+        from aiops_provider.control.file_sizes import FileSizes
 
         task, stage = task_instance.task, self._opened()
         assert self._teams is not None  # noqa: S101 - opened together
@@ -112,9 +115,12 @@ class InProcessRuns:
             executor_config=task.executor_config,
         )
         team = self._teams.of(ti.dag_id, None)
+        description = description_of(ti)
+        inputs = facts_of(given_arguments(task), description, file_sizes=FileSizes())
         return TaskRequest(
             run=task_run(ti),
-            description=description_of(ti),
+            description=with_input(description, inputs),
+            inputs=inputs,
             team=team,
             limits=cluster_limits(
                 stage.installation.settings,

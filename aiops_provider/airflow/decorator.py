@@ -45,9 +45,13 @@ def aiops_task(
             value=said,
             mend="Give one of aiops_provider.Etl, FeatureEngineering, Training, Serving, Generic",
         )
-    decorated = task.python(
-        multiple_outputs=multiple_outputs,
-        executor_config=describe(said, kpis=kpis, **(executor_config or {})),  # type: ignore[arg-type]
-        **operator_arguments,
-    )
+    if said == Generic() and kpis is None and executor_config is None:
+        # What the DAG says of all of its tasks stays.
+        decorated = task.python(multiple_outputs=multiple_outputs, **operator_arguments)
+    else:
+        decorated = task.python(
+            multiple_outputs=multiple_outputs,
+            executor_config=describe(said, kpis=kpis, **(executor_config or {})),  # type: ignore[arg-type]
+            **operator_arguments,
+        )
     return decorated(function) if function is not None else decorated

@@ -167,18 +167,21 @@ def _report_execution(
             image=version["image"] or None,
             message=error,
             segment=context.identity.segment if context.identity is not None else 0,
+            inputs=context.inputs,
             **_input_size(task_instance),
         )
     )
 
 
 def _input_size(task_instance: Any) -> dict[str, Any]:
-    """What the task has reported of its input, else what its author said, in GiB and in rows."""
+    """What the task has reported of its input, else its author or its arguments, in GiB and in rows."""
     reports = _loaded_reports()
     gib, rows = reports.reported_input_size() if reports is not None else (None, None)
     config = getattr(getattr(task_instance, "task", None), "executor_config", None)
     if gib is None and rows is None and config:
         gib, rows = _described_input_size(config)
+    if gib is None and rows is None:
+        gib, rows = _placed_input_size()
     return {"input_gib": gib, "input_rows": rows}
 
 
@@ -195,3 +198,12 @@ def _described_input_size(config: Any) -> tuple[float | None, int | None]:
         # The scheduler has said so already, where the task was placed without it.
         log.debug("The size of the input is not taken from the description", exc_info=True)
         return None, None
+
+
+def _placed_input_size() -> tuple[float | None, int | None]:
+    """By the argument that the description names, as the scheduler saw it."""
+    from aiops_provider.domain.input_facts import said_input
+    from aiops_provider.telemetry.context import worker_context
+
+    context = worker_context()
+    return said_input(context.inputs) if context is not None else (None, None)

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.airflow.dag_facts import DagFacts
+from aiops_provider.airflow.dag_facts import DagFacts, KnownTask
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.airflow.host import queued_timeout_s
 from aiops_provider.airflow.host_transaction import BeforeCommit
+from aiops_provider.airflow.instance_inputs import InstanceInputs
 from aiops_provider.airflow.task_request import (
     description_of,
     named_executor,
@@ -19,10 +20,12 @@ from aiops_provider.airflow.task_request import (
 from aiops_provider.airflow.teams import Teams
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.airflow.waiting import WaitingTimes
+from aiops_provider.control.argument_facts import whole_input, with_input
 from aiops_provider.control.check_run import checked_cluster
 from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decide import TaskRequest
-from aiops_provider.domain.workload import Generic, with_operator
+from aiops_provider.domain.input_facts import InputFacts
+from aiops_provider.domain.workload import Generic, TaskDescription, with_operator
 from aiops_provider.errors import StoreError
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ log = logging.getLogger(__name__)
 
 # As much as a Python process with Airflow in it needs, so that small clusters can be checked too.
 _CHECK_CORES, _CHECK_MEMORY_GIB = 0.25, 1.0
+_MOST_SIZED = 10_000
 
 
 class Placer:
@@ -59,6 +63,9 @@ class Placer:
         self._unwritten = BeforeCommit(self._write)
         self._teams = Teams(layer.settings)
         self._facts = DagFacts()
+        self._instances = InstanceInputs()
+        self._inputs: dict[Any, InputFacts] = {}
+        self._sized: dict[tuple[Any, ...], Generic] = {}
         self.waiting = WaitingTimes(
             queued_timeout_s=queued_timeout_s(),
             choose_again_s=layer.settings.routing.choose_again_s,
@@ -135,6 +142,7 @@ class Placer:
     def forget(self, key: Any) -> Decision | None:
         """The choice for a key, which is over."""
         self._named.pop(key, None)
+        self._inputs.pop(key, None)
         self.waiting.forget(key)
         return self._decisions.pop(key, None)
 
@@ -144,11 +152,14 @@ class Placer:
         if checked is not None:
             return TaskRequest(run=task_run(ti), description=_check_on(checked), check=checked)
         run, team = task_run(ti), self._teams.of(ti.dag_id, session)
-        known = self._facts.of(ti, session)
+        told = self._facts.of(ti, session)
+        description = with_operator(description_of(ti), told.description if told else None)
+        inputs = self._input_of(workload, told, session, description)
         return TaskRequest(
             run=run,
-            description=with_operator(description_of(ti), known),
-            known=known,
+            description=with_input(description, inputs),
+            known=self._known(ti, told, inputs),
+            inputs=inputs,
             team=team,
             avoid=self.failed_places.avoid(run),
             may_wait=True,
@@ -159,6 +170,42 @@ class Placer:
                 executor=self._named.get(workload_key(workload)) or named_executor(ti),
             ),
         )
+
+    def _input_of(
+        self,
+        workload: Any,
+        told: KnownTask | None,
+        session: Session | None,
+        description: TaskDescription | None,
+    ) -> InputFacts:
+        """Found out once; a task that waits is placed anew by what was found then."""
+        key = workload_key(workload)
+        inputs = self._inputs.get(key)
+        if inputs is None:
+            arguments = told.arguments if told is not None else None
+            inputs = self._instances.of(workload.ti, arguments, session, description)
+            if told is not None:  # else its DAG is still being read
+                self._inputs[key] = inputs
+        return inputs
+
+    def _known(self, ti: Any, told: KnownTask | None, inputs: InputFacts) -> Generic | None:
+        """What is known of a task, with the size of this input; the same object for the same size."""
+        gib, rows = whole_input(inputs)
+        if told is None or not (gib or rows):
+            return told.description if told is not None else None
+        size = (_rough(gib), _rough(rows))
+        key = (ti.dag_version_id, ti.task_id, size)
+        if key not in self._sized:
+            if len(self._sized) >= _MOST_SIZED:
+                self._sized.clear()
+            about_gib, about_rows = size
+            self._sized[key] = told.description.model_copy(
+                update={
+                    "input_gib": about_gib,
+                    "input_rows": None if about_rows is None else round(about_rows),
+                }
+            )
+        return self._sized[key]
 
     @property
     def _shares_transactions(self) -> bool:
@@ -186,3 +233,8 @@ class Placer:
 
 def _check_on(cluster: str) -> Generic:
     return Generic(cluster=cluster, cores=_CHECK_CORES, memory_gib=_CHECK_MEMORY_GIB)
+
+
+def _rough(size: float | None) -> float | None:
+    """To two digits: enough for a first guess, and few enough to be remembered."""
+    return float(f"{size:.2g}") if size else None

@@ -24,7 +24,11 @@ def get_provider_info() -> dict[str, Any]:
         "executors": ["aiops_provider.airflow.executor.AiopsExecutor"],
         "db-managers": ["aiops_provider.airflow.db_manager.AiopsDBManager"],
         "task-decorators": [
-            {"name": "aiops", "class-name": "aiops_provider.airflow.decorator.aiops_task"}
+            {"name": "aiops", "class-name": "aiops_provider.airflow.decorator.aiops_task"},
+            {
+                "name": "aiops_branch",
+                "class-name": "aiops_provider.airflow.kpi_branch_decorator.aiops_branch_task",
+            },
         ],
         "connection-types": [
             {

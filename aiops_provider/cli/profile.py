@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from aiops_provider.control.profile_task import ProfiledTask
-    from aiops_provider.domain.profile import Choice, Quantity, WorkloadProfile
+    from aiops_provider.domain.profile import ByInput, Choice, Quantity, WorkloadProfile
 
 # Figures of a profile with their unit, in the order in which people ask for them.
 _FIGURES = (
@@ -117,6 +117,13 @@ def _view(made: ProfiledTask, *, why: bool) -> Iterator[RenderableType]:
         right=("p50", "p80", "p95", "runs"),
     )
     yield table("What is asked for", ["resource", "amount", "why"], _request(needed))
+    if needed.by_input is not None:
+        yield table(
+            "By what is known of the input",
+            [needed.by_input.measure, "memory p50", "duration p50", "asked for"],
+            _by_input(needed.by_input),
+            right=("memory p50", "duration p50", "asked for"),
+        )
     choices = _choices(needed)
     if choices:
         yield table("What is chosen", ["choice", "value", "source", "why"], choices)
@@ -137,6 +144,18 @@ def _request(needed: WorkloadProfile) -> list[list[object]]:
     if needed.instances > 1:
         rows.append(["instances", str(needed.instances), "to keep up with the demand"])
     return rows
+
+
+def _by_input(by: ByInput) -> list[list[object]]:
+    return [
+        [
+            each.at if isinstance(each.at, str) else f"{each.at:.6g}",
+            f"{each.memory_gib.p50:.3g} GiB",
+            f"{each.duration_s.p50:.4g} s",
+            f"{each.request.memory_gib:g} GiB",
+        ]
+        for each in by.classes
+    ]
 
 
 def _busiest(needed: WorkloadProfile) -> str | None:

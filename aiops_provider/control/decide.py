@@ -33,6 +33,7 @@ from aiops_provider.domain.workload import Generic
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
+from aiops_provider.profiling.input_lookup import at_input
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -92,7 +93,8 @@ class Decider:
         self._advisor = self._new_advisor(self._snapshot)
         # With what the host knew when it was made.
         self._cold: dict[TaskKey, tuple[Generic | None, WorkloadProfile]] = {}
-        self._out_of_memory: dict[TaskKey, ExecutionRecord] = {}
+        # By class of input: what was too little for a large one says nothing about the small ones.
+        self._out_of_memory: dict[tuple[TaskKey, str], ExecutionRecord] = {}
         self.patience = PatienceBook(self._settings.routing)
 
     @property
@@ -191,7 +193,10 @@ class Decider:
         if record.outcome is not Outcome.SUSPENDED:  # its deadline goes on
             self.patience.forget(record.run)
         if record.outcome is Outcome.OUT_OF_MEMORY:
-            self._out_of_memory[record.run.task] = record
+            task = record.run.task
+            known = self._snapshot.book.get(task)
+            of_input = at_input(known, record.inputs).input_class if known is not None else ""
+            self._out_of_memory[task, of_input] = record
 
     def _decide(self, request: TaskRequest, now: datetime) -> Decision:
         if not self._settings.enabled:
@@ -230,20 +235,24 @@ class Decider:
             # A check must not wait behind what it is to be checked for.
             limited=applied and not checks,
             profile=profile,
+            inputs=request.inputs,
             rerun_when_lost=applied and reruns_when_lost(request.description),
         )
 
     def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:
         task = request.run.task
         profile = self._snapshot.book.get(task)
+        if profile is not None:
+            profile = at_input(profile, request.inputs)
+        input_class = profile.input_class if profile is not None else ""
         if profile is None or request.description is not None:
             profile = self._described(request, profile, now)
-        failure = self._out_of_memory.get(task)
+        failure = self._out_of_memory.get((task, input_class))
         if failure is None or failure.request is None:
             return profile
         if profile.request.memory_gib > failure.request.memory_gib:
             # The learned profile has taken the failure in by now.
-            self._out_of_memory.pop(task, None)
+            self._out_of_memory.pop((task, input_class), None)
             return profile
         return self._profiler.enlarge(profile, failed=failure.request)
 
@@ -322,7 +331,12 @@ class Decider:
             placed_at=now,
         )
         return Decision(
-            placement=placement, cluster=home, grant=grant, limited=False, problem=problem
+            placement=placement,
+            cluster=home,
+            grant=grant,
+            limited=False,
+            inputs=request.inputs,
+            problem=problem,
         )
 
 

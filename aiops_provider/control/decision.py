@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.input_facts import InputFacts
 from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskRun
@@ -21,6 +22,7 @@ class TaskRequest:
         run: Which try.
         description: What the user said about it, if anything.
         known: What the host knows of it, which counts before its first run where nobody said anything.
+        inputs: What the host knows of the input of this run.
         team: The team it belongs to, for the mode and for who pays.
         avoid: Clusters where this run failed before, with why.
         limits: The only clusters it may use.
@@ -32,6 +34,7 @@ class TaskRequest:
     run: TaskRun
     description: TaskDescription | None = None
     known: Generic | None = None
+    inputs: InputFacts = ()
     team: str | None = None
     avoid: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[ClusterLimit, ...] = ()
@@ -50,6 +53,7 @@ class Decision:
         grant: What the cluster must enforce.
         limited: Whether it waits for room on the cluster (False when only observing).
         profile: What it is expected to need; ``None`` when the layer failed.
+        inputs: What the host knew of its input, to be kept with what it needed.
         problem: Why the layer could not decide; empty when it could.
         rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
         recorded: Whether its placement is known to be in the store.
@@ -60,6 +64,7 @@ class Decision:
     grant: ResourceRequest
     limited: bool
     profile: WorkloadProfile | None = None
+    inputs: InputFacts = ()
     problem: str = ""
     rerun_when_lost: bool = False
     recorded: bool = False

@@ -44,6 +44,7 @@ def worker_environment(
         "AIOPS_PROVIDER": cluster.provider,
         "AIOPS_REGION": cluster.region,
         "AIOPS_POOL": placement.route.pool if placement.applied else cluster.pools[0].name,
+        **({"AIOPS_INPUTS": json.dumps(decision.inputs)} if decision.inputs else {}),
         "AIOPS_TASK": json.dumps(
             {
                 "namespace": run.task.namespace,

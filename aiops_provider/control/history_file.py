@@ -16,6 +16,7 @@ requested_cores    what was asked for
 requested_memory_gib what was asked for, and was the limit of a run killed for memory
 input_gib          size of the run's input
 input_rows         rows of the run's input
+input.NAME         what else was known of the input before the run: a number, or a kind in words
 task               namespace/name; rows of other tasks are left out
 run_id, map_index, try_number  which try; without a run_id each line is a run of its own
 operator           operator class or flow name
@@ -28,12 +29,14 @@ exit_code          exit status of the process
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
+from aiops_provider.domain.input_facts import InputFacts, input_facts
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
@@ -65,6 +68,7 @@ _TEXTS = (
     "pool",
 )
 COLUMNS = (*_MOMENTS, *_NUMBERS, *_WHOLE_NUMBERS, *_TEXTS)
+_OF_INPUT = "input."
 # Clocks of machines differ a little; more than this is a wrong time zone.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -109,7 +113,7 @@ def read_history_file(path: Path, task: TaskKey, *, now: datetime) -> History:
 
 def _check_columns(row: Row) -> None:
     for name in row.values:
-        if name not in COLUMNS:
+        if name not in COLUMNS and not name.startswith(_OF_INPUT):
             raise DataError(
                 "unknown column",
                 field=name,
@@ -150,12 +154,26 @@ def _record(row: Row, task: TaskKey, now: datetime) -> ExecutionRecord:
         usage=_usage(row, (ended - started) / timedelta(seconds=1)),
         input_gib=row.number("input_gib"),
         input_rows=row.whole("input_rows"),
+        inputs=_inputs(row),
         operator=row.values.get("operator"),
         code_hash=row.values.get("code_hash"),
         image=row.values.get("image"),
         cost_usd=row.number("cost_usd"),
         exit_code=row.whole("exit_code"),
     )
+
+
+def _inputs(row: Row) -> InputFacts:
+    measures: dict[str, float | str] = {}
+    for name, value in row.values.items():
+        if not name.startswith(_OF_INPUT) or value is None:
+            continue
+        try:
+            number = float("nan") if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        measures[name.removeprefix(_OF_INPUT)] = number if math.isfinite(number) else str(value)
+    return input_facts(measures)
 
 
 def _period(row: Row) -> tuple[datetime, datetime]:

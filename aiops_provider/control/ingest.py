@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.sample_checks import check_moment, check_samples, check_text
 from aiops_provider.domain.execution import ExecutionRecord
+from aiops_provider.domain.input_facts import MOST_INPUT_FACTS
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.errors import DataError, KpiRejectedError
@@ -151,6 +152,16 @@ def _check_record(record: ExecutionRecord, place: str, now: datetime, tolerance_
         "code_hash": record.code_hash or "",
         "image": record.image or "",
     }
+    if len(record.inputs) > MOST_INPUT_FACTS:
+        raise DataError(
+            "are more than a host keeps of a run",
+            field=f"{place}.inputs",
+            value=len(record.inputs),
+            mend=f"Send the {MOST_INPUT_FACTS} that tell most.",
+        )
+    for number, (measure, of_input) in enumerate(record.inputs):
+        kind = of_input if isinstance(of_input, str) else ""
+        texts[f"inputs[{number}]"] = f"{measure} {kind}"
     for name, text in texts.items():
         check_text(text, f"{place}.{name}")
 
@@ -183,6 +194,11 @@ def _figures(record: ExecutionRecord) -> Iterator[tuple[str, float]]:
             "request.cores": record.request.cores,
             "request.memory_gib": record.request.memory_gib,
         }
+    optional |= {
+        f"inputs[{number}]": abs(value)
+        for number, (_, value) in enumerate(record.inputs)
+        if not isinstance(value, str)
+    }
     yield from ((name, value) for name, value in optional.items() if value is not None)
 
 

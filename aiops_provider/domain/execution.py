@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from aiops_provider.domain.input_facts import InputFacts
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskRun
 
@@ -103,6 +104,7 @@ class ExecutionRecord:
             highest memory, and the sum of everything else, without the time in between.
         input_gib: Size of its input where known.
         input_rows: Rows of its input where known.
+        inputs: What the host knew of its input before it started; empty: nothing.
         operator: Operator class or flow name.
         code_hash: Version of the code that ran, such as a hash of the task's callable; ``None``: unknown.
         image: Container image that it ran in, with tag or digest; ``None``: unknown, or none.
@@ -129,6 +131,7 @@ class ExecutionRecord:
     usage: Usage | None = None
     input_gib: float | None = None
     input_rows: int | None = None
+    inputs: InputFacts = ()
     operator: str | None = None
     code_hash: str | None = None
     image: str | None = None

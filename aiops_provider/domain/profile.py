@@ -164,6 +164,42 @@ class ClusterLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputClass:
+    """
+    What runs on inputs of one size, or of one kind, need.
+
+    Attributes:
+        at: The size, for several the largest; or what the kind is known by.
+        memory_gib: As of a profile.
+        cores: As of a profile.
+        duration_s: As of a profile.
+        request: As of a profile.
+    """
+
+    at: float | str
+    memory_gib: Quantity
+    cores: Quantity
+    duration_s: Quantity
+    request: ResourceRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByInput:
+    """
+    How the need of a task depends on something that its host knows before each run.
+
+    Attributes:
+        measure: Name of what is known, see ``domain.input_facts``.
+        classes: Sizes in ascending order, else kinds.
+        linear: Whether the need lies on a line through the sizes; else each stands for itself.
+    """
+
+    measure: str
+    classes: tuple[InputClass, ...]
+    linear: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadProfile:
     """
     The complete need of one task, per run.
@@ -187,6 +223,10 @@ class WorkloadProfile:
 
     Serving: ``latency_ms`` is the time to answer without the way to the user; ``user_regions`` and
     ``latency_objective_ms`` are what its description says, the latter at ``sla_attainment``.
+
+    ``by_input`` tells the runs on small inputs from those on large ones; the figures beside it are those
+    of a run of whose input nothing is known. ``input_class`` is set where the figures are those of one
+    input.
     """
 
     task: TaskKey
@@ -234,3 +274,5 @@ class WorkloadProfile:
     location: Choice | None = None
     memory_gb_per_s: Quantity | None = None
     host_to_device_gb_per_s: Quantity | None = None
+    by_input: ByInput | None = None
+    input_class: str = ""

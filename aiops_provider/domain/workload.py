@@ -178,6 +178,16 @@ class _TaskDescription(Described):
         gt=0,
         description="Memory that people have asked for so far: evidence, not a pin.",
     )
+    input_gib_of: str | None = Field(
+        None,
+        min_length=1,
+        description="Argument that tells the size of a run's input: GiB, or the path of a file.",
+    )
+    input_rows_of: str | None = Field(
+        None,
+        min_length=1,
+        description="Argument that tells the rows of a run's input: their number, or a list.",
+    )
     idempotent: bool = Field(False, description="May be run again while an old try may live.")
     checkpoint_interval_s: float | None = Field(
         None,

@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aiops_provider.control.argument_facts import facts_of, whole_input
+from aiops_provider.control.file_sizes import FileSizes
+from aiops_provider.domain.input_facts import InputFacts
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.workload import (
     TASK_DESCRIPTION,
@@ -20,6 +23,7 @@ from aiops_provider.prefect.configuration import AiopsJobConfiguration
 from aiops_provider.prefect.requested_memory import requested_memory_gib
 
 PARAMETER = "aiops"
+_FILE_SIZES = FileSizes()
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,29 @@ def describe(
     if configuration.cluster is None:
         return description
     return (description or Generic()).model_copy(update={"cluster": configuration.cluster})
+
+
+def flow_inputs(parameters: Mapping[str, Any], description: TaskDescription | None) -> InputFacts:
+    """
+    What the parameters of a flow run tell of its input.
+
+    Args:
+        parameters: Of the flow run.
+        description: May say which parameter tells the size.
+    """
+    given = {name: value for name, value in parameters.items() if name != PARAMETER}
+    try:
+        return facts_of(given, description, file_sizes=_FILE_SIZES)
+    except Exception:
+        # Facts are a help, never a condition: the run is placed as one of any input.
+        log.warning("Nothing is known of the input of a flow run", exc_info=True)
+        return ()
+
+
+def known_flow(inputs: InputFacts) -> Generic | None:
+    """A flow of which nothing is known but the size of its input; ``None`` without that."""
+    gib, rows = whole_input(inputs)
+    return Generic(input_gib=gib, input_rows=rows) if gib or rows else None
 
 
 def read_description(said: object, *, field: str) -> TaskDescription:

@@ -134,6 +134,8 @@ class Dispatcher:
             TaskRequest(
                 run=journey.run,
                 description=submitted.description,
+                known=submitted.known,
+                inputs=submitted.inputs,
                 team=submitted.configuration.team,
                 avoid=dict(journey.avoid),
             )

@@ -50,6 +50,7 @@ def execution_record(
         usage=ending.usage,
         input_gib=input_gib,
         input_rows=input_rows,
+        inputs=decision.inputs,
         operator=submitted.task.namespace,
         code_hash=submitted.code_version,
         # A local cluster runs processes, whatever image is named for others.

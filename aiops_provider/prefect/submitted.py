@@ -12,10 +12,12 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Abort, Pause
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending
 
+from aiops_provider.control.argument_facts import with_input
 from aiops_provider.domain.execution import Outcome
+from aiops_provider.domain.input_facts import InputFacts
 from aiops_provider.domain.task import TaskKey, TaskRun
-from aiops_provider.domain.workload import TaskDescription
-from aiops_provider.prefect.describe import describe, task_key
+from aiops_provider.domain.workload import Generic, TaskDescription
+from aiops_provider.prefect.describe import describe, flow_inputs, known_flow, task_key
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -60,6 +62,8 @@ class SubmittedRun:
     Attributes:
         task: What its history is kept under.
         description: What its author said, or ``None``.
+        inputs: What its parameters tell of its input.
+        known: What counts before its first run where its author said nothing.
         cancelled: Set when somebody asked for its cancellation.
     """
 
@@ -76,7 +80,10 @@ class SubmittedRun:
         self.configuration = configuration
         self.logger = logger
         self.task: TaskKey = task_key(configuration)
-        self.description: TaskDescription | None = describe(configuration, flow_run.parameters)
+        said = describe(configuration, flow_run.parameters)
+        self.inputs: InputFacts = flow_inputs(flow_run.parameters, said)
+        self.description: TaskDescription | None = with_input(said, self.inputs)
+        self.known: Generic | None = known_flow(self.inputs)
         self.cancelled = asyncio.Event()
         self._client = client
         self._started = started

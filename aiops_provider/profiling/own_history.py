@@ -7,7 +7,7 @@ The strongest predictor there is once a task has run; it knows nothing of other 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -22,6 +22,7 @@ from aiops_provider.profiling.evidence import (
     recent_kills,
 )
 from aiops_provider.profiling.own_figures import (
+    InputSizes,
     OwnFigures,
     input_sizes,
     versions_of,
@@ -83,18 +84,39 @@ class OwnHistory:
         now: datetime,
     ) -> Estimate | None:
         """Quantiles of memory, cores, duration and disk traffic, as far as they were measured."""
+        bounded = description is not None and description.requested_memory_gib is not None
+        return self.estimate(
+            history, lambda runs: input_sizes(description, runs), bounded=bounded, now=now
+        )
+
+    def estimate(
+        self,
+        history: Sequence[ExecutionRecord],
+        sizes_of: Callable[[Sequence[ExecutionRecord]], InputSizes],
+        *,
+        bounded: bool,
+        now: datetime,
+    ) -> Estimate | None:
+        """
+        As :meth:`predict`, for an input of any measure.
+
+        Args:
+            history: The task's runs, in any order.
+            sizes_of: The size to come and that of each of the runs that count.
+            bounded: Whether what people ask for bounds the answer, so that room costs little.
+            now: The present moment.
+        """
         runs = [r for r in history if r.outcome.is_task_evidence and r.ended_at <= now]
         runs = sorted(runs, key=run_order)[-_MOST_RUNS:]
         if len(runs) < self._minimum_runs or not runs:
             return None
         weights = self._weights(runs)
-        scope = OwnFigures(weights, versions_of(runs), input_sizes(description, runs), now)
+        scope = OwnFigures(weights, versions_of(runs), sizes_of(runs), now)
         memory = scope.figure("peak memory", memory_readings(runs), idle=IDLE_MEMORY_GIB)
         duration = scope.figure("duration", duration_readings(runs), idle=IDLE_DURATION_S)
         # A kill says nothing about code that needs something else.
         heeded = [r for r in runs if scope.versions[r.run] not in memory.doubted]
         kills = recent_kills(heeded, lambda run, bound: bound * scope.factor(memory.effect, run))
-        bounded = description is not None and description.requested_memory_gib is not None
         scale = BOUNDED_LOG_SCALE if bounded else DEFAULT_LOG_SCALE
         peak = scope.quantity(memory, scale=scale)
         return Estimate(

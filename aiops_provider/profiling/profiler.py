@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiops_provider.domain.execution import ExecutionRecord
-from aiops_provider.domain.profile import ResourceRequest, Source, WorkloadProfile
+from aiops_provider.domain.profile import ByInput, ResourceRequest, Source, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskDescription, input_size
 from aiops_provider.profiling.assembly import Answer, assemble
+from aiops_provider.profiling.by_input import by_input
 from aiops_provider.profiling.calibration import Calibration
 from aiops_provider.profiling.described import grown, terms_of, with_learned
 from aiops_provider.profiling.estimate import Learner, Predictor
@@ -151,6 +152,8 @@ class Profiler:
         )
         profile = terms_of(description).apply(profile)
         if history:
+            profile = replace(profile, by_input=self._by_input(profile, description, history))
+        if history:
             # Without runs an answer is quick, and there may be very many such tasks.
             self._warm[task] = _Warm(description, history, profile)
         return profile
@@ -198,6 +201,24 @@ class Profiler:
             reason=f"{profile.memory_gib.reason}; {request.reason}",
         )
         return replace(profile, memory_gib=memory, request=request)
+
+    def _by_input(
+        self,
+        profile: WorkloadProfile,
+        description: TaskDescription | None,
+        history: tuple[ExecutionRecord, ...],
+    ) -> ByInput | None:
+        own = next((each for each in self._predictors if isinstance(each, OwnHistory)), None)
+        if own is None:
+            return None
+        return by_input(
+            profile,
+            history,
+            own,
+            failure_cost_factor=self._failure_cost_factor,
+            requested_gib=description.requested_memory_gib if description else None,
+            now=profile.predicted_at,
+        )
 
     def _teach(self, record: ExecutionRecord) -> None:
         for predictor in self._predictors:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.domain.workload import TaskDescription, input_size
+from aiops_provider.domain.workload import Generic, TaskDescription, input_size
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Tasks compared in full for one answer, those that share the rarest words first: enough for a
@@ -23,6 +23,8 @@ _MOST_CANDIDATES = 200
 # Names tell most: the same program under one name needs about the same everywhere.
 _REQUEST_STEP, _INPUT_STEP = 0.3, 0.15
 _OTHER_OPERATOR, _OTHER_KIND, _OTHER_MACHINE = 0.5, 0.3, 0.1
+# People put like work into one pool, and give what is heavy more of its slots.
+_OTHER_POOL, _SLOTS_STEP = 0.1, 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Features:
         requested_gib: Memory that people ask for.
         input_gib: Size of its input.
         machine: Cluster or node type that it ran on last; empty if unknown.
+        pool: Of the host; empty if its author named none.
+        pool_slots: How many slots of its pool it takes.
     """
 
     words: frozenset[str]
@@ -47,6 +51,8 @@ class Features:
     requested_gib: float | None = None
     input_gib: float | None = None
     machine: str = ""
+    pool: str = ""
+    pool_slots: float = 1.0
 
     @property
     def handles(self) -> tuple[str, ...]:
@@ -83,6 +89,8 @@ def features_of(
         machine: Where it ran.
     """
     gib, _ = input_size(description)
+    parameters = description.parameters if isinstance(description, Generic) else {}
+    pool, slots = parameters.get("pool"), parameters.get("pool_slots")
     return Features(
         words=words_of(task.name),
         namespace=task.namespace,
@@ -91,6 +99,8 @@ def features_of(
         requested_gib=description.requested_memory_gib if description else None,
         input_gib=gib or None,
         machine=machine,
+        pool=pool if isinstance(pool, str) else "",
+        pool_slots=float(slots) if isinstance(slots, int) and slots > 0 else 1.0,
     )
 
 
@@ -162,6 +172,8 @@ class SimilarityIndex:
         distance += _OTHER_OPERATOR * _differ(one.operator, other.operator)
         distance += _OTHER_KIND * _differ(one.kind, other.kind)
         distance += _OTHER_MACHINE * _differ(one.machine, other.machine)
+        distance += _OTHER_POOL * _differ(one.pool, other.pool)
+        distance += _SLOTS_STEP * _log_distance(one.pool_slots, other.pool_slots)
         return self.name_likeness(one, other) * math.exp(-distance)
 
     def _information(self, words: Iterable[str]) -> float:

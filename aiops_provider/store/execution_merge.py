@@ -56,6 +56,7 @@ def merge_executions(known: ExecutionRecord, new: ExecutionRecord) -> ExecutionR
         return replace(
             second,
             **_filled(_OF_THE_INPUT, second, first),
+            inputs=second.inputs or first.inputs,
             earlier=merge_segments(_earlier(known, new), [segment_of(first)], _merged_usage),
         )
     if known.cluster != new.cluster:
@@ -63,6 +64,7 @@ def merge_executions(known: ExecutionRecord, new: ExecutionRecord) -> ExecutionR
         return replace(
             later,
             **_filled(_OF_THE_TASK, later, earlier),
+            inputs=later.inputs or earlier.inputs,
             earlier=_earlier(known, new),
         )
     witness = known if known.usage is not None and new.usage is None else new
@@ -72,6 +74,7 @@ def merge_executions(known: ExecutionRecord, new: ExecutionRecord) -> ExecutionR
         new,
         **{name: getattr(witness, name) for name in _FROM_WITNESS},
         **_filled(_OPTIONAL, new, known),
+        inputs=new.inputs or known.inputs,
         usage=_merged_usage(known.usage, new.usage),
         outcome=decisive.outcome,
         message=decisive.message or other.message,

@@ -58,6 +58,7 @@ class WorkerContext:
         provider: Provider of that cluster.
         region: Region of that cluster.
         pool: Pool of that cluster.
+        inputs: What the host knew of the input before the try began.
         run_kind: What kind of run it is unless it is an ordinary one, such as ``test``; its KPIs are
             series of their own.
     """
@@ -70,6 +71,7 @@ class WorkerContext:
     provider: str = ""
     region: str = ""
     pool: str = ""
+    inputs: tuple[tuple[str, float | str], ...] = ()
     run_kind: str = ""
 
     @property
@@ -129,6 +131,7 @@ def worker_context() -> WorkerContext | None:
         provider=os.environ.get("AIOPS_PROVIDER", ""),
         region=os.environ.get("AIOPS_REGION", ""),
         pool=os.environ.get("AIOPS_POOL", ""),
+        inputs=_inputs(os.environ.get("AIOPS_INPUTS", "")),
         run_kind=os.environ.get(RUN_KIND_VARIABLE, ""),
     )
 
@@ -156,3 +159,15 @@ def _identity(text: str) -> TaskIdentity | None:
         # Once per text: the cache sees to that.
         log.warning("AIOPS_TASK cannot be read, reports carry no task: %.200r", text)
         return None
+
+
+@lru_cache(maxsize=16)
+def _inputs(text: str) -> tuple[tuple[str, float | str], ...]:
+    try:
+        return tuple(
+            (str(name), value if isinstance(value, str) else float(value))
+            for name, value in json.loads(text or "[]")
+        )
+    except (ValueError, TypeError):
+        log.warning("AIOPS_INPUTS cannot be read: %.200r", text)
+        return ()

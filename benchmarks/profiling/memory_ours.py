@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from aiops_provider.domain.execution import ExecutionRecord, Usage
 from aiops_provider.domain.execution import Outcome as Ending
+from aiops_provider.domain.input_facts import InputFacts
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import Generic
+from aiops_provider.profiling.input_lookup import at_input
 from aiops_provider.profiling.profiler import Profiler
 from benchmarks.profiling.memory_replay import Outcome
 from benchmarks.profiling.memory_traces import Job
@@ -24,19 +26,26 @@ class OurProfiler:
     Args:
         profiler: Default: a fresh one at its defaults.
         versions: Hash of the code by number of the job; default: nobody tells.
+        inputs: What a host knows of its input, by number of the job; default: nothing.
     """
 
     def __init__(
-        self, profiler: Profiler | None = None, *, versions: Mapping[int, str] | None = None
+        self,
+        profiler: Profiler | None = None,
+        *,
+        versions: Mapping[int, str] | None = None,
+        inputs: Mapping[int, InputFacts] | None = None,
     ) -> None:
         self._profiler = profiler or Profiler()
         self._versions = versions or {}
+        self._inputs = inputs or {}
         self._profiles: dict[int, WorkloadProfile] = {}
 
     def first(self, job: Job) -> float:
         """The request of the profile."""
         described = Generic(input_gib=job.input_gib, requested_memory_gib=job.asked_gib)
         profile = self._profiler.predict(_task(job), described, now=_moment(job.submitted_s))
+        profile = at_input(profile, self._inputs.get(job.number, ()))
         self._profiles[job.number] = profile
         return profile.request.memory_gib
 
@@ -67,6 +76,7 @@ class OurProfiler:
                     duration_s=job.runtime_s,
                 ),
                 input_gib=job.input_gib,
+                inputs=self._inputs.get(job.number, ()),
                 code_hash=self._versions.get(job.number),
             )
         )

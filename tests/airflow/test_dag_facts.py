@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
-from aiops_provider.airflow.dag_facts import DagFacts, described_tasks
+from aiops_provider.airflow.dag_facts import DagFacts, known_tasks
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def instance(task_id: str, version: str = "v1") -> Any:
 
 def test_operators_and_queries_are_read(serialized: dict[str, Any]) -> None:
     """Also of mapped tasks, whose query is the same for all or another for each."""
-    found = dict(described_tasks(serialized))
+    found = {task_id: each.description for task_id, each in known_tasks(serialized)}
     sql = {task_id: each.parameters.get("sql") for task_id, each in found.items()}
     assert sql == {
         "query": "SELECT 1",
@@ -65,7 +65,9 @@ def test_a_version_is_read_once(serialized: dict[str, Any]) -> None:
 
     facts, session = DagFacts(read), object()
     for _ in range(3):
-        assert facts.of(instance("query"), session).operator == "SQLExecuteQueryOperator"
+        assert (
+            facts.of(instance("query"), session).description.operator == "SQLExecuteQueryOperator"
+        )
         assert facts.of(instance("query", "gone"), session) is None
         assert facts.of(instance("unknown"), session) is None
     assert asked == ["v1", "gone"]

@@ -1,10 +1,11 @@
 """``@task.aiops``: a Python task that says what it does."""
 
 import pytest
+from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import dag, task
 
-from aiops_provider import Generic, Training
-from aiops_provider.airflow.description import read_description
+from aiops_provider import Training
+from aiops_provider.airflow.description import describe, read_description
 from aiops_provider.errors import DescriptionError
 
 
@@ -31,7 +32,7 @@ def test_a_described_task_is_a_python_task_that_says_what_it_does():
 
 def test_without_arguments_it_is_a_plain_task():
     """A habit that costs nothing."""
-    assert Generic() == read_description(made(task.aiops).executor_config)
+    assert read_description(made(task.aiops).executor_config) is None
 
 
 def test_other_executor_config_stays():
@@ -58,3 +59,38 @@ def test_what_is_no_description_is_refused():
     """With what to give instead."""
     with pytest.raises(DescriptionError, match=r"@task\.aiops: is no description"):
         task.aiops({"epochs": 3})
+
+
+def test_a_dag_describes_all_of_its_tasks():
+    """By its default arguments; what a task says itself goes before."""
+
+    @dag(schedule=None, default_args={"executor_config": describe(Training(epochs=2))})
+    def some():
+        @task
+        def plain(): ...
+
+        @task.aiops(Training(epochs=3))
+        def described(): ...
+
+        @task
+        def mapped(part): ...
+
+        plain(), described(), mapped.expand(part=[1, 2])
+        BashOperator(task_id="shell", bash_command="true")
+
+    made = some()
+    epochs = {each.task_id: read_description(each.executor_config).epochs for each in made.tasks}
+    assert epochs == {"plain": 2, "described": 3, "mapped": 2, "shell": 2}
+
+
+def test_the_decorator_without_a_description_keeps_what_the_dag_says():
+    """It adds nothing of its own."""
+
+    @dag(schedule=None, default_args={"executor_config": describe(Training(epochs=2))})
+    def some():
+        @task.aiops
+        def train(): ...
+
+        train()
+
+    assert read_description(some().get_task("train").executor_config) == Training(epochs=2)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 from airflow.providers_manager import ProvidersManager
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from aiops_provider.airflow.hook import AiopsHook
 from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
@@ -223,6 +223,60 @@ def test_without_a_value_nothing_is_chosen_by_chance(connect, installation):
     report(installation, 9, dag="too few")
     with pytest.raises(DataError, match=r"got 9\.0"):
         branch("too few").choose_branch({})
+
+
+@pytest.fixture
+def chosen():
+    """A DAG whose function chooses by the row count; the operator and what it was called with."""
+    calls = []
+
+    with DAG("decides", schedule=None):
+
+        @task.aiops_branch(kpi="row_count", labels={"dag": "{{ name }}"}, retries=3)
+        def choose(row_count, limit, *, task_id=None):
+            calls.append((row_count, limit, task_id))
+            return "none" if row_count is None else "large" if row_count >= limit else "small"
+
+        operator = choose(1000).operator
+    return operator, calls
+
+
+@pytest.mark.parametrize(("value", "branch"), [(None, "none"), (999, "small"), (1000, "large")])
+def test_a_function_decides_by_the_row_count(
+    connect, installation, chosen, monkeypatch, value, branch
+):
+    """It gets the newest value, or that there is none, before its own arguments."""
+    connect("read")
+    operator, calls = chosen
+    name = f"decided {value}"
+    if value is not None:
+        report(installation, value, dag=name)
+    operator.render_template_fields({"name": name})
+    followed = []
+    monkeypatch.setattr(operator, "do_branch", lambda _, taken: followed.append(taken))
+    operator.execute({})
+    assert followed == [branch]
+    assert calls == [(value, 1000, None)]
+    assert operator.retries == 3
+
+
+def test_a_decided_branch_is_stored_with_its_dag(chosen):
+    """As any operator, and Airflow knows that it skips."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    operator, _ = chosen
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(operator.dag)).get_task("choose")
+    assert stored.inherits_from_skipmixin
+
+
+def test_a_function_without_room_for_the_value_is_refused():
+    """When the DAG is parsed."""
+
+    @task.aiops_branch(kpi="row_count")
+    def choose(*, limit): ...
+
+    with DAG("decides", schedule=None), pytest.raises(DescriptionError, match="no argument"):
+        choose(limit=1)
 
 
 def test_a_branch_is_stored_with_its_dag():

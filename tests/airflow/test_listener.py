@@ -107,6 +107,19 @@ def test_the_size_of_the_input_is_what_was_reported_else_what_was_described(work
     assert [(2.0, 10), (None, 12)] == [(r["input_gib"], r["input_rows"]) for r in told(tmp_path)]
 
 
+def test_what_was_known_before_is_told_with_what_was_needed(worker, tmp_path, monkeypatch):
+    """The size that an argument told counts where neither task nor author said one."""
+    known = [["input_rows", 50.0], ["model", "5d41402abc4b"], ["part.rows", 50.0]]
+    monkeypatch.setenv("AIOPS_INPUTS", json.dumps(known))
+    listener.on_task_instance_success(previous_state=None, task_instance=begun())
+    ti = begun()
+    report("input_rows", 49)
+    listener.on_task_instance_success(previous_state=None, task_instance=ti)
+    records = told(tmp_path)
+    assert [record["inputs"] for record in records] == [known, known]
+    assert [record["input_rows"] for record in records] == [50, 49]
+
+
 def test_a_description_that_cannot_be_used_costs_nothing_but_the_size(worker, tmp_path):
     """The scheduler has told it already."""
     ti = begun({"aiops": {"kind": "nonsense"}})

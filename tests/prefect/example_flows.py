@@ -54,3 +54,11 @@ def patient(folder: str, seconds: float = 60.0, once: bool = False) -> None:
             time.sleep(0.1)
     finally:
         (Path(folder) / "tidy").write_text("left in order")
+
+
+@flow
+def sized(units: int, table: str) -> None:
+    """As much memory as that many units of input need, for long enough to be measured."""
+    ballast = bytearray(units * (16 << 20))
+    ballast[::4096] = b"x" * len(ballast[::4096])
+    time.sleep(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,13 @@ from aiops_provider import Generic, Training
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DescriptionError
 from aiops_provider.prefect.configuration import AiopsJobConfiguration
-from aiops_provider.prefect.describe import describe, read_description, task_key
+from aiops_provider.prefect.describe import (
+    describe,
+    flow_inputs,
+    known_flow,
+    read_description,
+    task_key,
+)
 
 
 def configuration(**fields: Any) -> AiopsJobConfiguration:
@@ -80,3 +88,31 @@ def test_what_is_asked_of_a_stock_worker_is_evidence() -> None:
     made = configuration(task={"kind": "training", "requested_memory_gib": 8})
     made._values = {"memory": 4096}
     assert Training(requested_memory_gib=8) == describe(made, {})
+
+
+def test_parameters_tell_of_the_input(tmp_path: Path) -> None:
+    """Numbers, lengths, files and kinds, but neither what describes the run nor what is secret."""
+    file = tmp_path / "claims.csv"
+    file.write_bytes(b"x" * 2048)
+    parameters = {
+        "rows": 5000,
+        "path": str(file),
+        "model": "bert",
+        "api_token": "abc",
+        "aiops": {"input_rows_of": "rows"},
+    }
+    said = describe(configuration(), parameters)
+    # A busy machine may be too slow for the first look.
+    deadline = time.monotonic() + 30
+    while "path.gib" not in (facts := dict(flow_inputs(parameters, said))):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert facts.keys() == {"rows", "path", "path.gib", "model", "input_rows"}
+    assert (facts["rows"], facts["input_rows"], facts["path.gib"]) == (5000, 5000, 2048 / 2**30)
+    assert "bert" not in facts.values()
+
+
+def test_the_size_of_an_input_counts_before_the_first_run() -> None:
+    """Nothing else is known of a flow that nobody described."""
+    assert known_flow((("part.gib", 3.0), ("n", 7.0))) == Generic(input_gib=3.0)
+    assert known_flow((("n", 7.0),)) is None

@@ -95,6 +95,44 @@ def test_a_command_of_the_user(shared: Site, folder: Path) -> None:
     assert shared.records(run, 1)[0].outcome is Outcome.SUCCESS
 
 
+def test_runs_with_other_parameters_ask_for_other_memory(
+    shared: Site, wait_until: WaitUntil
+) -> None:
+    """Once both have run: of one deployment the small run for little and the large one for much."""
+    deployment = shared.server.deploy(
+        f"{shared.home}/example_flows.py:sized",
+        flow="sized",
+        name=f"{shared.pool}-sized",
+        pool=shared.pool,
+        job_variables={},
+    )
+
+    def run(units: int) -> str:
+        started: str = shared.server.start_run(deployment, units=units, table="claims")
+        assert "COMPLETED" == shared.server.wait(started)["state_type"]
+        return started
+
+    for units in (1, 50):
+        run(units)
+    task = TaskKey("sized", f"{shared.pool}-sized")
+
+    def learned() -> bool:
+        profile = shared.store.profile(task)
+        return profile is not None and profile.by_input is not None
+
+    wait_until(learned, "a profile by the input", timeout_s=60.0)
+    assert shared.store.profile(task).by_input.measure == "units"
+
+    def asked(units: int) -> float:
+        first: Any = shared.placements(run(units))[0]
+        memory: float = first.route.request.memory_gib
+        return memory
+
+    # The worker reads what has changed every second or so.
+    wait_until(lambda: asked(1) < 0.4, "a small request", timeout_s=60.0)
+    assert asked(50) > 50 * 16 / 1024
+
+
 def test_cancelling_a_running_flow(shared: Site, folder: Path, wait_until: WaitUntil) -> None:
     """A cancelled flow run tidies up, its hook runs, its process ends and it is Cancelled."""
     run = shared.start("patient", {"folder": str(folder)})

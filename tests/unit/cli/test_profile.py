@@ -67,6 +67,21 @@ def test_tables_are_for_people(aiops, task_file, history_file):
     assert "peak memory of 2 own runs, newest " in why.out
 
 
+def test_classes_of_input_are_shown(aiops, task_file, tmp_path):
+    """What a small and what a large input need."""
+    started = utc_now() - timedelta(hours=2)
+    file = tmp_path / "runs.csv"
+    file.write_text(
+        "task,started_at,duration_s,peak_memory_gib,input.n\n"
+        f"medical/train,{started.isoformat()},20,0.2,1\n"
+        f"medical/train,{started.isoformat()},90,3.1,50\n"
+    )
+    answer = aiops("profile", str(task_file), "--history", str(file))
+    assert "By what is known of the input" in answer.out
+    assert "3.1 GiB" in answer.out
+    assert "0.2 GiB" in answer.out
+
+
 def test_gpus_and_instances_are_shown(aiops, tmp_path):
     """A language model that many people talk to."""
     file = tmp_path / "serve.yaml"

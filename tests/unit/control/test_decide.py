@@ -8,13 +8,14 @@ import pytest
 from aiops_provider.control.decide import Decider, Snapshot, TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
-from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import Mode, RouteCode
 from aiops_provider.domain.profile import ClusterLimit
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import Generic
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
+from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -281,3 +282,64 @@ def test_who_pays_is_on_record():
     """A placement knows its team, decided or not."""
     assert "science" == decider().decide(request(team="science")).placement.route.team
     assert "science" == decider(enabled=False).decide(request(team="science")).placement.route.team
+
+
+def sized_book(*points):
+    """The book after runs of the task on inputs of n with that peak memory."""
+    profiler = Profiler()
+    profiler.restore(
+        ExecutionRecord(
+            run=TaskRun(TASK, f"h{number}", number),
+            cluster="onprem",
+            provider="x",
+            region="y",
+            started_at=NOW - timedelta(hours=1),
+            ended_at=NOW - timedelta(minutes=number + 1),
+            outcome=Outcome.SUCCESS,
+            usage=Usage(peak_memory_gib=peak, cpu_seconds=60, duration_s=60),
+            inputs=(("n", n),),
+        )
+        for number, (n, peak) in enumerate(points)
+    )
+    return ProfileBook((profiler.predict(TASK, now=NOW),))
+
+
+def knowing(book):
+    one = decider()
+    one.swap(Snapshot(router=one.snapshot.router, book=book))
+    return one
+
+
+def test_each_instance_asks_for_what_its_own_input_needs():
+    """Described or not; what the pin says goes before."""
+    one = knowing(sized_book((1.0, 0.2), (50.0, 2.0)))
+    for description in (None, Generic(cores=1)):
+        asked = [
+            one.decide(request(index=i, inputs=(("n", n),), description=description))
+            for i, n in enumerate((1.0, 50.0))
+        ]
+        small, large = (each.placement.route.request.memory_gib for each in asked)
+        assert small < 0.7
+        assert large > 2.0
+    assert asked[1].inputs == (("n", 50.0),)
+    pinned = request(index=3, inputs=(("n", 50.0),), description=Generic(memory_gib=1))
+    assert one.decide(pinned).placement.route.request.memory_gib == 1
+
+
+def test_a_size_that_is_said_grows_the_need_once():
+    """Where it is learned already what it needs, nothing is added in proportion."""
+    one = knowing(sized_book((1.0, 0.2), (50.0, 2.0)))
+    said = request(inputs=(("input_gib", 50.0), ("n", 50.0)), description=Generic(input_gib=50.0))
+    assert one.decide(said).placement.route.request.memory_gib < 4
+
+
+def test_memory_that_was_too_little_for_a_large_input_says_nothing_of_small_ones():
+    """And a small one that asks for less does not make the large one forget."""
+    one = knowing(sized_book((1.0, 0.2), (50.0, 1.0)))
+    small, large = (request(index=i, inputs=(("n", n),)) for i, n in enumerate((1.0, 50.0)))
+    first = one.decide(large)
+    one.finished(replace(out_of_memory(first), inputs=first.inputs))
+    before = first.placement.route.request.memory_gib
+    assert one.decide(small).placement.route.request.memory_gib < before
+    again = one.decide(replace(large, run=replace(large.run, try_number=2)))
+    assert again.placement.route.request.memory_gib > before

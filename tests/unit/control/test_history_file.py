@@ -146,6 +146,16 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         read_history_file(tmp_path / "runs.csv", TASK, now=NOW)
 
 
+def test_whatever_was_known_of_the_input_is_read(read):
+    """Numbers and kinds; what is unknown of a run is left out."""
+    first, second = read(
+        "started_at,duration_s,input.n,input.model\n"
+        "2026-01-05T06:00:00Z,30,50,bert\n2026-01-05T06:00:00Z,30,,7b\n"
+    ).records
+    assert first.inputs == (("model", "bert"), ("n", 50.0))
+    assert second.inputs == (("model", "7b"),)
+
+
 def test_every_column_is_documented():
     """What may stand in the file is in the module's description and in the guide."""
     guide = (Path(__file__).parents[3] / "docs" / "describing.md").read_text(encoding="utf-8")

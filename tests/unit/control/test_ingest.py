@@ -232,6 +232,13 @@ BAD_RECORDS = {
     ),
     "bad cost": ({"cost_usd": -0.1}, "records[1].cost_usd", "(got -0.1)"),
     "nul": ({"cluster": "a\0"}, "records[1].cluster", "control character"),
+    "endless input": ({"inputs": (("n", math.inf),)}, "records[1].inputs[0]", "(got inf)"),
+    "nul in a kind": ({"inputs": (("n", "a\0"),)}, "records[1].inputs[0]", "control character"),
+    "too much of the input": (
+        {"inputs": tuple((f"n{number}", 1.0) for number in range(17))},
+        "records[1].inputs",
+        "(got 17)",
+    ),
 }
 
 

@@ -73,3 +73,17 @@ def test_the_number_of_tasks_compared_is_bounded():
     found = index.candidates(features_of(TaskKey("dag", "sort_load"), None))
     assert len(found) == 200
     assert found[0] == TaskKey("dag", "sort")
+
+
+def test_another_pool_or_more_of_its_slots_make_tasks_less_alike():
+    """As far as both are known."""
+    index = index_of("sort_x", "load_y")
+    task = TaskKey("dag", "sort")
+
+    def features(**parameters):
+        return features_of(task, Generic(parameters=parameters))
+
+    wanted = features(pool="heavy", pool_slots=4)
+    assert index.likeness(wanted, features(pool_slots=4)) == pytest.approx(1.0)
+    assert index.likeness(wanted, features(pool="light", pool_slots=4)) < 1
+    assert index.likeness(wanted, features(pool="heavy")) < 1

@@ -32,6 +32,7 @@ OPTIONAL = {
     "usage": USAGE,
     "input_gib": 0.5,
     "input_rows": 10,
+    "inputs": (("files.length", 4.0), ("model", "5d41402abc4b")),
     "operator": "PythonOperator",
     "code_hash": "5d41402abc4b2a76",
     "image": "registry.example.com/etl:7",
@@ -86,6 +87,7 @@ def test_facts_of_the_task_are_never_lost(known: ExecutionRecord, new: Execution
     for name in ("input_gib", "input_rows", "operator", "queued_at"):
         if getattr(known, name) is not None or getattr(new, name) is not None:
             assert getattr(merged, name) is not None
+    assert bool(merged.inputs) == bool(known.inputs or new.inputs)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +136,11 @@ def test_another_cluster_is_another_execution(in_order: bool) -> None:
         message="gone",
         exit_code=1,
         input_rows=5,
+        inputs=(("n", 5.0),),
     )
     again = replace(BARE, cluster="batch", started_at=NOW + timedelta(minutes=5))
     known, new = (lost, again) if in_order else (again, lost)
-    assert merge_executions(known, new) == replace(again, input_rows=5)
+    assert merge_executions(known, new) == replace(again, input_rows=5, inputs=(("n", 5.0),))
 
 
 def test_every_field_has_a_rule() -> None:

@@ -8,7 +8,7 @@ import pytest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.telemetry.context import default_spool, worker_context
 
-_NAMES = ("INGEST_URL", "TOKEN", "SPOOL", "TASK", "CLUSTER", "PROVIDER", "REGION", "POOL")
+_NAMES = ("INGEST_URL", "TOKEN", "SPOOL", "TASK", "CLUSTER", "PROVIDER", "REGION", "POOL", "INPUTS")
 
 
 @pytest.fixture
@@ -73,3 +73,22 @@ def test_all_that_can_be_said(environment):
         "run_id": "run 1",
         "try_number": "2",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ('[["model", "ab"], ["n", 5]]', (("model", "ab"), ("n", 5.0))),
+        ("[]", ()),
+        ("", ()),
+        ("{", ()),
+        ('[["n"]]', ()),
+        ('[["n", null]]', ()),
+    ],
+)
+def test_what_was_known_of_the_input(environment, said, known):
+    """What cannot be read tells nothing, and disturbs no report."""
+    environment(INGEST_URL="http://x", TOKEN="secret", INPUTS=said)
+    context = worker_context()
+    assert context is not None
+    assert context.inputs == known
