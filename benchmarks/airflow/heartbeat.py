@@ -41,6 +41,7 @@ class WillingCluster:
     accepting = True
     busy = False
     queues_ahead = False
+    has_enough = False
 
     def __init__(self, name: str, *, outlives_scheduler: bool) -> None:
         self.outlives_scheduler = outlives_scheduler
