@@ -31,6 +31,9 @@ _PRELOAD = ("aiops_provider.airflow.inner.workload:prepare",)
 # most. Below the first it would run dry where tasks are short, for the scheduler may sleep for a second.
 # The second is higher, so that room is told for many at once: the scheduler takes a turn for each time.
 _LEAST_AHEAD, _MOST_AHEAD = 2, 4
+# While enough waits in the pool, an end is kept for this long, and told together with others: each time
+# that the scheduler hears of any it takes another turn at once, with nothing to do in it.
+_KEPT_S = 0.5
 # Airflow's own executors take callbacks and connection tests before every task.
 _BEFORE_ALL_TASKS = sys.maxsize
 
@@ -88,6 +91,8 @@ class LocalCluster:
         self._waiting: dict[str, Any] = {}
         self._jobs: dict[Any, str] = {}
         self._lost_at: float | None = None
+        self._kept: list[JobUpdate] = []
+        self._kept_since = 0.0
         self._count = 0
 
     def start(self) -> None:
@@ -123,11 +128,23 @@ class LocalCluster:
         self._jobs[key] = job_id
 
     def poll(self) -> list[News]:
-        """What has happened since the last call; a pool that died ends everything it had."""
-        news = [
-            self._started(update) if update.state is JobState.RUNNING else self._ended(update)
-            for update in self._client.poll()
-        ]
+        """
+        What has happened; a pool that died ends everything it had.
+
+        While more waits in the pool than runs at a time, ends are kept for half a second and told by the
+        first call after it; in the order in which they came.
+        """
+        news: list[News | None] = []
+        for update in self._client.poll():
+            if update.state is JobState.RUNNING:
+                news.append(self._started(update))
+            else:
+                self._kept_since = self._kept_since if self._kept else time.monotonic()
+                self._kept.append(update)
+        busy = self.queues_ahead and len(self._waiting) > self._most_at_once
+        if not busy or time.monotonic() - self._kept_since >= _KEPT_S:
+            news += [self._ended(update) for update in self._kept]
+            self._kept.clear()
         return [each for each in news if each is not None]
 
     def waiting(self) -> list[Any]:

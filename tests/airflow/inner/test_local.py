@@ -113,6 +113,27 @@ def test_ends_are_told_as_they_happen(cluster, client):
     assert [2, 3, 4, 5, 6, 7] == [key.map_index for key in cluster.waiting()]
 
 
+def test_ends_are_told_together_while_enough_waits(send, client, monkeypatch):
+    """The scheduler would take a turn for each; it does nothing for the pool before that needs more."""
+    now = 1000.0
+    monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: now))
+    cluster = send(range(2 * AT_ONCE + 1))
+    client.tell(JobState.RUNNING, *range(1, AT_ONCE + 1))
+    client.tell(JobState.FAILED, 2)
+    assert [] == cluster.poll()
+    now += 0.4
+    client.tell(JobState.SUCCEEDED, 1)
+    assert [] == cluster.poll()
+    now += 0.2
+    assert [1, 0] == [ended.key.map_index for ended in cluster.poll()]
+    client.tell(JobState.FAILED, 3)
+    assert [] == cluster.poll()
+    client.tell(JobState.RUNNING, AT_ONCE + 1)
+    assert [2] == [ended.key.map_index for ended in cluster.poll()]
+    client.tell(JobState.FAILED, 4)
+    assert [3] == [ended.key.map_index for ended in cluster.poll()]
+
+
 def test_the_start_of_a_callback_is_told(cluster, client):
     """It may have waited for its turn, which its row in Airflow's database should not call running."""
     cluster.submit(CALLBACK, None, {})
