@@ -27,6 +27,8 @@ from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.units import utc_now
 
 _TASKS = 100
+# Tasks of one DAG have one version, which is looked up once and not for each of them.
+_DAG_VERSION = uuid4()
 
 
 class WillingCluster:
@@ -86,7 +88,7 @@ def workloads(round_: int) -> list[ExecuteTask]:
         ExecuteTask(
             ti=TaskInstanceDTO(
                 id=uuid4(),
-                dag_version_id=uuid4(),
+                dag_version_id=_DAG_VERSION,
                 task_id=f"nothing_{index}",
                 dag_id="nothing",
                 run_id=f"r{round_}",
