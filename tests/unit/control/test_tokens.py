@@ -28,6 +28,14 @@ def test_token_says_what_it_was_made_for():
     assert claims.expires_at.tzinfo is not None
 
 
+@pytest.mark.parametrize("subject", ["medical/train", 'a "quoted" æ'])
+def test_a_token_is_the_one_that_pyjwt_would_make(subject):
+    """Letter by letter, so that any other implementation reads it."""
+    token = issue(subject=subject, run=RUN)
+    claims = jwt.decode(token, SECRET, algorithms=["HS256"], audience="aiops_api")
+    assert token == jwt.encode(claims, SECRET, algorithm="HS256")
+
+
 @pytest.mark.parametrize("wanted", ["ingest", "read", "admin"])
 def test_admin_includes_the_other_rights(wanted):
     """A token of an administrator may do everything."""
