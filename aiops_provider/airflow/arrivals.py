@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Started
 from aiops_provider.airflow.inner.failure_record import loss_record
-from aiops_provider.airflow.versions import count, task_states
+from aiops_provider.airflow.versions import count
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.input_facts import said_input
 from aiops_provider.domain.units import utc_now
@@ -79,9 +79,8 @@ class Arrivals:
             if flight.run is not None:
                 self._layer.submitted(flight.run, news.epoch)
         elif isinstance(news, Started):
-            # Its slot is free for the next, which waits on the cluster: as Airflow's own local
-            # executor (3.3) does it, so that no process waits for the scheduler's next turn.
-            self._change_state(news.key, flight.states.running or task_states().running)
+            if flight.states.running is not None:
+                self._change_state(news.key, flight.states.running, remove_running=False)
         elif isinstance(news, Ended):
             self._take_in_end(cluster, news)
         elif isinstance(news, Refused):

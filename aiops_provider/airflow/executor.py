@@ -120,7 +120,8 @@ class AiopsExecutor(BaseExecutor):
                 break
             decision = self._placer.good_choice(workload)
             cluster = self._clusters[decision.cluster.name]
-            if cluster.accepting and ledger.admit(decision.placement.run):
+            wanted = cluster.accepting and not cluster.has_enough
+            if wanted and ledger.admit(decision.placement.run):
                 ready.append((workload, decision))
             else:
                 self._placer.choose_again(workload)
@@ -286,7 +287,10 @@ class AiopsExecutor(BaseExecutor):
             return 0
         for queue in queues_of(self):
             queue.pop(key, None)
-        self.running.add(key)
+        if not cluster.queues_ahead:
+            # As Airflow's own local executor has it: what waits in the pool takes no slot, or the
+            # scheduler would take a turn for every single task that ends.
+            self.running.add(key)
         flight = self._in_flight.sent(name, workload, decision)
         if decision is not None and (cluster.outlives_scheduler or decision.placement.applied):
             self._placer.failed_places.sent(decision.placement.run, name)

@@ -54,6 +54,8 @@ class Job:
         environment: Environment variables on top of the cluster's own.
         log_path: File that gets the job's standard output and error, appended to; its folder is
             made. ``None``: they go where the cluster's own output goes.
+        priority: Of jobs that wait for their turn, the one with the highest starts first, and
+            among equals the one that came first; for clusters that start all at once it is nothing.
     """
 
     job_id: str
@@ -63,6 +65,7 @@ class Job:
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     log_path: str | None = None
+    priority: int = 0
 
     def __post_init__(self) -> None:
         if (self.entry is None) == (not self.command):

@@ -93,6 +93,7 @@ class Decider:
         self._advisor = self._new_advisor(self._snapshot)
         # With what the host knew when it was made.
         self._cold: dict[TaskKey, tuple[Generic | None, WorkloadProfile]] = {}
+        self._unseen: dict[str | None, tuple[Generic | None, WorkloadProfile]] = {}
         # By class of input: what was too little for a large one says nothing about the small ones.
         self._out_of_memory: dict[tuple[TaskKey, str], ExecutionRecord] = {}
         self.patience = PatienceBook(self._settings.routing)
@@ -266,10 +267,29 @@ class Decider:
             return self._advisor.advise(constrained, description)
         told, profile = self._cold.get(task, (None, None))
         if profile is None or description is not None or told is not request.known:
-            predicted = self._profiler.predict(task, description or request.known, now=now)
+            predicted = (
+                self._predict_unseen(task, request.known, now)
+                if description is None
+                else self._profiler.predict(task, description, now=now)
+            )
             profile = self._advisor.advise(predicted, description)
             self._cold[task] = request.known, profile
         return profile
+
+    def _predict_unseen(
+        self, task: TaskKey, known: Generic | None, now: datetime
+    ) -> WorkloadProfile:
+        """
+        What the last task of the same facts was given: this profiler has seen no run and goes by these alone.
+
+        A DAG brings its tasks by the hundred, and each prediction costs more than all else about a choice.
+        """
+        operator = known.operator if known is not None else None
+        facts, profile = self._unseen.get(operator, (None, None))
+        if profile is None or facts != known:
+            profile = self._profiler.predict(task, known, now=now)
+            self._unseen[operator] = known, profile
+        return replace(profile, task=task, predicted_at=now)
 
     def _new_advisor(self, snapshot: Snapshot) -> AcceleratorAdvisor:
         return AcceleratorAdvisor(

@@ -14,7 +14,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,16 +75,20 @@ class PoolLeases:
         self._others: frozenset[str] = frozenset()
         self._alone_until = 0.0
 
-    def renew(self) -> None:
+    def renew(self, holders: Collection[str] | None = None) -> None:
         """
         Take what is fair and give back the rest.
+
+        Args:
+            holders: Who holds something now, as far as that was just read: one who is alone, and has
+                written so of late, has nothing to do.
 
         Raises:
             StoreError: The store does not answer; the slices stay as they are or get smaller.
         """
         asked_at = time.monotonic()
-        if asked_at < self._alone_until and self._store.pool_lease_holders() == {self.holder}:
-            return  # to look costs less than to write
+        if asked_at < self._alone_until and holders == {self.holder}:
+            return
         slices: dict[PoolKey, Slice] | None = None
 
         def claim(others: Mapping[str, str]) -> str:

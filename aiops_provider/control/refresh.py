@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -112,12 +112,16 @@ class Refresher:
         store = self._installation.store
         if store is None:
             return
+        from aiops_provider.control.cycle import LEASE_NAME
+
         now = utc_now()
-        self._renew_leases()
-        self._write(store, now)
+        seen = store.glance(LEASE_NAME)
+        self._renew_leases(seen.pool_lease_holders)
+        self._write(store, now, learns_here=not seen.lease_is_held)
         current = self._decider.snapshot
         lapsed = current.valid_until is not None and now >= current.valid_until
-        version = store.version()
+        # What was learned here is decided by at once; what others write meanwhile is seen next time.
+        version = seen.version if seen.lease_is_held else store.version()
         if version != current.version or lapsed:
             if self._reader is None:
                 self._reader = SnapshotReader(self._installation)
@@ -141,12 +145,12 @@ class Refresher:
                 self._release_leases()
                 return
 
-    def _renew_leases(self) -> None:
+    def _renew_leases(self, holders: Collection[str]) -> None:
         """Where that fails the slices stay as they are; to read is worth a try all the same."""
         if self._leases is None:
             return
         try:
-            self._leases.renew()
+            self._leases.renew(holders)
         except StoreError as error:
             if not self._unleased:
                 log.warning("Leases of capacity are not renewed, the slices stay: %s", error)
@@ -162,12 +166,12 @@ class Refresher:
         except StoreError as error:
             log.warning("The leased capacity comes free by itself: %s", error)
 
-    def _write(self, store: Store, now: datetime) -> None:
+    def _write(self, store: Store, now: datetime, *, learns_here: bool) -> None:
         from aiops_provider.control.learn import remember_description
 
         _drain(self._placements, lambda batch: _record_placements(store, batch))
         _drain(self._states, lambda batch: _move_on(store, batch))
-        _drain(self._records, lambda batch: self._write_down(store, batch, now))
+        _drain(self._records, lambda batch: self._write_down(store, batch, now, learns_here))
         while self._descriptions:
             task, description = next(iter(self._descriptions.items()))
             remember_description(self._installation, task, description)
@@ -179,7 +183,9 @@ class Refresher:
                 if pending.get(name) is health:
                     del pending[name]
 
-    def _write_down(self, store: Store, batch: list[ExecutionRecord], now: datetime) -> None:
+    def _write_down(
+        self, store: Store, batch: list[ExecutionRecord], now: datetime, learns_here: bool
+    ) -> None:
         """
         The process of the control cycle learns from what is written down, off this interpreter.
 
@@ -187,13 +193,12 @@ class Refresher:
         so that it is done here. What is written down while the lease of a dead one still runs is not
         lost: the next one goes on from where that one stopped, and so does the task's next end here.
         """
-        from aiops_provider.control.cycle import LEASE_NAME
         from aiops_provider.control.learn import learn
 
-        if store.lease_is_held(LEASE_NAME):
-            store.record_executions(batch)
-        else:
+        if learns_here:
             learn(self._installation, batch, now)
+        else:
+            store.record_executions(batch)
 
 
 def _record_placements(store: Store, batch: list[Placement]) -> None:

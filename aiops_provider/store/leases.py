@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Interval, func, literal, or_, select
+from sqlalchemy import Connection, Interval, func, literal, or_
 
 from aiops_provider.domain.units import utc_now
 from aiops_provider.store.columns import UtcDateTime
@@ -50,15 +50,6 @@ def now_and_until(connection: Connection, ttl_s: float) -> tuple[Any, Any]:
     # The write lock is held already, so nobody can be between this moment and the statement.
     moment = utc_now()
     return moment, moment + timedelta(seconds=ttl_s)
-
-
-def is_held(connection: Connection, name: str) -> bool:
-    """Whether anybody has it and it has not lapsed."""
-    now: Any = utc_now()
-    if connection.dialect.name == "postgresql":
-        now = func.clock_timestamp(type_=UtcDateTime())
-    query = select(lease.c.name).where(lease.c.name == name, lease.c.expires_at > now)
-    return connection.execute(query).scalar() is not None
 
 
 def release(connection: Connection, name: str, holder: str) -> None:

@@ -56,13 +56,6 @@ def renew(
     )
 
 
-def holders(connection: Connection) -> set[str]:
-    """Who holds something now."""
-    now, _ = now_and_until(connection, 0.0)
-    rows = connection.execute(select(pool_lease.c.holder).where(pool_lease.c.expires_at > now))
-    return set(rows.scalars())
-
-
 def release(connection: Connection, holder: str) -> None:
     """Give everything back."""
     connection.execute(pool_lease.delete().where(pool_lease.c.holder == holder))

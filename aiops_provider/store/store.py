@@ -31,6 +31,7 @@ from aiops_provider.store import (
 from aiops_provider.store import placements as placement_rows
 from aiops_provider.store import profiles as profile_rows
 from aiops_provider.store.database import Database
+from aiops_provider.store.glance import Glance, glance
 from aiops_provider.store.kpis import IngestReceipt
 from aiops_provider.store.profiles import StoredProfile
 from aiops_provider.store.statements import chunks
@@ -345,13 +346,13 @@ class Store:
         """Moves when the plan in force, a response, profile, check or health state changed."""
         return self._database.read(version.current)
 
+    def glance(self, lease_name: str) -> Glance:
+        """The version, who holds the pools, and whether anybody has that lease: by one statement."""
+        return self._database.read(glance, lease_name)
+
     def acquire_lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """Whether *holder* has the lease for the next *ttl_s* seconds; renews one it has."""
         return self._database.write(leases.acquire, name, holder, ttl_s)
-
-    def lease_is_held(self, name: str) -> bool:
-        """Whether anybody has that lease now."""
-        return self._database.read(leases.is_held, name)
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when somebody else has it."""
@@ -362,10 +363,6 @@ class Store:
     ) -> None:
         """Hold *claim(what others hold)* of the pools for the next *ttl_s* seconds."""
         self._database.write(pool_leases.renew, holder, ttl_s, claim)
-
-    def pool_lease_holders(self) -> set[str]:
-        """Who holds a part of the pools now."""
-        return self._database.read(pool_leases.holders)
 
     def release_pool_lease(self, holder: str) -> None:
         """Give back whatever *holder* has of the pools."""

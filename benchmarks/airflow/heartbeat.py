@@ -27,6 +27,8 @@ from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.units import utc_now
 
 _TASKS = 100
+# Tasks of one DAG have one version, which is looked up once and not for each of them.
+_DAG_VERSION = uuid4()
 
 
 class WillingCluster:
@@ -41,6 +43,7 @@ class WillingCluster:
     accepting = True
     busy = False
     queues_ahead = False
+    has_enough = False
 
     def __init__(self, name: str, *, outlives_scheduler: bool) -> None:
         self.outlives_scheduler = outlives_scheduler
@@ -85,7 +88,7 @@ def workloads(round_: int) -> list[ExecuteTask]:
         ExecuteTask(
             ti=TaskInstanceDTO(
                 id=uuid4(),
-                dag_version_id=uuid4(),
+                dag_version_id=_DAG_VERSION,
                 task_id=f"nothing_{index}",
                 dag_id="nothing",
                 run_id=f"r{round_}",

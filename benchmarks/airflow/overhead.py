@@ -73,6 +73,7 @@ def measure(options: Options) -> Report:
             f"CPU per task: {extra.pairs} interleaved pairs; user and system time of the scheduler's "
             "process with all its threads, from the trigger of a run to its end. Ratio: geometric "
             "mean over the pairs, and the 95 % interval of Student's t on its logarithm, paired.",
+            _who_shares_the_cores(),
             "With all below: the same with worker processes, task processes and, for ours, the "
             "process of the control cycle.",
             f"Heartbeat: 100 tasks are queued in a session of Airflow's, committed, sent and ended; "
@@ -126,6 +127,26 @@ def _end_of_run(stage: AirflowStage, dag_id: str, run_id: str) -> None:
     )
     if api.run_state(dag_id, run_id) != "success":
         raise RuntimeError(f"run {run_id} of {dag_id} failed: what it cost says nothing")
+
+
+def _who_shares_the_cores() -> str:
+    """
+    Whether Linux shares the cores between sessions: it does so outside of CPU control groups only.
+
+    Our pool is a session of its own, LocalExecutor's workers are not. Where sessions count, the scheduler
+    under LocalExecutor is held up by its own workers, takes fewer turns, and so needs less CPU.
+    """
+    enabled = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    if not enabled.is_file() or enabled.read_text().strip() == "0":
+        return "Linux shares the cores between processes."
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        if group != "/" and (not controllers or "cpu" in controllers.split(",")):
+            return (
+                "All processes are in one CPU control group, as in a service or a container: Linux "
+                "shares the cores between processes."
+            )
+    return "No CPU control group: Linux shares the cores between sessions (autogroup)."
 
 
 def _cpu_s(process: psutil.Process) -> float:

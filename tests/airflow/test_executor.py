@@ -15,7 +15,7 @@ from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
 from airflow.utils.state import TaskInstanceState
 
 from aiops_provider.airflow.executor import AiopsExecutor
-from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Started
+from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused
 from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
@@ -45,6 +45,7 @@ class PretendedCluster:
     accepting = True
     outlives_scheduler = False
     queues_ahead = False
+    has_enough = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -168,27 +169,37 @@ def test_slots_count_waiting_and_running(executor):
     assert 29 == executor.slots_available
 
 
-def test_a_cluster_that_queues_ahead_frees_a_slot_with_each_start(executor):
-    """As Airflow's own local executor has it; the task is known here until its end all the same."""
-    cluster = executor._clusters["onprem"]
-    cluster.queues_ahead = True
-    executor.parallelism = 1
-    first, second = task(0), task(1)
-    queue(executor, first)
-    executor.heartbeat()
-    assert ({}, 0) == (executor.get_event_buffer(), executor.slots_available)
-    (_, decision, _) = cluster.sent[0]
-    cluster.ended.append(Started(key=first.ti.key, epoch=decision.placement.epoch))
-    executor.heartbeat()
-    assert ["running"] == [str(state) for state, _ in executor.get_event_buffer().values()]
-    assert 1 == executor.slots_available
-    assert executor.has_task(first.ti)
-    queue(executor, second)
-    executor.heartbeat()
-    assert 2 == len(cluster.sent)
-    cluster.end(0, Outcome.SUCCESS)
+def test_what_is_sent_ahead_takes_no_slot(executor):
+    """As with Airflow's own local executor; the task is known here until its end all the same."""
+    clusters = executor._clusters.values()
+    for each in clusters:
+        each.queues_ahead = True
+    executor.parallelism = 2
+    tasks = [task(index) for index in range(4)]
+    for first, second in (tasks[:2], tasks[2:]):
+        queue(executor, first, second)
+        assert 0 == executor.slots_available
+        executor.heartbeat()
+        assert 2 == executor.slots_available
+    assert 4 == sum(len(each.sent) for each in clusters)
+    assert all(executor.has_task(each.ti) for each in tasks)
+    assert {} == executor.get_event_buffer()
+    executor._clusters["onprem"].end(0, Outcome.SUCCESS)
     executor.sync()
-    assert not executor.has_task(first.ti)
+    assert [False, True, True, True] == [executor.has_task(each.ti) for each in tasks]
+    assert ["success"] == [str(state) for state, _ in executor.get_event_buffer().values()]
+
+
+def test_nothing_is_sent_to_a_cluster_that_has_enough(executor):
+    """It waits here, where it takes a slot and the more important task still comes first."""
+    cluster = executor._clusters["onprem"]
+    cluster.queues_ahead = cluster.has_enough = True
+    queue(executor, task(0), task(1, priority=5))
+    executor.heartbeat()
+    assert (0, 30) == (len(cluster.sent), executor.slots_available)
+    cluster.has_enough = False
+    executor.heartbeat()
+    assert [1, 0] == [workload.ti.map_index for workload, *_ in cluster.sent]
 
 
 def test_what_waits_too_long_on_such_a_cluster_is_queued_anew(executor, monkeypatch):
@@ -410,6 +421,7 @@ class PretendedRemote(PretendedCluster):
 
     outlives_scheduler = True
     queues_ahead = False
+    has_enough = False
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

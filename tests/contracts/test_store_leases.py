@@ -131,3 +131,21 @@ def test_a_second_holder_is_judged_by_time_alone(store: Store) -> None:
     while not store.acquire_lease("short", "second", 60):
         assert time.monotonic() < deadline
     assert not store.acquire_lease("short", "first", 60)
+
+
+def test_a_glance_tells_all_at_once(store: Store) -> None:
+    """As the questions one by one would; what has lapsed is held by nobody."""
+    bare = store.glance("replan")
+    assert (bare.version, bare.lease_is_held, bare.pool_lease_holders) == (0, False, frozenset())
+    assert store.acquire_lease("watch", "first", 60)
+    assert not store.glance("replan").lease_is_held
+    assert store.acquire_lease("replan", "first", 60)
+    for holder in ("one", "other"):
+        store.renew_pool_lease(holder, 60, lambda _: "everything")
+    seen = store.glance("replan")
+    assert seen.version == store.version()
+    assert (seen.lease_is_held, seen.pool_lease_holders) == (True, {"one", "other"})
+    expire(store, "replan")
+    store.release_pool_lease("one")
+    seen = store.glance("replan")
+    assert (seen.lease_is_held, seen.pool_lease_holders) == (False, {"other"})

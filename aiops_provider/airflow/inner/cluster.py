@@ -41,15 +41,15 @@ class Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """
-    A workload runs, on a cluster that is sent more than it runs at a time.
+    A callback or connection test runs, on a cluster that is sent more than it runs at a time.
 
     Attributes:
         key: Airflow's key.
-        epoch: The placement that was sent; 0 for callbacks.
+        epoch: 0; of tasks this is not told.
     """
 
     key: Any
-    epoch: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,11 @@ class InnerCluster(Protocol):
 
     @property
     def queues_ahead(self) -> bool:
-        """Whether it is sent the next work before the last has ended, and tells when each starts."""
+        """Whether it is sent the next work before the last has ended, so that none takes a slot here."""
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether so much waits there already that the next tasks are better kept here for now."""
 
     @property
     def outlives_scheduler(self) -> bool:

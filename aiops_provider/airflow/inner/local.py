@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,15 @@ log = logging.getLogger(__name__)
 
 _ENTRY = "aiops_provider.airflow.inner.workload:run"
 _PRELOAD = ("aiops_provider.airflow.inner.workload:prepare",)
+# In multiples of what runs at a time: as few may wait in the pool before it is sent more, so many at
+# most. Below the first it would run dry where tasks are short, for the scheduler may sleep for a second.
+# The second is higher, so that room is told for many at once: the scheduler takes a turn for each time.
+_LEAST_AHEAD, _MOST_AHEAD = 2, 4
+# While enough waits in the pool, an end is kept for this long, and told together with others: each time
+# that the scheduler hears of any it takes another turn at once, with nothing to do in it.
+_KEPT_S = 0.5
+# Airflow's own executors take callbacks and connection tests before every task.
+_BEFORE_ALL_TASKS = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +47,11 @@ class Sent:
         key: Airflow's key.
         decision: By which it was sent; ``None`` for callbacks and connection tests.
         began_at: When it was sent, and when it started as soon as that is known.
-        started: Whether it is known to have started.
     """
 
     key: Any
     decision: Decision | None
     began_at: datetime
-    started: bool = False
 
 
 class LocalCluster:
@@ -55,8 +63,8 @@ class LocalCluster:
         scratch: Folder for the notes of the listeners.
         reopen_s: A lost pool is started again after this long.
         probe_timeout_s: Without an answer for this long the cluster is unreachable.
-        most_at_once: As many workloads run at a time, and as many may wait in the pool for their
-            turn, so that it need not wait for the scheduler; ``None``: none waits there.
+        most_at_once: As many workloads run at a time, and a few times as many may wait in the pool
+            for their turn, so that it need not wait for the scheduler; ``None``: none waits there.
     """
 
     accepting = True  # a pool that is gone refuses, which is how one learns of it at once
@@ -76,10 +84,15 @@ class LocalCluster:
         self._reopen_s = reopen_s
         self._probe_timeout_s = probe_timeout_s
         self.queues_ahead = most_at_once is not None
+        self._most_at_once = most_at_once or 0
+        self._has_enough = False
         self._client: JobClient = open_job_client(spec, preload=_PRELOAD, most_at_once=most_at_once)
         self._sent: dict[str, Sent] = {}
+        self._waiting: dict[str, Any] = {}
         self._jobs: dict[Any, str] = {}
         self._lost_at: float | None = None
+        self._kept: list[JobUpdate] = []
+        self._kept_since = 0.0
         self._count = 0
 
     def start(self) -> None:
@@ -106,23 +119,46 @@ class LocalCluster:
                 entry=_ENTRY,
                 argument=workload.model_dump_json(),
                 environment={**environment, OUTCOME_VARIABLE: str(outcome)},
+                priority=workload.ti.priority_weight if decision is not None else _BEFORE_ALL_TASKS,
             )
         )
         key = workload_key(workload)
         self._sent[job_id] = Sent(key=key, decision=decision, began_at=utc_now())
+        self._waiting[job_id] = key
         self._jobs[key] = job_id
 
     def poll(self) -> list[News]:
-        """What has happened since the last call; a pool that died ends everything it had."""
-        news = [
-            self._started(update) if update.state is JobState.RUNNING else self._ended(update)
-            for update in self._client.poll()
-        ]
+        """
+        What has happened; a pool that died ends everything it had.
+
+        While more waits in the pool than runs at a time, ends are kept for half a second and told by the
+        first call after it; in the order in which they came.
+        """
+        news: list[News | None] = []
+        for update in self._client.poll():
+            if update.state is JobState.RUNNING:
+                news.append(self._started(update))
+            else:
+                self._kept_since = self._kept_since if self._kept else time.monotonic()
+                self._kept.append(update)
+        busy = self.queues_ahead and len(self._waiting) > self._most_at_once
+        if not busy or time.monotonic() - self._kept_since >= _KEPT_S:
+            news += [self._ended(update) for update in self._kept]
+            self._kept.clear()
         return [each for each in news if each is not None]
 
     def waiting(self) -> list[Any]:
         """Keys of what was sent and is not known to have started."""
-        return [sent.key for sent in self._sent.values() if not sent.started]
+        return list(self._waiting.values())
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether several times as many wait in the pool as run at a time, until most have started."""
+        if not self.queues_ahead:
+            return False
+        enough = _LEAST_AHEAD if self._has_enough else _MOST_AHEAD
+        self._has_enough = len(self._waiting) >= enough * self._most_at_once
+        return self._has_enough
 
     def probe(self) -> ClusterHealth:
         """How the pool is; a lost one is started again when its time has come."""
@@ -172,13 +208,15 @@ class LocalCluster:
         began_at = sent.began_at
         if update.started_at is not None:
             began_at = datetime.fromtimestamp(update.started_at, tz=UTC)
-        self._sent[update.job_id] = replace(sent, began_at=began_at, started=True)
-        if not self.queues_ahead:
+        self._sent[update.job_id] = replace(sent, began_at=began_at)
+        self._waiting.pop(update.job_id, None)
+        if not self.queues_ahead or sent.decision is not None:
             return None
-        return Started(key=sent.key, epoch=_epoch(sent))
+        return Started(key=sent.key)
 
     def _ended(self, update: JobUpdate) -> Ended | None:
         sent = self._sent.pop(update.job_id, None)
+        self._waiting.pop(update.job_id, None)
         if sent is None:
             return None
         if self._jobs.get(sent.key) == update.job_id:  # else its next part was sent already

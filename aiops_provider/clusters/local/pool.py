@@ -17,7 +17,7 @@ import select
 import signal
 import sys
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
@@ -70,7 +70,7 @@ class Pool:
         self._parent = parent
         self._cpus = sorted(os.sched_getaffinity(0))
         self._most_at_once = most_at_once
-        self._waiting: deque[Job] = deque()
+        self._waiting: list[Job] = []
         self._jobs: dict[str, RunningJob] = {}
         self._stopping = False
         self._look_at = 0.0
@@ -130,7 +130,7 @@ class Pool:
     def _obey(self, message: Mapping[str, Any]) -> None:
         match message:
             case {"do": "run", "job": fields}:
-                self._waiting.append(wire.decode_job(fields))
+                insort(self._waiting, wire.decode_job(fields), key=lambda job: -job.priority)
                 self._run_next()
             case {"do": "cancel", "job_id": job_id, "grace_s": grace_s}:
                 if job_id in self._jobs:
@@ -149,7 +149,7 @@ class Pool:
         while self._waiting and (
             self._most_at_once is None or len(self._jobs) < self._most_at_once
         ):
-            self._run(self._waiting.popleft())
+            self._run(self._waiting.pop(0))
 
     def _give_up(self, state: JobState, message: str, *, only: str | None = None) -> None:
         """Report jobs that wait, or one of them, as never started."""

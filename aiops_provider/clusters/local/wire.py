@@ -25,6 +25,7 @@ def encode_job(job: Job) -> dict[str, Any]:
         "command": job.command,
         "environment": dict(job.environment),
         "log_path": job.log_path,
+        "priority": job.priority,
     }
 
 

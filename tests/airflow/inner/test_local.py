@@ -1,6 +1,7 @@
 """What the scheduler hears of a local pool that is sent its next work ahead, and when."""
 
 import sys
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.settings.schema import Settings
 
 AT_ONCE = 4
+CALLBACK = SimpleNamespace(key="callback", model_dump_json=lambda: "{}")
 
 
 class PretendedClient:
@@ -26,9 +28,11 @@ class PretendedClient:
 
     def __init__(self) -> None:
         self.updates: list[JobUpdate] = []
+        self.jobs: list = []
 
     def submit(self, job) -> None:
         """Take it."""
+        self.jobs.append(job)
 
     def poll(self):
         updates, self.updates = self.updates, []
@@ -50,8 +54,8 @@ def client(monkeypatch):
 
 
 @pytest.fixture
-def cluster(client, tmp_path):
-    """With twice as many tasks as may run at a time."""
+def send(client, tmp_path):
+    """Sends tasks to a cluster that is sent ahead."""
     settings = Settings()
     layer = Layer(Installation.without_store(settings), ingest_url=None)
     cluster = LocalCluster(
@@ -61,47 +65,113 @@ def cluster(client, tmp_path):
         probe_timeout_s=1,
         most_at_once=AT_ONCE,
     )
-    for index in range(2 * AT_ONCE):
-        ti = TaskInstanceDTO(
-            id=uuid4(),
-            dag_version_id=uuid4(),
-            task_id="train",
-            dag_id="medical",
-            run_id="r1",
-            try_number=1,
-            map_index=index,
-            pool_slots=1,
-            queue="default",
-            priority_weight=1,
-        )
-        run = TaskRun(TaskKey("medical", "train"), "r1", map_index=index)
-        sent = workloads.ExecuteTask(
-            ti=ti,
-            dag_rel_path="medical.py",
-            token="t",
-            bundle_info=BundleInfo(name="dags-folder"),
-            log_path=None,
-        )
-        cluster.submit(sent, layer.decide(TaskRequest(run=run)), {})
-    return cluster
+
+    def send(indices: range) -> LocalCluster:
+        for index in indices:
+            run = TaskRun(TaskKey("medical", "train"), "r1", map_index=index)
+            cluster.submit(a_task(index), layer.decide(TaskRequest(run=run)), {})
+        return cluster
+
+    return send
 
 
-def test_starts_and_ends_are_told_as_they_happen(cluster, client):
+def a_task(index: int) -> workloads.ExecuteTask:
+    ti = TaskInstanceDTO(
+        id=uuid4(),
+        dag_version_id=uuid4(),
+        task_id="train",
+        dag_id="medical",
+        run_id="r1",
+        try_number=1,
+        map_index=index,
+        pool_slots=1,
+        queue="default",
+        priority_weight=7,
+    )
+    return workloads.ExecuteTask(
+        ti=ti,
+        dag_rel_path="medical.py",
+        token="t",
+        bundle_info=BundleInfo(name="dags-folder"),
+        log_path=None,
+    )
+
+
+@pytest.fixture
+def cluster(send):
+    """With one task more than may run at a time."""
+    return send(range(AT_ONCE + 1))
+
+
+def test_ends_are_told_as_they_happen(cluster, client):
     """What has not started waits in the pool, from where it can be taken back."""
     client.tell(JobState.RUNNING, 1, 2)
     client.tell(JobState.OUT_OF_MEMORY, 1)
-    *started, ended = cluster.poll()
-    assert [(Started, 0), (Started, 1)] == [(type(one), one.key.map_index) for one in started]
+    (ended,) = cluster.poll()
     assert (Ended, 0, False) == (type(ended), ended.key.map_index, ended.clean)
     assert [] == cluster.poll()
-    assert [2, 3, 4, 5, 6, 7] == [key.map_index for key in cluster.waiting()]
+    assert [2, 3, 4] == [key.map_index for key in cluster.waiting()]
+
+
+def test_ends_are_told_together_while_enough_waits(send, client, monkeypatch):
+    """The scheduler would take a turn for each; it does nothing for the pool before that needs more."""
+    now = 1000.0
+    monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: now))
+    cluster = send(range(2 * AT_ONCE + 1))
+    client.tell(JobState.RUNNING, *range(1, AT_ONCE + 1))
+    client.tell(JobState.FAILED, 2)
+    assert [] == cluster.poll()
+    now += 0.4
+    client.tell(JobState.SUCCEEDED, 1)
+    assert [] == cluster.poll()
+    now += 0.2
+    assert [1, 0] == [ended.key.map_index for ended in cluster.poll()]
+    client.tell(JobState.FAILED, 3)
+    assert [] == cluster.poll()
+    client.tell(JobState.RUNNING, AT_ONCE + 1)
+    assert [2] == [ended.key.map_index for ended in cluster.poll()]
+    client.tell(JobState.FAILED, 4)
+    assert [3] == [ended.key.map_index for ended in cluster.poll()]
+
+
+def test_the_start_of_a_callback_is_told(cluster, client):
+    """It may have waited for its turn, which its row in Airflow's database should not call running."""
+    cluster.submit(CALLBACK, None, {})
+    assert [] == cluster.poll()
+    client.tell(JobState.RUNNING, AT_ONCE + 2)
+    assert [Started(key=CALLBACK.key)] == cluster.poll()
+
+
+def test_it_has_enough_until_most_of_what_waits_has_started(send, client):
+    """So that room is told for many at once, and it never runs dry meanwhile."""
+    cluster = send(range(4 * AT_ONCE - 1))
+    assert not cluster.has_enough
+    send(range(4 * AT_ONCE - 1, 4 * AT_ONCE))
+    assert cluster.has_enough
+    *few, last = range(1, 2 * AT_ONCE + 2)
+    client.tell(JobState.RUNNING, *few)
+    cluster.poll()
+    assert cluster.has_enough
+    client.tell(JobState.RUNNING, last)
+    cluster.poll()
+    assert not cluster.has_enough
+    send(range(5 * AT_ONCE, 5 * AT_ONCE + 3))
+    assert not cluster.has_enough
+
+
+def test_the_pool_knows_who_comes_first(cluster, client):
+    """Callbacks before all tasks, tasks by the weight that Airflow gives them."""
+    cluster.submit(CALLBACK, None, {})
+    *tasks, callback = client.jobs
+    assert {7} == {job.priority for job in tasks}
+    assert callback.priority > 2**31
 
 
 def test_the_time_in_the_pool_s_queue_is_no_time_of_the_task(cluster, client):
     """It began when its process did, whenever it was sent and whenever that is heard of."""
     client.tell(JobState.RUNNING, 1, started_at=1_700_000_000.0)
     client.tell(JobState.FAILED, 1)
-    (_, ended) = cluster.poll()
+    (ended,) = cluster.poll()
     assert 1_700_000_000.0 == ended.record.started_at.timestamp()
     assert ended.record.queued_at != ended.record.started_at
 

@@ -78,6 +78,28 @@ def test_what_the_host_knows_counts_where_nobody_said_anything():
     assert one.decide(said).placement.route.request.cores == 3.0
 
 
+def test_tasks_never_seen_of_which_the_same_is_known_are_predicted_once(monkeypatch):
+    """Each in its own name; what is known of one with the same operator may still differ."""
+    one = decider()
+    predict, asked = one._profiler.predict, []
+    monkeypatch.setattr(
+        one._profiler, "predict", lambda *a, **k: asked.append(a) or predict(*a, **k)
+    )
+    query = {"operator": "SQLExecuteQueryOperator"}
+    same, other = Generic(**query), Generic(**query, parameters={"sql": "select 1"})
+    tasks = [TaskKey("medical", name) for name in "abcd"]
+    facts = [same, Generic(**query), other, None]
+    decisions = [
+        one.decide(TaskRequest(run=TaskRun(task, "r1"), known=known))
+        for task, known in zip(tasks, facts, strict=True)
+    ]
+    assert tasks == [each.profile.task for each in decisions]
+    assert tasks == [each.placement.route.task for each in decisions]
+    assert [(tasks[0], same), (tasks[2], other), (tasks[3], None)] == asked
+    fresh = replace(predict(tasks[1], same, now=NOW), task=tasks[1])
+    assert fresh == decisions[1].profile
+
+
 def test_the_cheaper_cluster_is_taken():
     """Without a plan, price decides among clusters that can hold the task."""
     decision = decider().decide(request())

@@ -59,7 +59,7 @@ def two(store):
 def renew(*schedulers, rounds=2):
     for _ in range(rounds):
         for each in schedulers:
-            each.leases.renew()
+            each.leases.renew(each.leases._store.glance("any").pool_lease_holders)
 
 
 def test_a_scheduler_alone_has_everything_and_pays_nothing(two):

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -285,6 +286,20 @@ def test_jobs_take_turns_where_few_may_run_at_a_time(site):
     moments = [each.started_at for each in site.follower.updates if each.state is running]
     assert moments == sorted(moments)
     assert None not in moments
+
+
+def test_of_those_that_wait_the_most_important_starts_first(site):
+    """However late it came; among equals the order is that in which they came."""
+    site.most_at_once = 1
+    site.open()
+    gate = site.folder / "gate"
+    site.pool.submit(site.job("a", "sh", "-c", f"while [ ! -e {gate} ]; do sleep 0.01; done"))
+    for job_id, priority in (("b", 1), ("c", 1), ("d", 5), ("e", 1)):
+        site.pool.submit(replace(site.job(job_id, "true"), priority=priority))
+    gate.touch()
+    site.follower.wait_for(*"abcde")
+    started = [each.job_id for each in site.follower.updates if each.state is JobState.RUNNING]
+    assert list("adbce") == started
 
 
 def test_what_waits_in_a_pool_that_is_closed_was_never_started(site):
