@@ -2,25 +2,28 @@
 How fast a job is on another type of accelerator, from one probe and what other jobs did.
 
 A job that was measured on one type is asked for on another. Ratios between two types vary tenfold
-from model to model, so the figure comes from jobs that were measured on both, those most like it
-first. Where no job was, the datasheets decide. It knows nothing of prices, clusters or stores.
+from model to model, so the figure comes from jobs that were measured on both, and no single reading
+of them is trusted: few jobs are known, and which of them is alike shows only afterwards. Where no job
+was, the datasheets decide. It knows nothing of prices, clusters or stores.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from aiops_provider.domain.machine import Accelerator
 
-# Rates that differ by this factor halve a job's say, thrice: e ** (1 / 0.5) = 7.4. A job that runs
-# as fast on the probed type does steps of like size.
-_RATE_SCALE = 0.5
+# A job that runs as fast on the probed type may do steps of like size: a job that is e ** 2 = 7.4 times
+# as fast or as slow has 1/e of its say. Rates may as well count different things, so this is a mild hint.
+_RATE_SCALE = 2.0
 # Shares of three letters that make two names relatives: ResNet-18 and ResNet-50 share 0.6.
 _KIN_WEIGHT = 4.0
+# Sums of weights are equal up to this share.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +58,10 @@ class ThroughputTransfer:
     """
     Learned ratios between types of accelerators.
 
-    The answer is the median of the log ratios of other jobs, weighted by how near their rate on the
-    probed type is, by the likeness of their names, each job counting once however often it was
-    measured. Jobs in the same setting go first; without one, all settings count.
+    The answer is the geometric mean of four readings, each a median of the ratios of other jobs in which
+    a job counts once however often it was measured, and more where its name is alike: over jobs in the
+    same setting and over all, with those of a like rate first and without. Weights for the four by their
+    errors on the known jobs were no better than equal ones, for want of jobs to tell them apart.
 
     Args:
         measurements: Of jobs on at least two types each; others teach nothing.
@@ -83,6 +87,8 @@ class ThroughputTransfer:
                     if start != end:
                         pair = _Pair(job, setting, math.log(rate), math.log(other / rate))
                         self._pairs.setdefault((start, end), []).append(pair)
+        for pairs in self._pairs.values():
+            pairs.sort(key=lambda pair: pair.log_ratio)
         self._datasheets = {each.model: each for each in accelerators}
 
     def __bool__(self) -> bool:
@@ -103,21 +109,16 @@ class ThroughputTransfer:
         if accelerator == probe.accelerator:
             return 1.0
         pairs = self._pairs.get((probe.accelerator, accelerator), [])
-        alike = [pair for pair in pairs if pair.setting == probe.setting] or pairs
-        if not alike:
+        if not pairs:
             return self._by_datasheet(probe.accelerator, accelerator)
-        times = Counter(pair.job for pair in alike)
-        rate = math.log(probe.per_s)
-        weighted = sorted(
-            (
-                pair.log_ratio,
-                math.exp(-abs(pair.log_rate - rate) / _RATE_SCALE)
-                * (1 + _KIN_WEIGHT * likeness(pair.job, probe.job))
-                / times[pair.job],
-            )
-            for pair in alike
-        )
-        return math.exp(_weighted_median(weighted))
+        alike = [pair for pair in pairs if pair.setting == probe.setting] or pairs
+        kin = {job: 1 + _KIN_WEIGHT * likeness(job, probe.job) for job in {p.job for p in pairs}}
+        readings = [
+            _reading(some, kin, rate)
+            for some in (alike, pairs)
+            for rate in (None, math.log(probe.per_s))
+        ]
+        return math.exp(fmean(readings))
 
     def predict(self, probe: Measurement, accelerator: str) -> float | None:
         """Throughput on a type, in the unit of the probe; ``None`` where nothing tells."""
@@ -190,12 +191,37 @@ def _trigrams(name: str) -> set[str]:
     return {padded[at : at + 3] for at in range(len(padded) - 2)}
 
 
-def _weighted_median(weighted: list[tuple[float, float]]) -> float:
-    """Of sorted pairs of value and weight: where half the weight lies on either side."""
-    half = sum(weight for _, weight in weighted) / 2
-    passed = 0.0
-    for value, weight in weighted:
+def _reading(pairs: Sequence[_Pair], kin: Mapping[str, float], log_rate: float | None) -> float:
+    """
+    Weighted median of log ratios.
+
+    Args:
+        pairs: In ascending order of ratio, at least one.
+        kin: Weight of each job, shared by its pairs.
+        log_rate: Of the probe; pairs near it first. ``None``: whatever their rate.
+    """
+    times = Counter(pair.job for pair in pairs)
+    weights = [kin[pair.job] / times[pair.job] for pair in pairs]
+    if log_rate is not None:
+        away = [abs(pair.log_rate - log_rate) for pair in pairs]
+        nearest = min(away)
+        weights = [
+            weight * math.exp((nearest - distance) / _RATE_SCALE)
+            for weight, distance in zip(weights, away, strict=True)
+        ]
+    return _weighted_median([pair.log_ratio for pair in pairs], weights)
+
+
+def _weighted_median(ordered: Sequence[float], weights: Sequence[float]) -> float:
+    """Where half the weight lies on either side; midway between two values if just there it is split."""
+    half = math.fsum(weights) / 2
+    passed, below = 0.0, None
+    for value, weight in zip(ordered, weights, strict=True):
+        if below is not None:
+            return (below + value) / 2
         passed += weight
-        if passed >= half:
+        if passed > half * (1 + _ROUNDING):
             return value
-    return weighted[-1][0]
+        if passed >= half * (1 - _ROUNDING):
+            below = value
+    return ordered[-1]

@@ -7,7 +7,9 @@ together they count as many runs as the odds are that nothing changed. The odds 
 may be looked at after each run (Kass and Raftery, "Bayes Factors", 1995): the new runs either come from
 the level of the earlier ones, or from one that is shifted by a factor unknown beforehand. Where they
 agree, a few of them give the earlier runs their weight back; where they do not, the earlier runs are
-forgotten. A version that comes back, such as after a roll-back, finds its own runs again.
+forgotten. Asking for less asks for more proof than asking for more: too much memory costs its price, too
+little costs the run, and the runs that end first are the short ones, which need least. A version that comes
+back, such as after a roll-back, finds its own runs again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from aiops_provider.profiling.quantiles import DEFAULT_LOG_SCALE, Observation, e
 # Standard deviation of ln(factor) by which a change of code shifts a figure, if it shifts it: a factor
 # of two is ordinary, and what is less than twice the spread of the runs hardly matters beside it.
 _SHIFT, _SHIFT_BY_SPREAD = math.log(2), 2.0
-# From these odds on nothing is taken to have changed: where "substantial" evidence begins (Jeffreys).
+# From these odds on nothing is taken to have changed: where "substantial" evidence begins (Jeffreys). From
+# their reciprocal on the need is taken to have fallen.
 _BELIEVED = math.sqrt(10)
 # One run may agree by luck.
 _FEWEST_TO_AGREE = 2
@@ -145,6 +148,7 @@ class CodeChange:
         worth: How many runs the latter are worth.
         doubted: Versions that may need something else, each with the factor between its level and today's.
         risen: Whether today's version needs more than one of those.
+        unproven: Whether it seems to need less than another one, without enough proof to doubt that one.
     """
 
     weights: tuple[float, ...]
@@ -154,6 +158,7 @@ class CodeChange:
     worth: float
     doubted: Mapping[CodeVersion | None, float]
     risen: bool
+    unproven: bool
 
 
 def code_change(
@@ -180,19 +185,22 @@ def code_change(
     scaled = list(weights)
     later = _levels([observations[p] for p in newest])
     doubted: dict[CodeVersion | None, float] = {}
-    worth = 0.0
+    worth, unproven = 0.0, False
     for version, places in groups.items():
         earlier = _levels([observations[p] for p in places])
         odds = odds_of_no_change(earlier, later)
         full = effective_count([weights[p] for p in places])
-        if odds >= _BELIEVED and len(later) >= _FEWEST_TO_AGREE:
+        factor = median(later) / median(earlier) if later else 1.0
+        agrees = odds >= _BELIEVED and len(later) >= _FEWEST_TO_AGREE
+        if agrees or (factor < 1 and odds > 1 / _BELIEVED):
             worth += full
+            unproven = unproven or not agrees
             continue
         worth += min(full, odds)
-        doubted[version] = median(later) / median(earlier) if later else 1.0
-        factor = min(1.0, odds / math.fsum(weights[p] for p in places))
+        doubted[version] = factor
+        share = min(1.0, odds / math.fsum(weights[p] for p in places))
         for place in places:
-            scaled[place] *= factor
+            scaled[place] *= share
     own = effective_count([weights[p] for p in newest]) if newest else 0.0
     return CodeChange(
         weights=tuple(scaled),
@@ -203,4 +211,5 @@ def code_change(
         doubted=doubted,
         # Before a run of today's code has told anything it may need more.
         risen=any(factor > 1.0 for factor in doubted.values()) or bool(doubted and not later),
+        unproven=unproven,
     )

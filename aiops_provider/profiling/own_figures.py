@@ -241,6 +241,8 @@ def _told_of(readings: Sequence[Reading], change: CodeChange) -> str:
         runs = "run" if change.newest == 1 else f"{change.newest} runs"
         changed = f"{changed} with the last {runs}"
     if not change.doubted:
+        if change.unproven:
+            return f"{changed}, and there is no proof of a lesser need"
         return f"{changed}, which agree with those before"
     return f"{changed}, the {change.earlier} before count as {change.worth:.1g}"
 

@@ -4,7 +4,9 @@ How long a job takes on a configuration it was not yet seen on, from few runs on
 A Gaussian process over logarithms: runtimes vary by factors, and scaling laws (time per core, per
 GiB, per worker) are straight lines there. A linear kernel holds those laws, so that it extrapolates;
 a squared-exponential kernel per feature holds what bends them: memory that runs out, overhead of many
-workers. It needs numpy and scipy, so nothing that a scheduler imports may import this module.
+workers. What a run needs whatever its size bends the line most, and beyond the largest size that was
+seen it is straight again: where the runs speak for it, it is added to the size before the logarithm is
+taken. It needs numpy and scipy, so nothing that a scheduler imports may import this module.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 
 from aiops_provider.errors import DataError
 
@@ -28,7 +30,8 @@ _AMPLITUDE = (0.0, 1.0)
 _LENGTH = (1.0, 1.0)
 _SLOPE = (-1.0, 2.0)
 # A line through two points extrapolates whatever else differs between them: two machine types that differ
-# in memory say nothing about a third one. Such figures get no slope.
+# in memory say nothing about a third one. Such figures get no slope, and beyond the two levels the nearer one
+# is taken: the mean of both, to which the bends return, is that of no machine.
 _LEVELS_OF_A_LINE = 3
 _NO_SLOPE = -12.0
 _NOISE = (-5.0, 1.5)
@@ -95,14 +98,22 @@ class RuntimeSurface:
                 mend=f"Give one configuration per runtime, and at least {_FEWEST_RUNS}.",
             )
         self._names = tuple(sorted(features[0]))
-        raw = np.array([self._logarithms(row) for row in features])
-        target = np.array([_logarithm("runtime_s", value) for value in runtimes_s])
-        self._centre, self._spread = raw.mean(axis=0), _spread(raw)
+        raw = np.array([self._figures(row) for row in features])
+        seconds = np.array([_positive("runtime_s", value) for value in runtimes_s])
+        target = np.log(seconds)
         self._mean, self._scale = float(target.mean()), float(_spread(target[:, None])[0])
-        self._x = (raw - self._centre) / self._spread
         y = (target - self._mean) / self._scale
-        straight = np.array([len(np.unique(c)) >= _LEVELS_OF_A_LINE for c in self._x.T])
-        self._parameters = _most_likely(self._x, y, straight)
+        levels = np.array([len(np.unique(column)) for column in raw.T])
+        straight = levels >= _LEVELS_OF_A_LINE
+        two = levels == _LEVELS_OF_A_LINE - 1
+        self._least = np.where(two, raw.min(axis=0), 0.0)
+        self._most = np.where(two, raw.max(axis=0), np.inf)
+        fitted = _fit(raw, np.zeros(len(levels)), y, straight)
+        overhead = _overhead(raw, seconds, straight)
+        if overhead.any():
+            other = _fit(raw, overhead, y, straight)
+            fitted = min(fitted, other, key=lambda each: each.loss)
+        self._fitted, self._x, self._parameters = fitted, fitted.scaled(raw), fitted.parameters
         self._factor = cholesky(_covariance(self._x, self._parameters), lower=True)
         self._weights = cho_solve((self._factor, True), y)
 
@@ -113,16 +124,21 @@ class RuntimeSurface:
         Raises:
             DataError: If a figure is missing, infinite or not positive.
         """
-        x = ((np.array(self._logarithms(features)) - self._centre) / self._spread)[None, :]
+        figures = np.array(self._figures(features))
+        held = np.clip(figures, self._least, self._most)
+        x, nearest = self._fitted.scaled(figures[None, :]), self._fitted.scaled(held[None, :])
+        centre = self._mean + self._scale * float(
+            _kernel(nearest, self._x, self._parameters)[0] @ self._weights
+        )
+        # How little is known there is told by where it is, not by the level that is taken for it.
         across = _kernel(x, self._x, self._parameters)[0]
         noise = math.exp(self._parameters[-1])
         own = float(_kernel(x, x, self._parameters)[0, 0]) + noise
         explained = solve_triangular(self._factor, across, lower=True)
         variance = max(own - float(explained @ explained), noise)
-        centre = self._mean + self._scale * float(across @ self._weights)
         return Runtime(p50_s=math.exp(centre), log_scale=self._scale * math.sqrt(variance))
 
-    def _logarithms(self, features: Mapping[str, float]) -> list[float]:
+    def _figures(self, features: Mapping[str, float]) -> list[float]:
         missing = [name for name in self._names if name not in features]
         if missing:
             raise DataError(
@@ -130,13 +146,60 @@ class RuntimeSurface:
                 field=missing[0],
                 mend="Name each figure of the runs.",
             )
-        return [_logarithm(name, features[name]) for name in self._names]
+        return [_positive(name, features[name]) for name in self._names]
 
 
-def _logarithm(name: str, value: float) -> float:
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """
+    A way to scale figures, the parameters that are most likely under it, and how likely they are.
+
+    Attributes:
+        overhead: Added to each figure.
+        centre: Mean of the logarithms.
+        spread: Their standard deviation.
+        parameters: See ``_most_likely``.
+        loss: Negative logarithm of the posterior density, up to a constant.
+    """
+
+    overhead: _Array
+    centre: _Array
+    spread: _Array
+    parameters: _Array
+    loss: float
+
+    def scaled(self, figures: _Array) -> _Array:
+        """Runs x features, standardised logarithms."""
+        return np.asarray((np.log(figures + self.overhead) - self.centre) / self.spread)
+
+
+def _fit(raw: _Array, overhead: _Array, y: _Array, straight: NDArray[np.bool_]) -> _Fitted:
+    logarithms = np.log(raw + overhead)
+    centre, spread = logarithms.mean(axis=0), _spread(logarithms)
+    parameters, loss = _most_likely((logarithms - centre) / spread, y, straight)
+    return _Fitted(overhead, centre, spread, parameters, loss)
+
+
+def _overhead(raw: _Array, seconds: _Array, straight: NDArray[np.bool_]) -> _Array:
+    """
+    What a run needs whatever its size, in the unit of each figure that the time grows with.
+
+    By non-negative least squares of the relative error on a constant and the figure; 0 where that finds
+    no constant or no growth, and for figures that are known at too few levels for a line.
+    """
+    found = np.zeros(len(straight))
+    for place in np.flatnonzero(straight):
+        terms = np.column_stack([np.ones(len(seconds)), raw[:, place]]) / seconds[:, None]
+        (constant, per_unit), _ = nnls(terms, np.ones(len(seconds)))
+        if constant > 0 and per_unit > 0:
+            found[place] = constant / per_unit
+    return found
+
+
+def _positive(name: str, value: float) -> float:
     if not (value > 0 and math.isfinite(value)):
         raise DataError("no finite figure above 0", field=name, value=value, mend="Give one.")
-    return math.log(value)
+    return float(value)
 
 
 def _spread(columns: _Array) -> _Array:
@@ -156,9 +219,9 @@ def _covariance(x: _Array, parameters: _Array) -> _Array:
     return _kernel(x, x, parameters) + (math.exp(parameters[-1]) + _JITTER) * np.eye(len(x))
 
 
-def _most_likely(x: _Array, y: _Array, straight: NDArray[np.bool_]) -> _Array:
+def _most_likely(x: _Array, y: _Array, straight: NDArray[np.bool_]) -> tuple[_Array, float]:
     """
-    Maximum a posteriori of the logarithms (amplitude, lengths, slopes, noise), by L-BFGS.
+    Maximum a posteriori of the logarithms (amplitude, lengths, slopes, noise) and its loss, by L-BFGS.
 
     Args:
         x: Runs x features, standardised.
@@ -193,4 +256,4 @@ def _most_likely(x: _Array, y: _Array, straight: NDArray[np.bool_]) -> _Array:
 
     bounds = [(mean - 4 * width, mean + 4 * width) for mean, width in priors]
     found = minimize(loss, centre, jac=True, bounds=bounds, options={"maxiter": _MOST_STEPS})
-    return np.asarray(found.x, dtype=np.float64)
+    return np.asarray(found.x, dtype=np.float64), float(found.fun)

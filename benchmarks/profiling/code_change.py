@@ -119,7 +119,8 @@ def measure(options: Options) -> Report:
             f"Kinds of fewer than {_FEWEST_JOBS} jobs keep their code. The change is simulated – peaks are "
             "multiplied – on real traces; the user's request grows to the new peak where it was lower.",
             "The rules were made with nf-core's figures in sight. On lotaru's one fault showed and was mended: the "
-            "line through the sizes of inputs was fitted to the new runs alone. These are no held-out figures.",
+            "line through the sizes of inputs was fitted to the new runs alone. That less is asked for only on "
+            "substantial evidence was decided with both in sight. These are no held-out figures.",
             "The version is known with the first outcome of the new code, not before: jobs submitted until "
             "then are sized as if nothing had changed, by both.",
         ],

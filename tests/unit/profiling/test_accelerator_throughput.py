@@ -15,13 +15,19 @@ KNOWN = [
 ]
 
 
-def test_the_ratio_comes_from_the_job_that_runs_as_fast():
-    """A slow job gets the ratio of the slow one, a fast job that of the fast one."""
+def test_a_job_that_runs_as_fast_has_more_say():
+    """Two readings of four take the job of like rate, the other two lie midway between both jobs."""
     transfer = ThroughputTransfer(KNOWN)
     slow = Measurement(job="a", accelerator="old", per_s=9.0)
     fast = Measurement(job="b", accelerator="old", per_s=1000.0)
-    assert transfer.predict(slow, "new") == pytest.approx(27.0)
-    assert transfer.predict(fast, "new") == pytest.approx(1000.0)
+    assert transfer.predict(slow, "new") == pytest.approx(9.0 * 3.0**0.75)
+    assert transfer.predict(fast, "new") == pytest.approx(1000.0 * 3.0**0.25)
+
+
+def test_a_rate_far_from_all_others_still_gets_a_ratio():
+    """Weights are relative to the nearest job: none of them vanishes, whatever is counted a second."""
+    probe = Measurement(job="a", accelerator="old", per_s=1e300)
+    assert ThroughputTransfer(KNOWN).ratio(probe, "new") == pytest.approx(3.0**0.25)
 
 
 def test_a_relative_by_name_counts_more():
@@ -30,14 +36,39 @@ def test_a_relative_by_name_counts_more():
     assert ThroughputTransfer(KNOWN).ratio(probe, "new") == pytest.approx(1.0)
 
 
-def test_settings_are_not_mixed_where_one_is_alike():
-    """Jobs on eight devices say nothing about one device where one-device jobs are known."""
+def test_a_job_counts_once_however_often_it_was_measured():
+    """Nine sizes of one model do not outvote two other models."""
+    many = [
+        Measurement(job="x", accelerator=kind, batch=str(batch), per_s=rate)
+        for batch in range(9)
+        for kind, rate in (("old", 10.0), ("new", 80.0))
+    ]
+    probe = Measurement(job="y", accelerator="old", per_s=10.0)
+    assert ThroughputTransfer([*KNOWN, *many]).ratio(probe, "new") == pytest.approx(3.0)
+
+
+def test_jobs_in_the_same_setting_have_more_say():
+    """A job on eight devices moves the answer for eight devices to its own ratio, that for one hardly."""
     eight = [
         Measurement(job="x", accelerator="old", setting=("8",), per_s=10.0),
         Measurement(job="x", accelerator="new", setting=("8",), per_s=80.0),
     ]
-    probe = Measurement(job="y", accelerator="old", per_s=10.0)
-    assert ThroughputTransfer([*KNOWN, *eight]).ratio(probe, "new") == pytest.approx(3.0)
+    transfer = ThroughputTransfer([*KNOWN, *eight])
+    one = Measurement(job="y", accelerator="old", per_s=10.0)
+    assert transfer.ratio(one, "new") == pytest.approx(3.0**0.875)
+    on_eight = Measurement(job="y", accelerator="old", setting=("8",), per_s=10.0)
+    assert transfer.ratio(on_eight, "new") == pytest.approx((8.0 * 3.0) ** 0.5)
+
+
+def test_two_jobs_that_halve_the_weight_are_met_midway():
+    """Neither the lower nor the higher ratio is taken: there and back give the same."""
+    level = [
+        Measurement(job=job, accelerator=kind, per_s=rate)
+        for job, rates in (("ab", (10.0, 20.0)), ("cd", (10.0, 5.0)))
+        for kind, rate in zip(("old", "new"), rates, strict=True)
+    ]
+    there = Measurement(job="y", accelerator="old", per_s=10.0)
+    assert ThroughputTransfer(level).ratio(there, "new") == pytest.approx(1.0)
 
 
 def test_datasheets_decide_where_nothing_was_measured():

@@ -96,6 +96,25 @@ class TestWeights:
         assert sum(change.weights[:30]) < 0.1
         assert effective_count(change.weights[30:]) == 4
 
+    def test_a_lower_level_asks_for_more_proof_than_a_higher_one(self) -> None:
+        """One run a little off on either side: above it the earlier ones are doubted, below it not yet."""
+        old = drawn(1, 30, seed=1)
+        above, below = weighed(old, [1.25]), weighed(old, [0.8])
+        assert list(above.doubted) == [OLD]
+        assert not above.unproven
+        assert below.doubted == {}
+        assert below.unproven
+        assert below.weights == (1.0,) * 31
+        assert below.runs == pytest.approx(31)
+
+    def test_a_need_that_has_clearly_fallen_is_believed(self) -> None:
+        """Two runs at half the level are proof enough."""
+        change = weighed(drawn(1, 30, seed=1), drawn(0.5, 2, seed=2))
+        assert list(change.doubted) == [OLD]
+        assert change.doubted[OLD] == pytest.approx(0.5, rel=0.2)
+        assert not change.risen
+        assert not change.unproven
+
     def test_a_kill_does_not_tell_the_level_that_it_was_killed_at(self) -> None:
         """Runs killed at the old size would else look like the old level."""
         old = [Observation(value, 1.0) for value in drawn(1, 20, seed=1)]

@@ -232,6 +232,17 @@ def test_new_code_that_needs_less_asks_for_no_more(ask, run):
     assert "its image changed with the last run" in after.reason
 
 
+def test_new_code_that_may_need_a_little_less_changes_nothing_yet(ask, run):
+    """One run below the others is an ordinary one; the request stays until more of them tell."""
+    old = [run(60 - place, peak=2.0 + place % 3 / 10, image="etl:1") for place in range(24)]
+    new = run(20, peak=1.9, image="etl:2")
+    told, untold = ask(*old, new).memory_gib, ask(*old, replace(new, image=None)).memory_gib
+    assert (told.p50, told.p95) == (untold.p50, untold.p95)
+    assert (
+        "its image changed with the last run, and there is no proof of a lesser need" in told.reason
+    )
+
+
 def test_a_kill_of_forgotten_code_is_not_heeded(ask, run):
     """A leak that was mended asks for no room any more; of code that agrees it does."""
     leak = [run(40 - place, peak=8.0, code_hash="a") for place in range(6)]

@@ -28,6 +28,23 @@ def test_a_scaling_law_is_continued_beyond_what_was_seen():
     assert surface.predict(wanted).p50_s == pytest.approx(time_s(wanted), rel=0.05)
 
 
+def test_what_a_run_needs_whatever_its_size_is_no_slope():
+    """A start of 30 s and 10 s per GiB, known up to 4 GiB, are continued to 16 GiB within 5 %."""
+    sizes = [0.05 * 1.25**step for step in range(20)]
+    surface = RuntimeSurface([{"gib": gib} for gib in sizes], [30 + 10 * gib for gib in sizes])
+    assert surface.predict({"gib": 16.0}).p50_s == pytest.approx(190.0, rel=0.05)
+
+
+def test_beyond_two_levels_the_nearer_one_is_taken():
+    """Two memories per core tell nothing of a third, which is like the nearer but less sure."""
+    seen = [{**row, "gib_per_core": level} for row in SEEN for level in (2.0, 4.0)]
+    surface = RuntimeSurface(seen, [time_s(row) * row["gib_per_core"] ** -0.5 for row in seen])
+    wanted = {"workers": 4.0, "gib": 40.0}
+    known, beyond = (surface.predict({**wanted, "gib_per_core": level}) for level in (4.0, 16.0))
+    assert beyond.p50_s == pytest.approx(known.p50_s)
+    assert beyond.log_scale > known.log_scale
+
+
 def test_an_interval_widens_away_from_what_was_seen():
     """Far from all runs the prediction is less sure than between them."""
     times = [time_s(row) * (1.3 if row["gib"] > 30 else 1.0) for row in SEEN]
