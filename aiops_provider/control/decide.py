@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, Accele
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.epochs import EpochBook
 from aiops_provider.control.load import LoadLedger
+from aiops_provider.control.newcomers import Newcomers
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
@@ -29,7 +30,6 @@ from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteR
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import Generic
 from aiops_provider.placement.demand import expected_duration_s
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -37,6 +37,7 @@ from aiops_provider.profiling.input_lookup import at_input
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
+    from aiops_provider.control.lessons import Lesson
 
 __all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
 
@@ -91,9 +92,7 @@ class Decider:
         )
         self._router = Router(self._snapshot.router)
         self._advisor = self._new_advisor(self._snapshot)
-        # With what the host knew when it was made.
-        self._cold: dict[TaskKey, tuple[Generic | None, WorkloadProfile]] = {}
-        self._unseen: dict[str | None, tuple[Generic | None, WorkloadProfile]] = {}
+        self._newcomers = Newcomers(self._profiler)
         # By class of input: what was too little for a large one says nothing about the small ones.
         self._out_of_memory: dict[tuple[TaskKey, str], ExecutionRecord] = {}
         self.patience = PatienceBook(self._settings.routing)
@@ -120,7 +119,16 @@ class Decider:
                 self._router = Router(router, earlier=self._router)
             if router != before.router or snapshot.accelerators != before.accelerators:
                 self._advisor = self._new_advisor(self._snapshot)
-            self._cold = {t: p for t, p in self._cold.items() if t not in snapshot.book}
+            self._newcomers.leave(snapshot.book)
+
+    def hear(self, lessons: Sequence[Lesson]) -> None:
+        """
+        Take in what other tasks needed, for those that have not run yet.
+
+        Args:
+            lessons: See :class:`~aiops_provider.control.lessons.LessonReader`.
+        """
+        self._newcomers.hear(lessons)
 
     def set_health(self, health: ClusterHealth) -> None:
         """Take in what a probe of this process said; decisions change at once."""
@@ -260,36 +268,11 @@ class Decider:
     def _described(
         self, request: TaskRequest, known: WorkloadProfile | None, now: datetime
     ) -> WorkloadProfile:
-        task, description = request.run.task, request.description
-        if known is not None and description is not None:
-            # History knows the figures; the description still decides pins and limits.
-            constrained = self._profiler.constrain(known, description)
-            return self._advisor.advise(constrained, description)
-        told, profile = self._cold.get(task, (None, None))
-        if profile is None or description is not None or told is not request.known:
-            predicted = (
-                self._predict_unseen(task, request.known, now)
-                if description is None
-                else self._profiler.predict(task, description, now=now)
-            )
-            profile = self._advisor.advise(predicted, description)
-            self._cold[task] = request.known, profile
-        return profile
-
-    def _predict_unseen(
-        self, task: TaskKey, known: Generic | None, now: datetime
-    ) -> WorkloadProfile:
-        """
-        What the last task of the same facts was given: this profiler has seen no run and goes by these alone.
-
-        A DAG brings its tasks by the hundred, and each prediction costs more than all else about a choice.
-        """
-        operator = known.operator if known is not None else None
-        facts, profile = self._unseen.get(operator, (None, None))
-        if profile is None or facts != known:
-            profile = self._profiler.predict(task, known, now=now)
-            self._unseen[operator] = known, profile
-        return replace(profile, task=task, predicted_at=now)
+        description = request.description
+        if known is None or description is None:
+            return self._newcomers.profile(request, self._advisor, now)
+        # History knows the figures; the description still decides pins and limits.
+        return self._advisor.advise(self._profiler.constrain(known, description), description)
 
     def _new_advisor(self, snapshot: Snapshot) -> AcceleratorAdvisor:
         return AcceleratorAdvisor(

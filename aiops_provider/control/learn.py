@@ -7,23 +7,22 @@ what others reported of them – to make the profile that the next run is placed
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
+from aiops_provider.control.lessons import hear_of_others
 from aiops_provider.control.profilers import new_profiler
+from aiops_provider.control.stored_descriptions import store_description, stored_description
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
-from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription
+from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.errors import DescriptionError
 from aiops_provider.profiling.profiler import MOST_RUNS_KEPT
 
@@ -186,21 +185,8 @@ def remember_description(
         StoreError: The store does not answer.
     """
     store = installation.require_store()
-    # Parameters may hold objects of the user's; for planning their text is as good.
-    said = json.loads(TASK_DESCRIPTION.dump_json(description, fallback=str))
-    if store.get_state(_description_key(task)) != said:
-        store.set_state(_description_key(task), said)
+    if store_description(store, task, description):
         refresh_profiles(installation, {task}, utc_now())
-
-
-def stored_description(installation: Installation, task: TaskKey) -> TaskDescription | None:
-    """
-    What was last said about a task; ``None`` if nothing.
-
-    Raises:
-        StoreError: The store does not answer.
-    """
-    return _description(installation.require_store(), task)
 
 
 def _first_place(store: Store) -> int:
@@ -224,8 +210,11 @@ def _fresh_profile(
     installation: Installation, store: Store, task: TaskKey, now: datetime
 ) -> WorkloadProfile:
     profiler = new_profiler(installation.settings.profiling)
-    profiler.restore(_ended(store.executions(task, limit=MOST_RUNS_KEPT), now))
-    description = _description(store, task)
+    runs = _ended(store.executions(task, limit=MOST_RUNS_KEPT), now)
+    profiler.restore(runs)
+    if not runs:
+        hear_of_others(profiler, store, now)
+    description = stored_description(store, task)
     profile = profiler.predict(task, description, now=now)
     try:
         return _advisor(installation).advise(profile, description)
@@ -241,22 +230,6 @@ def _advisor(installation: Installation) -> AcceleratorAdvisor:
 
 def _ended(records: Iterable[ExecutionRecord], now: datetime) -> list[ExecutionRecord]:
     return [record for record in records if record.ended_at <= now]
-
-
-def _description_key(task: TaskKey) -> str:
-    return f"description:{task}"
-
-
-def _description(store: Store, task: TaskKey) -> TaskDescription | None:
-    said: Any = store.get_state(_description_key(task))
-    if said is None:
-        return None
-    try:
-        return TASK_DESCRIPTION.validate_python(said)
-    except ValidationError as error:
-        # Written by another version of ours: the next run of the task writes it anew.
-        log.warning("The stored description of %s cannot be read: %s", task, error)
-        return None
 
 
 def _dimensions(run: TaskRun) -> dict[str, str]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from aiops_provider.control.decide import Decider
+from aiops_provider.control.lessons import LessonReader
 from aiops_provider.control.pool_leases import PoolLeases
 from aiops_provider.control.snapshot_reader import SnapshotReader
 from aiops_provider.domain.cluster import ClusterHealth
@@ -57,6 +58,7 @@ class Refresher:
         self._health: dict[str, ClusterHealth] = {}
         self._health_again: dict[str, ClusterHealth] = {}
         self._reader: SnapshotReader | None = None
+        self._lessons: LessonReader | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -126,6 +128,10 @@ class Refresher:
             if self._reader is None:
                 self._reader = SnapshotReader(self._installation)
             self._decider.swap(self._reader.read(version, now))
+        if self._lessons is None:
+            self._lessons = LessonReader(store)
+        if self._lessons.due(now):
+            self._decider.hear(self._lessons.read(now))
 
     def _run(self) -> None:
         period_s = self._installation.settings.routing.refresh_s

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.cluster_limits import cluster_limits, team_of
+from aiops_provider.control.lessons import hear_of_others
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.plan import Route
@@ -97,6 +98,8 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
     """
     router, book = _decided_by(installation, now)
     profiler = new_profiler(installation.settings.profiling)
+    if installation.store is not None:
+        hear_of_others(profiler, installation.store, now)
     advisor = AcceleratorAdvisor(installation.clusters, installation.settings.open_catalog)
     tasks = tuple(
         _routed(

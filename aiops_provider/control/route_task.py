@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
-from aiops_provider.control.learn import stored_description
+from aiops_provider.control.lessons import hear_of_others
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.snapshot_reader import load_snapshot
+from aiops_provider.control.stored_descriptions import stored_description
 from aiops_provider.domain.plan import Placement, Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
@@ -80,7 +81,8 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
     known = profile is not None
     if profile is None:
         profiler = new_profiler(installation.settings.profiling)
-        description = stored_description(installation, task)
+        hear_of_others(profiler, store, now)
+        description = stored_description(store, task)
         advisor = AcceleratorAdvisor(
             installation.clusters,
             installation.settings.open_catalog,

@@ -110,11 +110,24 @@ class Profiler:
                 task = record.run.task
                 self._runs.setdefault(task, {})[record.run] = record
                 touched.add(task)
-                self._teach(record)
+                self._teach(record, self._described.get(record.run.task))
             for task in touched:
                 newest = sorted(self._runs[task].values(), key=run_order)[-MOST_RUNS_KEPT:]
                 self._runs[task] = {r.run: r for r in newest}
                 self._history[task] = tuple(newest)
+
+    def hear(self, lessons: Iterable[tuple[ExecutionRecord, TaskDescription | None]]) -> None:
+        """
+        Learn from finished tries what tasks that are like theirs need, and nothing about themselves.
+
+        For a host that gets the profiles of tasks with runs from elsewhere.
+
+        Args:
+            lessons: Tries, and what was said about their tasks.
+        """
+        with self._lock:
+            for record, description in lessons:
+                self._teach(record, description)
 
     def predict(
         self,
@@ -122,6 +135,7 @@ class Profiler:
         description: TaskDescription | None = None,
         *,
         now: datetime | None = None,
+        by_likeness: bool = True,
     ) -> WorkloadProfile:
         """
         The complete need of the task's next run.
@@ -130,6 +144,7 @@ class Profiler:
             task: Which task.
             description: What is said about it; pins and limits in it always win.
             now: Runs that ended later are not looked at; default: the present moment.
+            by_likeness: Whether what other tasks needed counts.
 
         Returns:
             Always a profile: a predictor that raises or explodes is left out, with a warning.
@@ -141,7 +156,7 @@ class Profiler:
         remembered = self._warm.get(task)
         if remembered and remembered.serves(description, history, moment):
             return replace(remembered.profile, predicted_at=moment)
-        answers = self._answers(task, description, history, moment)
+        answers = self._answers(task, description, history, moment, by_likeness=by_likeness)
         profile = assemble(
             task,
             description,
@@ -169,7 +184,13 @@ class Profiler:
             known: As stored.
             description: As the host found it beside the task.
         """
-        fresh = self.predict(known.task, description, now=known.predicted_at)
+        # Of what others needed nothing would be left beside its own runs.
+        fresh = self.predict(
+            known.task,
+            description,
+            now=known.predicted_at,
+            by_likeness=known.memory_gib.source is not Source.OWN_HISTORY,
+        )
         learned = with_learned(fresh, known)
         gib, _ = input_size(description)
         learned = grown(learned, gib)
@@ -220,12 +241,12 @@ class Profiler:
             now=profile.predicted_at,
         )
 
-    def _teach(self, record: ExecutionRecord) -> None:
+    def _teach(self, record: ExecutionRecord, description: TaskDescription | None) -> None:
         for predictor in self._predictors:
             if not isinstance(predictor, Learner):
                 continue
             try:
-                predictor.learn(record, self._described.get(record.run.task))
+                predictor.learn(record, description)
             except Exception as error:  # noqa: BLE001 – a foreign predictor may raise anything
                 self._leave_out(predictor.name, f"{type(error).__name__}: {error}", record.run.task)
 
@@ -235,9 +256,13 @@ class Profiler:
         description: TaskDescription | None,
         history: tuple[ExecutionRecord, ...],
         now: datetime,
+        *,
+        by_likeness: bool,
     ) -> list[Answer]:
         answers = []
         for predictor in self._predictors:
+            if isinstance(predictor, Learner) and not by_likeness:
+                continue
             try:
                 estimate = predictor.predict(task, description, history, now=now)
                 if estimate is None:

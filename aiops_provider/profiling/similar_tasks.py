@@ -8,12 +8,13 @@ level says nothing about a task, but the share of its request that it used says 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from aiops_provider.domain.execution import ExecutionRecord, Outcome
+from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import Quantity, Source
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import TaskDescription
@@ -98,12 +99,20 @@ class SimilarTasks:
         self._index = SimilarityIndex()
         # In the order of learning, so that the first is the one to forget.
         self._members: dict[TaskKey, _Member] = {}
+        # A host asks in one thread and learns in another.
+        self._lock = threading.Lock()
 
     def learn(self, record: ExecutionRecord, description: TaskDescription | None) -> None:
         """Take in one finished try; only good runs say what a task needs."""
         usage = record.usage
         if record.outcome is not Outcome.SUCCESS or usage is None or usage.peak_memory_gib <= 0:
             return
+        with self._lock:
+            self._take_in(record, usage, description)
+
+    def _take_in(
+        self, record: ExecutionRecord, usage: Usage, description: TaskDescription | None
+    ) -> None:
         task = record.run.task
         known = self._index.get(task)
         features = features_of(task, description, operator=record.operator, machine=record.cluster)
@@ -136,7 +145,8 @@ class SimilarTasks:
     ) -> Estimate | None:
         """Memory, duration and cores as far as similar tasks tell; ``None`` if there are none."""
         features = features_of(task, description)
-        found = self._neighbours(task, features, now)
+        with self._lock:
+            found = self._neighbours(task, features, now)
         alike = sorted(
             (n for n in found if n.likeness >= _LEAST_LIKENESS), key=lambda n: -n.likeness
         )[:_NEIGHBOURS]

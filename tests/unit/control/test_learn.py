@@ -14,8 +14,8 @@ from aiops_provider.control.learn import (
     refresh,
     refresh_profiles,
     remember_description,
-    stored_description,
 )
+from aiops_provider.control.stored_descriptions import stored_description
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.profile import ResourceRequest, Source
@@ -199,7 +199,7 @@ def test_descriptions_are_remembered(installation):
         cluster="onprem",
     )
     remember_description(installation, TASK, description)
-    assert stored_description(installation, TASK) == description
+    assert stored_description(installation.store, TASK) == description
     learn(installation, [record()], NOW)
     profile = installation.store.profile(TASK)
     assert profile.request.memory_gib == 3.0
@@ -220,13 +220,13 @@ def test_parameters_of_any_kind_are_remembered_as_text(installation):
     """A description may hold objects of the user's, and numbers that JSON lacks."""
     parameters = {"path": object, "when": NOW, "loss": float("nan")}
     remember_description(installation, TASK, Generic(parameters=parameters))
-    assert set(stored_description(installation, TASK).parameters) == set(parameters)
+    assert set(stored_description(installation.store, TASK).parameters) == set(parameters)
 
 
 def test_an_unreadable_description_is_no_description(installation, caplog):
     """Another version of ours may have written it; the profile is made without."""
     installation.store.set_state(f"description:{TASK}", {"kind": "quantum"})
-    assert stored_description(installation, TASK) is None
+    assert stored_description(installation.store, TASK) is None
     assert "cannot be read" in caplog.text
 
 
