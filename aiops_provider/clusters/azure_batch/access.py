@@ -85,6 +85,9 @@ def errors_named() -> Iterator[None]:
     except (ClusterRefusedError, ClusterUnreachableError):
         raise
     except HttpResponseError as error:
+        if error.status_code is None:  # it was not asked: there is no token to show
+            words = f"Azure gives no access: {_first_line(error)}"
+            raise ClusterUnreachableError(words) from error
         words = f"Azure Batch answers {error.status_code}: {_first_line(error)}"
         if error.status_code in _REFUSALS:
             raise ClusterRefusedError(words) from error
