@@ -162,8 +162,8 @@ class _Elements:
             ),
             key=lambda place: (len(self._sets[place]), -gains[place]),
         )
-        block, row = divmod(place, len(self._blocks[0]))
-        return _Found(self._sets[place], self._blocks[block].leaves_of_best(row), gains[place])
+        which, row = divmod(place, len(self._blocks[0]))
+        return _Found(self._sets[place], self._blocks[which].leaves_of_best(row), gains[place])
 
 
 class _Block:
