@@ -17,7 +17,6 @@ from aiops_provider.detection.scoring.windows import Floats
 
 # A point of a window is the mean of an hour, or a sample where those are further apart.
 _POINT_S = 3600.0
-_POINTS = 12
 _SHAPES = 16
 # A window this much further from all shapes than windows are on average is a shape of its own …
 _OWN = 0.5
@@ -32,18 +31,22 @@ _LEAST = 8
 
 class WindowNovelty:
     """
-    Compares the newest twelve hours of one series with shapes that its earlier hours had.
+    Compares the newest hours of one series with shapes that its earlier hours had.
 
-    Shapes are learned twelve points late, so that no window is compared with one that shares samples with it.
-    Nothing is said before twenty-four points have passed. Two kilobytes a series.
+    Shapes are learned one window late, so that no window is compared with one that shares samples with it.
+    Nothing is said before two windows have passed. Some 150 bytes for each hour of the window.
 
     Requirements: samples in order of time.
+
+    Args:
+        hours: Length of the window, in points: hours, or samples where those are further apart.
     """
 
-    def __init__(self) -> None:
-        self._recent = np.zeros(2 * _POINTS)
+    def __init__(self, hours: int) -> None:
+        self._length = hours
+        self._recent = np.zeros(2 * hours)
         self._points = 0
-        self._shapes = np.zeros((_SHAPES, _POINTS))
+        self._shapes = np.zeros((_SHAPES, hours))
         self._weights = np.zeros(_SHAPES)
         self._known = 0
         self._sum, self._count, self._hour = 0.0, 0, -math.inf
@@ -72,14 +75,14 @@ class WindowNovelty:
             self._points += 1
             self._sum, self._count = 0.0, 0
             if self._points >= len(self._recent):
-                self._learn(self._recent[:_POINTS])
+                self._learn(self._recent[: self._length])
         self._hour = hour
         self._sum += value
         self._count += 1
         return self._judge() if self._known else 0.0
 
     def _judge(self) -> float:
-        window = np.append(self._recent[_POINTS + 1 :], self._sum / self._count)
+        window = np.append(self._recent[self._length + 1 :], self._sum / self._count)
         distance = self._nearest(window)[1]
         usual = self._usual
         told = distance / usual if self._judged >= _LEAST and usual > 0.0 else 0.0
@@ -101,4 +104,4 @@ class WindowNovelty:
         gaps = self._shapes[: self._known] - window
         squares = np.einsum("ij,ij->i", gaps, gaps)
         shape = int(squares.argmin())
-        return shape, math.sqrt(squares[shape] / _POINTS)
+        return shape, math.sqrt(squares[shape] / self._length)

@@ -30,6 +30,8 @@ _SPAN_S = 4 * 3600.0
 _CARRIED = 5.0
 _HALVED_S = 24 * 3600.0
 _HELD = 4.0
+# A trouble of an hour shows in the one, a day out of order in the other.
+_WINDOWS_H = (6, 16)
 # Samples of one moment follow one another; before the first there is nothing to carry on.
 _LEAST_GAP_S = 1e-3
 # Doubles end near 1e-308.
@@ -40,10 +42,11 @@ def abnormality(times: Floats, values: Floats, p_values: Floats) -> Floats:
     """
     Scores that put the moments of one series in order; each by what came up to it only.
 
-    ``s + 5 mean(s) + 4 held(s)``, where ``s`` is ``-log10 p + log(1 + novelty)``, see
-    :class:`~aiops_provider.detection.streaming.novelty.WindowNovelty`; the mean is exponentially weighted over
-    four hours (a single sample where they are further apart), and what is held is the largest so far, half of
-    it after a day. A sample without a p-value – the series is young – is compared with the median of all before
+    ``s + 5 mean(s) + 4 held(s)``, where ``s`` is ``-log10 p + log(1 + novelty)``, the mean of the logarithms
+    over windows of six and of sixteen hours, see
+    :class:`~aiops_provider.detection.streaming.novelty.WindowNovelty`; the mean of ``s`` is exponentially
+    weighted over four hours (a single sample where they are further apart), and what is held is the largest so
+    far, half of it after a day. A sample without a p-value – the series is young – is compared with the median of all before
     it, by Student's t, and 2 at most stands for its ``-log10 p``. Constant time and memory per sample.
 
     Args:
@@ -59,12 +62,13 @@ def abnormality(times: Floats, values: Floats, p_values: Floats) -> Floats:
         _young_surprise(values),
         -np.log10(np.clip(np.nan_to_num(p_values, nan=1.0), _SMALLEST_P, 1.0)),
     )
-    novelty = WindowNovelty()
+    novelties = [WindowNovelty(hours) for hours in _WINDOWS_H]
     scores = np.empty(len(surprise))
     mean = held = 0.0
     before = float(times[0]) if len(times) else 0.0
     for place, (time, value) in enumerate(zip(times.tolist(), values.tolist(), strict=True)):
-        one = float(surprise[place]) + math.log1p(novelty.advance(time, value))
+        new = sum(math.log1p(novelty.advance(time, value)) for novelty in novelties)
+        one = float(surprise[place]) + new / len(novelties)
         gap, before = max(time - before, _LEAST_GAP_S), time
         mean += 2.0 / (max(_SPAN_S / gap, 1.0) + 1.0) * (one - mean)
         held = max(one, held * 0.5 ** (gap / _HALVED_S))

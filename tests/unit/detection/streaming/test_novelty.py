@@ -8,11 +8,12 @@ import pytest
 from aiops_provider.detection.streaming.novelty import WindowNovelty
 
 HOUR = 3600.0
+WINDOW = 12
 
 
 def told(values, step_s=HOUR):
     """What each sample of a series is told."""
-    novelty = WindowNovelty()
+    novelty = WindowNovelty(WINDOW)
     return np.array(
         [novelty.advance(place * step_s, float(value)) for place, value in enumerate(values)]
     )
@@ -28,7 +29,7 @@ def days():
 def test_what_was_seen_before_is_as_usual(days):
     """About one once its shapes are known, and nothing said at first."""
     found = told(days)
-    assert [0.0] * 24 == found[:24].tolist()
+    assert [0.0] * (2 * WINDOW) == found[: 2 * WINDOW].tolist()
     assert np.median(found[240:]) == pytest.approx(1.0, abs=0.3)
     assert found[240:].max() < 4.0
 
@@ -65,8 +66,8 @@ def test_a_series_at_rest_is_never_new():
 
 
 def test_memory_is_constant(days):
-    """Two kilobytes, however long the series."""
-    novelty = WindowNovelty()
+    """Two kilobytes for twelve hours, however long the series."""
+    novelty = WindowNovelty(WINDOW)
     before = novelty.nbytes
     for place, value in enumerate(days):
         novelty.advance(place * HOUR, float(value))
