@@ -129,7 +129,7 @@ def _detectors() -> list[_Detector]:
 
 
 def _second_halves(series: LabelledSeries, seed: int) -> Floats:
-    """What is best to be hoped for of a causal detector, where labels begin long before the trouble."""
+    """Those moments and no others: NAB's labels begin long before there is anything to be seen."""
     del seed
     scores = np.zeros(len(series.values))
     for first, last in series.windows:
@@ -303,8 +303,8 @@ def _notes(
         "the first); those in the column 'other half' decided nothing, though their figures were seen.",
         "POLY, Sub-PCA, KMeansAD and MatrixProfile see the whole series before they score any of it, "
         "with the parameters that TSB-AD ranks them with; ours and the other causal ones do not.",
-        "NAB's labels are windows around the anomalies, so half of each comes before anything is to be seen: the "
-        "last row shows what remains for a detector that sees no future.",
+        "NAB's labels are windows around the anomalies, so half of each comes before anything is to be seen; the "
+        "last row is what a detector would have there that marks the other half and nothing else.",
         "rrcf: forty trees of 256 windows of ten values; left matrix profile: windows of a hundred values. "
         f"A peer is stopped after {options.extra.limit_s:g} s of CPU on one series, which is then left out "
         "of its mean and of ours beside it.",
