@@ -30,7 +30,7 @@ def sdk_errors_named(
         cloud: For messages, as ``Azure``.
         extra: Of this package, which installs the SDK.
         load: Imports what the SDK raises when the service answers with an error.
-        status_of: The HTTP status of such an error.
+        status_of: The HTTP status of such an error; ``None`` where the service was not asked.
 
     Raises:
         ClusterRefusedError: What was asked for is refused; asking again does not help.
@@ -48,6 +48,10 @@ def sdk_errors_named(
         raise
     except answered as error:
         status = status_of(error)
+        if status is None:  # it was not asked: there is no token to show
+            raise ClusterUnreachableError(
+                f"{cloud} gives no access: {_first_line(error)}"
+            ) from error
         words = f"{service} answers {status}: {_first_line(error)}"
         if status in _REFUSALS:
             raise ClusterRefusedError(words) from error

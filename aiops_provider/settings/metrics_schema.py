@@ -17,7 +17,7 @@ from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
 # Kinds of clusters that tell metrics by themselves: those with a source of their own name.
-_TELL_BY_THEMSELVES = ("kubernetes", "aws_batch")
+_TELL_BY_THEMSELVES = ("kubernetes", "aws_batch", "aws_ecs", "google_batch", "azure_batch")
 _TYPED = ("prometheus", "cloudwatch", "azure_monitor", "cloud_monitoring")
 
 
@@ -27,7 +27,8 @@ class MetricsSettings(Section):
     own: bool = Field(
         True,
         description="Also ask the cluster itself: pods that wait, nodes, events of `kubernetes`; the "
-        "queue of `aws_batch`. Other kinds tell nothing by themselves.",
+        "queue of `aws_batch`; spot machines taken back of these, `aws_ecs`, `google_batch` and "
+        "`azure_batch`. Other kinds tell nothing by themselves.",
     )
     prometheus: PrometheusOptions | None = None
     cloudwatch: CloudWatchOptions | None = None

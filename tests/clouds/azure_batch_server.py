@@ -1,10 +1,10 @@
 """
 A stand-in for an account of Azure Batch and for Entra's token service, over real HTTP or TLS.
 
-There is no emulator. This answers in their place, for the genuine SDK: pools; jobs, created; tasks,
-created, got, listed by state, terminated; the files that a task has written; and tokens. Every request
-is verified: a shared key by its signature, a token by having been issued here. The fields of a task are
-those of the SDK's own models. Tasks run their command as a process of this machine, as long as their
+There is no emulator. This answers in their place, for the genuine SDK: pools, and their nodes that were
+taken back; jobs, created; tasks, created, got, listed by state, terminated; the files that a task has
+written; and tokens. Every request is verified: a shared key by its signature, a token by having been
+issued here. The fields of a task are those of the SDK's own models. Tasks run their command as a process of this machine, as long as their
 pool has slots, and are queued again when their node is taken back, as those of spot nodes are. It shows
 requests and their answers, not the behaviour of the cloud itself.
 
@@ -43,6 +43,7 @@ _TASK = re.compile(
 )
 _TASKS = re.compile(r"^/jobs/(?P<job>[^/]+)/tasks$")
 _POOL = re.compile(r"^/pools/(?P<pool>[^/]+)$")
+_NODES = re.compile(r"^/pools/(?P<pool>[^/]+)/nodes$")
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _STATES = re.compile(r"^state eq '(\w+)'( or state eq '(\w+)')*$")
 _SIGNED = (
@@ -103,6 +104,8 @@ class Account:
         self.jobs: dict[str, str] = {}
         self.tasks: dict[tuple[str, str], Task] = {}
         self.tokens: set[str] = set()
+        # Nodes that were taken back stay in their pool; others do their work.
+        self.preempted: list[tuple[str, dict[str, str]]] = []
         self.ledger = ledger
         self.folder = Path(tempfile.mkdtemp(prefix="azure-batch-"))
         self.lock = threading.RLock()
@@ -165,6 +168,9 @@ class Account:
             task.generation += 1
             task.state, task.info["requeueCount"] = "active", task.info["requeueCount"] + 1
             self.free[task.pool] += task.slots
+            at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            node = {"id": f"tvm-{len(self.preempted)}", "state": "preempted"}
+            self.preempted.append((task.pool, {**node, "stateTransitionTime": at}))
             task.container.kill()
         threading.Timer(_BEGINS_ANEW_S, self._schedule).start()
 
@@ -172,6 +178,16 @@ class Account:
         if name not in self.free:
             raise RefusedError(404, "PoolNotFound")
         return {"id": name, "state": "active"}
+
+    def nodes(self, pool: str, asked: Mapping[str, str]) -> dict[str, Any]:
+        self.pool(pool)
+        if asked.get("$filter") != "state eq 'preempted'":
+            raise RefusedError(400, "InvalidQueryParameterValue", asked.get("$filter", ""))
+        selected = asked["$select"].split(",")
+        with self.lock:
+            return {
+                "value": [{k: one[k] for k in selected} for of, one in self.preempted if of == pool]
+            }
 
     def _check(self, job: str, body: dict[str, Any]) -> None:
         if job not in self.jobs:
@@ -281,6 +297,8 @@ class Api(BaseHTTPRequestHandler):
         asked = {key: values[-1] for key, values in parse_qs(urlsplit(self.path).query).items()}
         if found := _POOL.match(path):
             return 200, account.pool(found["pool"])
+        if found := _NODES.match(path):
+            return 200, account.nodes(found["pool"], asked)
         if path == "/jobs" and self.command == "POST":
             return 201, account.create_job(body) or b""
         if found := _TASKS.match(path):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,14 @@ import pytest
 pytest.importorskip("azure.batch", reason="the extra azure is not installed")
 
 from aiops_provider.clusters.azure_batch.client import AzureBatchClient
+from aiops_provider.clusters.metrics.options import NoOptions
+from aiops_provider.clusters.metrics.registry import metric_source
+from aiops_provider.clusters.metrics.source import SPOT_INTERRUPTIONS, MetricSource
 from aiops_provider.clusters.remote_jobs import RemoteJob, RemoteJobClient, RemoteJobStage
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
+from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError, MetricsError
 from aiops_provider.testing import RemoteJobClientContract
 
 pytestmark = pytest.mark.filterwarnings("default")  # the SDK's own deprecations
@@ -31,6 +36,7 @@ KEY = base64.b64encode(b"a key that is no secret").decode()
 
 class _Cloud:
     def __init__(self, stand_in: Any, folder: Path, certificate: Path | None = None) -> None:
+        self.certificate = certificate
         self.server = stand_in("azure_batch_server.py", "https" if certificate else "http")
         self.url = self.server.url
         self.ledger = folder / "ledger"
@@ -62,6 +68,10 @@ class _Cloud:
     def client(self, timeout_s: float = 5.0, **options: Any) -> AzureBatchClient:
         secret = {"name": "ml", "key": KEY}
         return AzureBatchClient(self.spec(**options), timeout_s=timeout_s, secret=secret)
+
+    def preempt(self, task: str) -> httpx.Response:
+        trusted = ssl.create_default_context(cafile=self.certificate)
+        return httpx.post(f"{self.url}/stand-in/preempt/{task}", timeout=5, verify=trusted)
 
     def asked(self) -> list[dict[str, Any]]:
         return [json.loads(line)["task"] for line in self.ledger.read_text().splitlines()]
@@ -113,6 +123,42 @@ def test_a_node_that_is_taken_back_is_the_places_fault(cloud: _Cloud, tmp_path: 
     assert "its node was taken back" in status.words
     time.sleep(1.0)  # the stand-in begins a task anew after half of it
     assert ran.read_text() == "begun\n"
+
+
+def test_spot_nodes_that_were_taken_back_are_counted(
+    tls_cloud: _Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once each, by the watch of the cluster, whose credentials are those around it."""
+    for name, value in (("TENANT_ID", "t"), ("CLIENT_ID", "airflow"), ("CLIENT_SECRET", "hush")):
+        monkeypatch.setenv(f"AZURE_{name}", value)
+    spec = tls_cloud.spec(authority_host=tls_cloud.url)
+    watch = metric_source("azure_batch").open(spec, NoOptions(), period_s=60, timeout_s=5)
+    assert {"nodes_interrupted": 0.0} == told(watch)
+
+    client, contract = tls_cloud.client(), TestAzureBatch()
+    for job_id in ("aiops-one", "aiops-two"):
+        client.submit(job_of(job_id, "sleep 60"))
+        contract.running(client, job_id)
+        assert tls_cloud.preempt(job_id).is_success
+    assert {"nodes_interrupted": 2.0, SPOT_INTERRUPTIONS: 2.0} == told(watch)
+    assert {"nodes_interrupted": 2.0, SPOT_INTERRUPTIONS: 0.0} == told(watch)
+    assert {"high"} == {one.fault_when for one in watch.read(datetime.now(UTC)).found}
+
+
+def test_an_account_that_refuses_has_no_metrics(
+    tls_cloud: _Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Azure says is told."""
+    for name, value in (("TENANT_ID", "t"), ("CLIENT_ID", "nobody"), ("CLIENT_SECRET", "hush")):
+        monkeypatch.setenv(f"AZURE_{name}", value)
+    spec = tls_cloud.spec(authority_host=tls_cloud.url)
+    watch = metric_source("azure_batch").open(spec, NoOptions(), period_s=60, timeout_s=5)
+    with pytest.raises(MetricsError, match="Azure gives no access: "):
+        watch.read(datetime.now(UTC))
+
+
+def told(watch: MetricSource) -> dict[str, float]:
+    return {one.name: one.value for one in watch.read(datetime.now(UTC)).found}
 
 
 def test_a_task_without_a_node_waits(cloud: _Cloud) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ pytest.importorskip("google.cloud.batch_v1", reason="the extra gcp is not instal
 pytest.importorskip("googleapiclient", reason="google-api-python-client is not installed")
 
 from aiops_provider.clusters.google_batch.client import GoogleBatchClient
+from aiops_provider.clusters.metrics.options import NoOptions
+from aiops_provider.clusters.metrics.registry import metric_source
+from aiops_provider.clusters.metrics.source import SPOT_INTERRUPTIONS, MetricSource
 from aiops_provider.clusters.remote_jobs import (
     CLUSTER_LABEL,
     RemoteJob,
@@ -24,7 +28,7 @@ from aiops_provider.clusters.remote_jobs import (
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
 from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
-from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError
+from aiops_provider.errors import ClusterRefusedError, ClusterUnreachableError, MetricsError
 from aiops_provider.testing import RemoteJobClientContract
 
 pytestmark = pytest.mark.filterwarnings("default")  # the SDK's own deprecations
@@ -120,6 +124,37 @@ def test_a_spot_machine_that_is_taken_back_is_the_places_fault(cloud: _Cloud) ->
     status = contract.end_of(client, "aiops-spot")
     assert (status.outcome, status.exit_code) == (Outcome.CLUSTER_LOST, 50001)
     assert "spot machine was taken back" in status.words
+
+
+def test_spot_machines_that_were_taken_back_are_counted(cloud: _Cloud) -> None:
+    """Once each, and neither a failure of a job itself nor a job of another cluster."""
+    watch = metric_source("google_batch").open(cloud.spec(), NoOptions(), period_s=60, timeout_s=5)
+    client, contract = cloud.client(), TestGoogleBatch()
+    assert {} == told(watch)
+    for job_id in ("aiops-one", "aiops-two"):
+        client.submit(job_of(job_id, "sleep 60"))
+    client.submit(job_of("aiops-wrong", "exit 3"))
+    client.submit(job_of("aiops-other", "sleep 60", labels={CLUSTER_LABEL: "another"}))
+    for job_id in ("aiops-one", "aiops-two", "aiops-other"):
+        contract.running(client, job_id)
+        assert httpx.post(f"{cloud.url}/stand-in/preempt/{job_id}", timeout=5).is_success
+        contract.end_of(client, job_id)
+    contract.end_of(client, "aiops-wrong")
+    assert {SPOT_INTERRUPTIONS: 2.0} == told(watch)
+    assert {SPOT_INTERRUPTIONS: 0.0} == told(watch)
+    assert {"high"} == {one.fault_when for one in watch.read(datetime.now(UTC)).found}
+
+
+def test_a_project_that_cannot_be_looked_at_has_no_metrics(cloud: _Cloud, tmp_path: Path) -> None:
+    """What is missing is told."""
+    spec = cloud.spec(key_file=str(tmp_path / "nowhere.json"))
+    watch = metric_source("google_batch").open(spec, NoOptions(), period_s=60, timeout_s=5)
+    with pytest.raises(MetricsError, match=r"nowhere\.json"):
+        watch.read(datetime.now(UTC))
+
+
+def told(watch: MetricSource) -> dict[str, float]:
+    return {one.name: one.value for one in watch.read(datetime.now(UTC)).found}
 
 
 def test_a_job_without_a_machine_waits(cloud: _Cloud) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from aiops_provider.airflow.inner.aws_client import client, entries
 from aiops_provider.airflow.inner.stock_binding import StockBinding
+from aiops_provider.control.aws_failures import outcome_of
 from aiops_provider.control.manifests import given
+from aiops_provider.domain.execution import Outcome
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.errors import ClusterUnreachableError
 
@@ -65,6 +67,10 @@ class AwsBatchBinding(StockBinding):
     def given(self, grant: ResourceRequest) -> ResourceRequest:
         """On Fargate the size that holds what is granted."""
         return given(self.spec, grant)
+
+    def outcome(self, info: Any) -> Outcome:
+        """By the words of AWS; a machine that was taken back is no fault of the task."""
+        return outcome_of(str(info))
 
     def build(self) -> Any:
         """Import the SDK and make the executor; on the thread that will use it."""

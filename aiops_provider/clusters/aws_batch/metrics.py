@@ -1,5 +1,5 @@
 """
-What AWS Batch tells about a job queue: jobs that wait for machines, and environments that are broken.
+What AWS Batch tells about a job queue: its waiting and interrupted jobs, and environments that are broken.
 
 CloudWatch has no metrics of a job queue's length by itself, so the queue is asked. Needed are the rights
 ``batch:ListJobs``, ``batch:DescribeJobQueues`` and ``batch:DescribeComputeEnvironments``.
@@ -12,14 +12,20 @@ from datetime import datetime
 from typing import Any
 
 from aiops_provider.clusters.aws_batch.options import AwsBatchOptions
+from aiops_provider.clusters.aws_failures import was_taken_back
 from aiops_provider.clusters.metrics.cloudwatch import aws_client, call_aws
 from aiops_provider.clusters.metrics.options import NoOptions
 from aiops_provider.clusters.metrics.registry import MetricSourceKind
-from aiops_provider.clusters.metrics.source import Reading, Readings
+from aiops_provider.clusters.metrics.source import (
+    Newcomers,
+    Reading,
+    Readings,
+    interruptions,
+)
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.errors import MetricsError
 
-# A queue with more pages of a hundred waiting jobs is long enough to be told as it is.
+# A queue with more pages of a hundred jobs is long enough to be told as it is.
 _MOST_PAGES = 50
 
 
@@ -36,12 +42,13 @@ class QueueMetrics:
     def __init__(self, queue: str, region: str, *, timeout_s: float) -> None:
         self._queue, self._region, self._timeout_s = queue, region, timeout_s
         self._client: Any = None
+        self._taken_back = Newcomers()
 
     def read(self, now: datetime) -> Readings:
         """See :class:`~aiops_provider.clusters.metrics.source.MetricSource`."""
         if self._client is None:
             self._client = aws_client("batch", self._region, timeout_s=self._timeout_s)
-        waiting = list(self._runnable())
+        waiting = list(self._jobs("RUNNABLE"))
         oldest_s = max([0.0, *(now.timestamp() - job["createdAt"] / 1000 for job in waiting)])
         broken = self._broken()
         return Readings(
@@ -54,11 +61,18 @@ class QueueMetrics:
                     value=float(broken),
                     fault_when="high",
                 ),
+                *interruptions(self._taken_back, self._interrupted(), now),
             ]
         )
 
-    def _runnable(self) -> Iterator[dict[str, Any]]:
-        asked: dict[str, Any] = {"jobQueue": self._queue, "jobStatus": "RUNNABLE"}
+    def _interrupted(self) -> Iterator[str]:
+        """Failed jobs, which AWS keeps for a week, whose machine was taken from under them."""
+        for job in self._jobs("FAILED"):
+            if was_taken_back(str(job.get("statusReason") or "")):
+                yield job["jobId"]
+
+    def _jobs(self, status: str) -> Iterator[dict[str, Any]]:
+        asked: dict[str, Any] = {"jobQueue": self._queue, "jobStatus": status}
         for _ in range(_MOST_PAGES):
             answer = call_aws(self._client.list_jobs, **asked)
             yield from answer.get("jobSummaryList", ())

@@ -16,8 +16,11 @@ from aiops_provider.domain.execution import Outcome
 _WAITING = frozenset({"QUEUED", "SCHEDULED", "STATE_UNSPECIFIED"})
 # While a job is being cancelled or deleted its container may still run.
 _RUNNING = frozenset({"RUNNING", "CANCELLATION_IN_PROGRESS", "DELETION_IN_PROGRESS"})
+PREEMPTED = 50001
+"""Exit code of a task whose spot machine was taken back."""
+
 _MACHINE = {
-    50001: "its spot machine was taken back",
+    PREEMPTED: "its spot machine was taken back",
     50002: "its machine stopped reporting",
     50003: "its machine was rebooted",
     50004: "its machine stopped answering",
@@ -43,7 +46,7 @@ def status_of(job: Any, tasks: Iterable[Any] = ()) -> RemoteJobStatus:
         return RemoteJobStatus.ended(Outcome.SUCCESS, 0, "")
     if state == "CANCELLED":
         return RemoteJobStatus.ended(Outcome.KILLED, None, "the job was cancelled")
-    return _failure(job, _exit_code(tasks))
+    return _failure(job, exit_code_of(tasks))
 
 
 def _failure(job: Any, exit_code: int | None) -> RemoteJobStatus:
@@ -62,7 +65,13 @@ def _failure(job: Any, exit_code: int | None) -> RemoteJobStatus:
     )
 
 
-def _exit_code(tasks: Iterable[Any]) -> int | None:
+def exit_code_of(tasks: Iterable[Any]) -> int | None:
+    """
+    The exit code of the first task that has one.
+
+    Args:
+        tasks: As the SDK has them.
+    """
     for task in tasks:
         for event in reversed(task.status.status_events):
             if event.task_execution and event.task_execution.exit_code:

@@ -63,6 +63,9 @@ SOURCES = PlugIns(
         "cloud_monitoring": "aiops_provider.clusters.metrics.cloud_monitoring:SOURCE",
         "kubernetes": "aiops_provider.clusters.kubernetes.metrics:SOURCE",
         "aws_batch": "aiops_provider.clusters.aws_batch.metrics:SOURCE",
+        "aws_ecs": "aiops_provider.clusters.aws_ecs.metrics:SOURCE",
+        "google_batch": "aiops_provider.clusters.google_batch.metrics:SOURCE",
+        "azure_batch": "aiops_provider.clusters.azure_batch.metrics:SOURCE",
     },
 )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 FaultWhen = Literal["high", "low"]
+
+SPOT_INTERRUPTIONS = "spot_interruptions"
+"""Name of the KPI that counts the spot machines that were taken from under work since the last look."""
 
 FIRST_LOOK = timedelta(hours=1)
 """So far back a source is asked at first, and after a long silence, that its series have a past."""
@@ -71,6 +74,38 @@ class CloudMetric(Protocol):
     @property
     def fault_when(self) -> FaultWhen | None:
         """Which deviation means that the cluster itself is unwell."""
+
+
+class Newcomers:
+    """Counts what was not there at the look before; the first look only tells what is old."""
+
+    def __init__(self) -> None:
+        self._seen: frozenset[str] | None = None
+
+    def count(self, ids: Iterable[str]) -> int | None:
+        """
+        How many are new; ``None`` at the first look.
+
+        Args:
+            ids: All that are there now, each by an id of its own.
+        """
+        now, before = frozenset(ids), self._seen
+        self._seen = now
+        return None if before is None else len(now - before)
+
+
+def interruptions(newcomers: Newcomers, ids: Iterable[str], now: datetime) -> Iterator[Reading]:
+    """
+    The reading of :data:`SPOT_INTERRUPTIONS`; none at the first look.
+
+    Args:
+        newcomers: Of this source.
+        ids: Of all interruptions that the cluster still tells of.
+        now: The present moment.
+    """
+    new = newcomers.count(ids)
+    if new is not None:
+        yield Reading(name=SPOT_INTERRUPTIONS, observed_at=now, value=float(new), fault_when="high")
 
 
 class Progress:

@@ -13,4 +13,6 @@ so that a hundred thousand of them cost microseconds a sample.
     calibration  one p-value from sixteen that depend on each other
     bank         the state of all series; samples in, p-values out
     detector     the same for single samples, as the judge asks
+    novelty      have the last hours a shape that the series has shown before?
+    ranking      which moments of a series are the most abnormal, alarm or not
 """

@@ -183,6 +183,40 @@ def test_a_container_killed_for_memory_is_understood(batch):
     assert Outcome.OUT_OF_MEMORY is batch.binding.outcome(info)
 
 
+def test_a_spot_machine_that_was_taken_back_is_no_want_of_memory(batch, ecs):
+    """The container is killed with it, by 137 as for memory; the next try must not ask for more."""
+    submitted(batch)
+    job = send(batch, shipment())
+    batch.executor.get_event_buffer()
+    reason = "Host EC2 (instance i-0abc) terminated."
+    failed = {**DESCRIBED, "jobId": "job-1", "status": "FAILED", "statusReason": reason}
+    for said in (failed, {**failed, "container": {"exitCode": 137}}):
+        batch.stub.add_response("describe_jobs", {"jobs": [said]}, {"jobs": ["job-1"]})
+    batch.executor.heartbeat()
+    _, info = batch.executor.get_event_buffer()[job.ti.key]
+    assert f"{reason}; exit code 137" == info
+    assert Outcome.CLUSTER_LOST is batch.binding.outcome(info)
+
+    ran(ecs)
+    task = send(ecs, shipment())
+    ecs.executor.get_event_buffer()
+    stopped = {
+        "taskArn": ARN,
+        "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED",
+        "startedAt": 1,
+        "stopCode": "SpotInterruption",
+        "stoppedReason": "Your Spot Task was interrupted.",
+        "containers": [{"name": "airflow", "containerArn": f"{ARN}/c", "exitCode": 137}],
+    }
+    ecs.stub.add_response(
+        "describe_tasks", {"tasks": [stopped], "failures": []}, {"tasks": [ARN], "cluster": "etl"}
+    )
+    ecs.executor.heartbeat()
+    _, info = ecs.executor.get_event_buffer()[task.ti.key]
+    assert Outcome.CLUSTER_LOST is ecs.binding.outcome(info)
+
+
 def test_a_job_of_an_earlier_scheduler_is_adopted_and_never_submitted_again(batch):
     """An orphan is a plain copy of a task, and its failure is one."""
     ti = SimpleNamespace(

@@ -93,7 +93,7 @@ def test_an_environment_that_is_off_is_broken(queue):
     } == read(asked)
     client("batch").update_compute_environment(computeEnvironment="machines", state="DISABLED")
     assert 1.0 == read(asked)["compute_environments_broken"]
-    assert ["compute_environments_broken"] == [
+    assert ["compute_environments_broken", "spot_interruptions"] == [
         one.name for one in asked.read(datetime.now(UTC)).found if one.fault_when == "high"
     ]
 
@@ -106,6 +106,8 @@ def test_jobs_that_wait_are_counted_over_all_pages(queue, monkeypatch):
     seen = []
 
     def list_jobs(**given):
+        if given["jobStatus"] == "FAILED":
+            return {"jobSummaryList": []}
         seen.append(given)
         page = [{"createdAt": created - 60_000 * len(seen)}] * 2
         return {
@@ -120,6 +122,40 @@ def test_jobs_that_wait_are_counted_over_all_pages(queue, monkeypatch):
     assert 180.0 <= found["jobs_runnable_longest_s"] <= 185.0
     assert [None, "t1", "t2"] == [one.get("nextToken") for one in seen]
     assert {("ml", "RUNNABLE")} == {(one["jobQueue"], one["jobStatus"]) for one in seen}
+
+
+def test_jobs_whose_machine_was_taken_back_are_counted_once(queue):
+    """By the words of their status, which the emulator is told; other failures are not among them."""
+    asked = source(queue)
+    failed(queue, "Host EC2 (instance i-0abc) terminated.")
+    assert "spot_interruptions" not in read(asked)
+    failed(queue, "Host EC2 (instance i-0def) terminated.")
+    failed(queue, "Your Spot Task was interrupted.")
+    failed(queue, "Essential container in task exited")
+    assert 2.0 == read(asked)["spot_interruptions"]
+    assert 0.0 == read(asked)["spot_interruptions"]
+
+
+def failed(queue, reason):
+    """A job that has ended so."""
+    from moto.batch.models import Job, batch_backends
+    from moto.core import DEFAULT_ACCOUNT_ID
+
+    backend = batch_backends[DEFAULT_ACCOUNT_ID][REGION]
+    container = {"image": "airflow", "vcpus": 1, "memory": 128, "command": ["true"]}
+    client("batch").register_job_definition(
+        jobDefinitionName="d", type="container", containerProperties=container
+    )
+    definition = backend.get_job_definition("d")
+    made = backend.get_job_queue(queue)
+    # Its thread is never started: it would want docker.
+    job = Job(
+        "train", definition, made, backend, log_backend=None, container_overrides={}, depends_on=[],
+        eks_properties_override=None, parameters={}, all_jobs=backend._jobs, timeout=None,
+        array_properties={},
+    )  # fmt: skip
+    job.status, job.job_stopped_reason = "FAILED", reason
+    made.jobs.append(job)
 
 
 def test_a_queue_that_is_not_there_is_told(aws):

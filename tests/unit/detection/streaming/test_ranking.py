@@ -46,12 +46,12 @@ def test_all_of_a_lasting_trouble_comes_first():
 
 
 def test_a_young_series_is_judged_too_but_never_as_certainly(noise):
-    """From the ninth sample on, with two at most, and what it carries on."""
+    """From the ninth sample on, with two at most, and what it carries on: five times its mean, four times itself."""
     noise[60] = 900.0
     scores = abnormality(times_of(noise), noise, p_values_of(noise))
     assert [0.0] * 8 == scores[:8].tolist()
     assert 60 == int(np.argmax(scores[:150]))
-    assert 2.0 < scores[60] < 4.0
+    assert 10.0 < scores[60] < 13.0
 
 
 def test_no_score_knows_what_comes_after(noise):
@@ -73,12 +73,25 @@ def test_certainty_and_silence_stay_numbers():
     assert [0.0] * 150 == found[:150].tolist()
 
 
+def test_an_unusual_shape_of_usual_values_is_told():
+    """A day turned by half: no value of it is rare, and at no time of day is one alone impossible."""
+    rng = np.random.default_rng(11)
+    hours = np.arange(40 * 24)
+    values = np.sin(hours * 2 * np.pi / 24) + 0.05 * rng.normal(size=len(hours))
+    day = slice(30 * 24, 31 * 24)
+    values[day] = values[day][::-1]
+    ones = np.ones(len(hours))
+    scores = abnormality(3600.0 * hours, values, ones)
+    assert day.start <= int(np.argmax(scores)) < day.stop + 12
+    assert scores[day].max() > 1.5 * np.quantile(scores[: day.start], 0.99)
+
+
 def test_a_trouble_is_carried_on_for_hours_not_for_samples():
-    """Hourly samples forget within a few, those of five minutes do not; one alone is possible."""
+    """An hour weighs alike in hourly samples and in those of five minutes; one alone is possible."""
     p_values = np.array([1.0, 1e-9] + [1.0] * 30)
     hourly, dense = (
         abnormality(step_s * np.arange(32), np.zeros(32), p_values) for step_s in (3600.0, 300.0)
     )
-    assert hourly[21] < 0.02 * hourly[2]
-    assert dense[21] > 0.5 * dense[2]
+    assert hourly[25] == pytest.approx(0.5 * 4.0 * 9.0, rel=0.01)
+    assert dense[25] > 1.5 * hourly[25]
     assert abnormality(np.zeros(1), np.zeros(1), np.array([0.5])) > 0
