@@ -103,6 +103,8 @@ def localise(cube: Cube, *, most_conditions: int = 3) -> list[Element]:
         if not found:
             first_gain, first_factor, first_excess = best.gain, factor, held
         left &= ~inside
+        # What a cause spoiled is no noise.
+        noise = min(noise, _noise(weight[left], excess[left])) if left.any() else noise
         if factor >= _AS_FAR * first_factor and held >= _AS_MUCH * first_excess:
             found.append(_element(cube, best, inside, best.gain / max(whole, 1e-300)))
     return found

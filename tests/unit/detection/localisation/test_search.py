@@ -49,6 +49,20 @@ def test_two_causes_are_told_apart():
     assert 2 == len(found)
 
 
+def test_what_one_cause_spoils_does_not_hide_another():
+    """A region up, and a quarter of the cube with it; a version of an app down in all the others."""
+    noise = np.random.default_rng(2)
+    cells = list(product("abcd", ["ios", "android", "web"], "123"))
+    expected = noise.integers(50, 500, len(cells)).astype(float)
+    actual = expected * noise.normal(1.0, 0.03, len(cells))
+    for place, (region, device, version) in enumerate(cells):
+        actual[place] *= 1.6 if region == "d" else 1.0
+        actual[place] *= 0.4 if (device, version) == ("ios", "3") else 1.0
+    columns = dict(zip(("region", "device", "version"), zip(*cells, strict=True), strict=True))
+    found = make_cube({name: list(cell) for name, cell in columns.items()}, actual, expected)
+    assert [{"region": "d"}, {"device": "ios", "version": "3"}] == told(found)
+
+
 def test_noise_alone_has_no_cause():
     """A cube that is as expected explains nothing."""
     assert [] == told(cube())
