@@ -24,8 +24,8 @@ from aiops_provider.domain.workload import (
     Training,
 )
 from aiops_provider.profiling.priors.data_size import on_disk_gib, row_count, size_in_words
+from aiops_provider.profiling.priors.guess import Guess, between
 from aiops_provider.profiling.priors.models import LARGE_PARAMETERS, network_shape, weight_bytes
-from aiops_provider.profiling.priors.spread import Spread, between
 from aiops_provider.profiling.priors.storage import storage_class
 
 # Clouds sell 2, 4 and 8 GiB per vCPU (AWS C, M and R; Google Cloud highcpu, standard, highmem); the
@@ -130,7 +130,7 @@ def _warehouse_units(profile: WorkloadProfile, storage: Iterable[StorageNeed]) -
     if all(need.storage_class != "warehouse" for need in storage):
         return None
     run = profile.duration_s
-    units = Spread(run.p50, run.p80, run.p95).at_least(_BILLED_S) * (1 / 3600.0)
+    units = Guess(run.p50, run.p80, run.p95).at_least(_BILLED_S) * (1 / 3600.0)
     return replace(
         units.quantity("credits: hours of the smallest warehouse, 60 s at least"),
         source=run.source,
@@ -157,7 +157,7 @@ def _disk_rate(profile: WorkloadProfile) -> Quantity:
 
 def _local_disk(profile: WorkloadProfile) -> Quantity:
     held = profile.accelerator_memory_gib or profile.memory_gib
-    spread = Spread(held.p50, held.p80, held.p95) * 2.0
+    spread = Guess(held.p50, held.p80, held.p95) * 2.0
     return spread.quantity(
         "twice what is held in memory: a checkpoint or a spill, and its successor"
     )
@@ -166,7 +166,7 @@ def _local_disk(profile: WorkloadProfile) -> Quantity:
 def _memory_rate(profile: WorkloadProfile, description: TaskDescription | None) -> Quantity:
     if profile.compute_type is ComputeType.CPU:
         cores = profile.cores
-        spread = Spread(cores.p50, cores.p80, cores.p95) * _CORE_GB_PER_S
+        spread = Guess(cores.p50, cores.p80, cores.p95) * _CORE_GB_PER_S
         return spread.quantity("2 GB/s for each busy core")
     if isinstance(description, Serving):
         shape = network_shape(description.model)
@@ -182,14 +182,14 @@ def _host_to_device(profile: WorkloadProfile) -> Quantity | None:
     held = profile.accelerator_memory_gib
     if held is None:
         return None
-    spread = Spread(held.p50, held.p80, held.p95) * (BYTES_PER_GIB / 1e9 / _LOAD_S)
+    spread = Guess(held.p50, held.p80, held.p95) * (BYTES_PER_GIB / 1e9 / _LOAD_S)
     return spread.quantity("the device's memory filled within a minute of the start")
 
 
-def _per_run(amount: float, profile: WorkloadProfile) -> Spread:
+def _per_run(amount: float, profile: WorkloadProfile) -> Guess:
     # The shorter the run, the faster the data must come.
     typical = amount / max(profile.duration_s.p50, 1.0)
-    return Spread(typical, 2 * typical, 4 * typical)
+    return Guess(typical, 2 * typical, 4 * typical)
 
 
 def _request_rate(serving: Serving) -> float:
@@ -207,7 +207,7 @@ def _request_bytes(serving: Serving) -> float:
     return _PICTURE_BYTES if shape.reuse > 1 else _REQUEST_BYTES
 
 
-def _input(description: TaskDescription | None) -> Spread:
+def _input(description: TaskDescription | None) -> Guess:
     return on_disk_gib(_source(description))
 
 
@@ -275,7 +275,7 @@ def _target_need(profile: WorkloadProfile, description: TaskDescription | None) 
         case Training():
             name, reason = "object", "a model is one file, read by whoever serves it"
             held = profile.accelerator_memory_gib
-            size = Spread(held.p50, held.p80, held.p95) if held else between(0.02, 0.3)
+            size = Guess(held.p50, held.p80, held.p95) if held else between(0.02, 0.3)
             capacity = size.quantity("the model and its last checkpoint")
         case Serving():
             name, reason = "key_value", "answers are looked up by their request"

@@ -6,7 +6,7 @@ import math
 
 from aiops_provider.domain.units import BYTES_PER_GIB, gib_from_bytes
 from aiops_provider.domain.workload import Dataset
-from aiops_provider.profiling.priors.spread import Spread, between, exactly
+from aiops_provider.profiling.priors.guess import Guess, between, exactly
 
 # GiB in memory per GiB on disk, median and p95, for data frames. Text: numbers shrink, strings grow
 # (a CPython str has 49 bytes before its first character). Columnar files are compressed: Parquet
@@ -14,7 +14,7 @@ from aiops_provider.profiling.priors.spread import Spread, between, exactly
 # much in memory. In between: the rule of thumb of pandas' author is "5 to 10 times as much RAM as
 # the size of your dataset" (McKinney, "Apache Arrow and the 10 things I hate about pandas", 2017),
 # working copies included, which are counted apart below.
-_EXPANSION: dict[str, Spread] = {
+_EXPANSION: dict[str, Guess] = {
     "csv": between(2.0, 5.0),
     "tsv": between(2.0, 5.0),
     "json": between(2.0, 6.0),
@@ -49,20 +49,20 @@ UNKNOWN_VOLUME_GIB = between(0.05, 2.0)
 _UNKNOWN_IN_MEMORY_GIB = between(0.05, 1.0)
 
 
-def columns(dataset: Dataset) -> Spread:
+def columns(dataset: Dataset) -> Guess:
     """Number of columns."""
     if dataset.table_schema and dataset.table_schema.columns:
         count = float(len(dataset.table_schema.columns))
-        return Spread(count, count, count)
+        return Guess(count, count, count)
     return _UNKNOWN_COLUMNS
 
 
-def expansion(file_format: str | None) -> Spread:
+def expansion(file_format: str | None) -> Guess:
     """GiB in memory per GiB on disk."""
     return _EXPANSION.get((file_format or "").lower().lstrip("."), _UNKNOWN_EXPANSION)
 
 
-def in_memory_gib(dataset: Dataset) -> Spread:
+def in_memory_gib(dataset: Dataset) -> Guess:
     """
     Size of the whole data set as one data frame.
 
@@ -75,16 +75,16 @@ def in_memory_gib(dataset: Dataset) -> Spread:
     return _UNKNOWN_IN_MEMORY_GIB
 
 
-def on_disk_gib(dataset: Dataset) -> Spread:
+def on_disk_gib(dataset: Dataset) -> Guess:
     """Size of the data set as files."""
     if dataset.volume_gib is not None:
-        return Spread(dataset.volume_gib, dataset.volume_gib, dataset.volume_gib)
+        return Guess(dataset.volume_gib, dataset.volume_gib, dataset.volume_gib)
     if dataset.rows is not None:
         return columns(dataset) * gib_from_bytes(dataset.rows * _CELL_BYTES_ON_DISK)
     return UNKNOWN_VOLUME_GIB
 
 
-def row_count(dataset: Dataset) -> Spread:
+def row_count(dataset: Dataset) -> Guess:
     """Number of rows; from the volume when none are given."""
     if dataset.rows is not None:
         return exactly(float(dataset.rows))
@@ -93,7 +93,7 @@ def row_count(dataset: Dataset) -> Spread:
     return _UNKNOWN_ROWS
 
 
-def held_gib(size_gib: Spread) -> Spread:
+def held_gib(size_gib: Guess) -> Guess:
     """
     Memory that data of this size really takes.
 
@@ -101,8 +101,8 @@ def held_gib(size_gib: Spread) -> Spread:
     spills, and memory grows with the square root. An engineering assumption. The median
     decides, and the others keep their distance from it: the doubt stays the same.
 
-    >>> held_gib(Spread(64.0, 128.0, 256.0))
-    Spread(p50=32.0, p80=64.0, p95=128.0)
+    >>> held_gib(Guess(64.0, 128.0, 256.0))
+    Guess(p50=32.0, p80=64.0, p95=128.0)
     """
     return size_gib * math.sqrt(min(1.0, _HELD_WHOLE_GIB / max(size_gib.p50, _HELD_WHOLE_GIB)))
 

@@ -9,8 +9,8 @@ from aiops_provider.domain.units import BYTES_PER_GIB
 from aiops_provider.domain.workload import ModelCandidate, Training
 from aiops_provider.profiling.accelerator_memory import training_states
 from aiops_provider.profiling.priors.data_size import in_memory_gib
+from aiops_provider.profiling.priors.guess import PROCESS_MEMORY_GIB, Guess, between, exactly
 from aiops_provider.profiling.priors.models import NetworkShape, network_shape, weight_bytes
-from aiops_provider.profiling.priors.spread import PROCESS_MEMORY_GIB, Spread, between, exactly
 
 # 2 FLOPs per weight forward and 4 backward, per token or sample (Kaplan et al. 2020: C = 6 N D).
 _FLOPS_PER_WEIGHT = 6.0
@@ -48,13 +48,13 @@ _PATIENCE_S = 2 * 3600.0
 # Memory of one accelerator of the large kind (A100, H100), and how full it gets.
 _ACCELERATOR_GIB = 80.0 * 0.9
 # A CUDA context and the libraries' kernels take 1–2 GiB of the device, 2–4 GiB of the host.
-_DEVICE_CONTEXT_GIB = Spread(1.0, 1.5, 2.0)
-_HOST_CONTEXT_GIB = Spread(2.0, 3.0, 4.0)
+_DEVICE_CONTEXT_GIB = Guess(1.0, 1.5, 2.0)
+_HOST_CONTEXT_GIB = Guess(2.0, 3.0, 4.0)
 # A CPU build of a deep-learning library on top of the process. Engineering assumption.
-_LIBRARY_GIB = Spread(0.2, 0.35, 0.6)
+_LIBRARY_GIB = Guess(0.2, 0.35, 0.6)
 # Processes that load and augment data; cloud machines sell 4–12 vCPU with a GPU.
 _LOADER_CORES = 4.0
-_LOADER_GIB = Spread(0.5, 1.0, 2.0)
+_LOADER_GIB = Guess(0.5, 1.0, 2.0)
 # A guess about activations and fragmentation errs by a factor.
 _DOUBT = between(1.0, 2.0)
 
@@ -74,13 +74,13 @@ class TrainingNeed:
         what: For the reason.
     """
 
-    memory_gib: Spread
+    memory_gib: Guess
     cores: float
-    core_seconds: Spread
-    accelerated_s: Spread
+    core_seconds: Guess
+    accelerated_s: Guess
     what: str
     accelerators: int = 0
-    accelerator_memory_gib: Spread | None = None
+    accelerator_memory_gib: Guess | None = None
 
 
 def deep_network_need(candidate: ModelCandidate, training: Training) -> TrainingNeed:
@@ -123,7 +123,7 @@ def deep_network_need(candidate: ModelCandidate, training: Training) -> Training
     )
 
 
-def training_flops(candidate: ModelCandidate, training: Training) -> Spread:
+def training_flops(candidate: ModelCandidate, training: Training) -> Guess:
     """
     Operations of a whole training: ``6 N D`` (Kaplan et al. 2020).
 
@@ -140,7 +140,7 @@ def _shape(candidate: ModelCandidate, training: Training) -> NetworkShape:
     return network_shape(candidate, tokens_given=training.tokens is not None, pictures=pictures)
 
 
-def _units(training: Training, shape: NetworkShape, candidate: ModelCandidate) -> Spread:
+def _units(training: Training, shape: NetworkShape, candidate: ModelCandidate) -> Guess:
     """Samples or tokens seen over all epochs."""
     tuning = candidate.family == "fine_tuning"
     epochs = float(training.epochs or (_TUNING_EPOCHS if tuning else _SCRATCH_EPOCHS))
@@ -157,7 +157,7 @@ def _units(training: Training, shape: NetworkShape, candidate: ModelCandidate) -
     return _UNKNOWN_SAMPLES * (per_sample * epochs)
 
 
-def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Spread:
+def _model_gib(candidate: ModelCandidate, shape: NetworkShape) -> Guess:
     default = "bf16" if candidate.family == "fine_tuning" else "fp32"
     held = weight_bytes(candidate, default=default)
     adapters = _ADAPTER_KEYS & {key.lower() for key in candidate.hyperparameters}
@@ -198,6 +198,6 @@ def _sequence_tokens(candidate: ModelCandidate) -> float:
     return _SEQUENCE_TOKENS
 
 
-def _batches_gib(training: Training) -> Spread:
+def _batches_gib(training: Training) -> Guess:
     """The data, as far as it is held: networks read batches, but small sets are loaded whole."""
     return in_memory_gib(training.dataset).at_most(4.0)

@@ -15,10 +15,10 @@ from aiops_provider.profiling.priors.data_size import (
     size_in_words,
     size_is_known,
 )
-from aiops_provider.profiling.priors.spread import (
+from aiops_provider.profiling.priors.guess import (
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
-    Spread,
+    Guess,
     between,
     exactly,
 )
@@ -31,8 +31,8 @@ from aiops_provider.profiling.priors.storage import (
 # Copies of the working set that are alive at once, beside the data itself. A join holds its result
 # and a hash table of one side; a group-by holds its groups and a partial copy. Engineering
 # assumptions, checked against the "5 to 10 times the data" of pandas' author (see data_size).
-_PER_JOIN = Spread(0.5, 0.8, 1.5)
-_PER_AGGREGATION = Spread(0.1, 0.25, 0.5)
+_PER_JOIN = Guess(0.5, 0.8, 1.5)
+_PER_AGGREGATION = Guess(0.1, 0.25, 0.5)
 # Whoever streams holds some batches, whatever the volume.
 _STREAMING_GIB = between(0.1, 1.0)
 # Seconds of one core per record that is parsed, transformed and written, 100,000 a second in a
@@ -60,13 +60,13 @@ _MOST_CORES = 16.0
 # a tenth of that row by row.
 _FEATURES_PER_S = between(1e-6, 1e-5)
 # The table of features is built, copied once and written.
-_FEATURE_COPIES = Spread(2.0, 2.5, 3.0)
+_FEATURE_COPIES = Guess(2.0, 2.5, 3.0)
 _UNKNOWN_FEATURES = between(20.0, 200.0)
 # Scratch space in multiples of what is read and written.
-_SCRATCH = Spread(0.5, 1.0, 2.0)
+_SCRATCH = Guess(0.5, 1.0, 2.0)
 _GIGABIT_PER_GIB = 8 * BYTES_PER_GIB / 1e9
 # Waiting for a warehouse costs hardly any CPU.
-_WAITING_CORES = Spread(0.1, 0.2, 0.5)
+_WAITING_CORES = Guess(0.1, 0.2, 0.5)
 
 
 def etl_prior(description: Etl) -> Estimate:
@@ -154,8 +154,8 @@ def feature_engineering_prior(description: FeatureEngineering) -> Estimate:
 def _estimate(
     source: Dataset,
     *,
-    working_set: Spread,
-    core_seconds: Spread,
+    working_set: Guess,
+    core_seconds: Guess,
     waits: bool,
     storage: tuple[StorageNeed, ...],
     what: str,
@@ -163,7 +163,7 @@ def _estimate(
     memory = PROCESS_MEMORY_GIB + working_set
     volume = on_disk_gib(source)
     busy = 1.0 if waits else max(1.0, min(_MOST_CORES, volume.p50 / _GIB_PER_CORE))
-    cores = _WAITING_CORES if waits else Spread(busy, busy, 2 * busy)
+    cores = _WAITING_CORES if waits else Guess(busy, busy, 2 * busy)
     duration = PROCESS_START_S + core_seconds * (1 / busy)
     known = size_is_known(source)
     moved_gbit = volume.p50 * _GIGABIT_PER_GIB
@@ -187,7 +187,7 @@ def _steps(joins: int, aggregations: int) -> str:
     return f" with {' and '.join(parts)}" if parts else ""
 
 
-def _rate(amount: float, duration: Spread) -> Spread:
+def _rate(amount: float, duration: Guess) -> Guess:
     # The shorter the run, the faster the data must come.
     typical = amount / duration.p50
-    return Spread(typical, 2 * typical, 4 * typical)
+    return Guess(typical, 2 * typical, 4 * typical)

@@ -15,11 +15,11 @@ from aiops_provider.profiling.priors.data_size import (
     size_in_words,
     size_is_known,
 )
-from aiops_provider.profiling.priors.spread import (
+from aiops_provider.profiling.priors.guess import (
     NOTHING,
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
-    Spread,
+    Guess,
     between,
 )
 
@@ -33,9 +33,9 @@ class _Manner:
 
     words: tuple[str, ...]
     name: str
-    cores: Spread
-    work_s: Spread
-    extra_gib: Spread = NOTHING
+    cores: Guess
+    work_s: Guess
+    extra_gib: Guess = NOTHING
     reads_input: bool = True
 
 
@@ -45,7 +45,7 @@ _MANNERS = (
     _Manner(
         ("sensor", "wait"),
         "it mostly waits",
-        cores=Spread(0.05, 0.1, 0.25),
+        cores=Guess(0.05, 0.1, 0.25),
         work_s=between(60.0, 3600.0),
         reads_input=False,
     ),
@@ -56,7 +56,7 @@ _MANNERS = (
             "dbtcloud", "sqlexecutequery", "cloudrun", "lambda", "livy", "trino",
         ),
         "the work is done elsewhere",
-        cores=Spread(0.1, 0.2, 0.5),
+        cores=Guess(0.1, 0.2, 0.5),
         work_s=between(120.0, 3600.0),
         reads_input=False,
     ),
@@ -66,7 +66,7 @@ _MANNERS = (
             "slack", "http", "assert",
         ),
         "it does little",
-        cores=Spread(0.25, 0.5, 1.0),
+        cores=Guess(0.25, 0.5, 1.0),
         work_s=between(1.0, 10.0),
         reads_input=False,
     ),
@@ -91,14 +91,14 @@ _SQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # more than its operator; but they ask in steps and for the worst case they remember. The median is
 # what Google saw used of limits set by hand (Autopilot, EuroSys 2020: 46 % unused); that the upper
 # quantiles lie close together, since a request is a bound, is an engineering assumption.
-_SHARES_OF_REQUEST = Spread(0.54, 0.72, 0.75)
+_SHARES_OF_REQUEST = Guess(0.54, 0.72, 0.75)
 _ANYTHING = _Manner(
     (),
     "nothing tells what it does",
-    cores=Spread(0.8, 1.0, 2.0),
+    cores=Guess(0.8, 1.0, 2.0),
     work_s=between(20.0, 1800.0),
     # Half of such tasks hold hardly any data, few hold a lot.
-    extra_gib=Spread(0.0, 0.05, 0.3),
+    extra_gib=Guess(0.0, 0.05, 0.3),
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiops_provider.domain.workload import ModelCandidate
 from aiops_provider.profiling.priors.architectures import architecture_of
-from aiops_provider.profiling.priors.spread import Spread, between, exactly
+from aiops_provider.profiling.priors.guess import Guess, between, exactly
 
 # Weights as published: ResNet (He 2016), EfficientNet (Tan 2019), ViT (Dosovitskiy 2021), BERT
 # (Devlin 2019), DistilBERT (Sanh 2019), GPT-2 (Radford 2019), T5 (Raffel 2020), Whisper (Radford
@@ -93,7 +93,7 @@ class NetworkShape:
         kept_width: Values of a token's keys in one layer; ``None``: the architecture is unknown.
     """
 
-    parameters: Spread
+    parameters: Guess
     layers: float
     width: float
     language: bool

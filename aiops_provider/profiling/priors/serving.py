@@ -10,17 +10,17 @@ from aiops_provider.domain.units import BYTES_PER_GIB
 from aiops_provider.domain.workload import Serving
 from aiops_provider.profiling.accelerator_memory import key_value_cache_gib
 from aiops_provider.profiling.estimate import Estimate
+from aiops_provider.profiling.priors.guess import (
+    PROCESS_MEMORY_GIB,
+    Guess,
+    between,
+    exactly,
+)
 from aiops_provider.profiling.priors.models import (
     LARGE_PARAMETERS,
     NetworkShape,
     network_shape,
     weight_bytes,
-)
-from aiops_provider.profiling.priors.spread import (
-    PROCESS_MEMORY_GIB,
-    Spread,
-    between,
-    exactly,
 )
 
 # Seconds of one core per request to a classical model behind a Python web framework: 2 ms of
@@ -47,7 +47,7 @@ _SLOW_BANDWIDTH = 0.6 * 320e9
 _MOST_SEQUENCES = 64.0
 # Grouped-query attention keeps a fraction of the keys and values: 1/4 for Llama 3 8B, all of them
 # in older models.
-_KEPT_HEADS = Spread(0.25, 0.5, 1.0)
+_KEPT_HEADS = Guess(0.25, 0.5, 1.0)
 _LEAST_CACHED_BYTES = 2.0
 # Reading the prompt is bound by arithmetic, 2 FLOPs per weight and token: 40 % of an A100's 312e12,
 # in the slow case of a T4's 65e12.
@@ -58,8 +58,8 @@ _ACCELERATOR_S_PER_FLOP = between(1 / (0.3 * 121e12), 1 / (0.2 * 65e12))
 # accelerator is cheaper (AWS g4dn.xlarge USD 0.526, c6i.4xlarge USD 0.68 an hour).
 _CORES_PER_ACCELERATOR = 16.0
 _ACCELERATOR_GIB = 80.0 * 0.9
-_DEVICE_CONTEXT_GIB = Spread(1.0, 1.5, 2.0)
-_HOST_CONTEXT_GIB = Spread(2.0, 3.0, 4.0)
+_DEVICE_CONTEXT_GIB = Guess(1.0, 1.5, 2.0)
+_HOST_CONTEXT_GIB = Guess(2.0, 3.0, 4.0)
 _ARTIFACT_GIB = between(0.02, 0.3)
 # How long an endpoint lives when nothing is said: an hour to a day.
 _LIFETIME_S = between(3600.0, 86400.0)
@@ -68,7 +68,7 @@ _LIFETIME_S = between(3600.0, 86400.0)
 @dataclass(frozen=True, slots=True)
 class _Demand:
     # Over the hours: the busiest ones come, whatever a request takes, so their product is no chance.
-    rate_per_s: Spread
+    rate_per_s: Guess
     concurrent: float | None
     what: str
 
@@ -106,7 +106,7 @@ def serving_prior(serving: Serving) -> Estimate:
     if neural or shape.known:
         held = shape.parameters * (2 * weight_bytes(serving.model, default="fp32") / BYTES_PER_GIB)
     # A worker process per core, each with the model; the median server shares one.
-    workers = Spread(1.0, max(1.0, math.ceil(cores.p50)), max(1.0, math.ceil(cores.p80)))
+    workers = Guess(1.0, max(1.0, math.ceil(cores.p50)), max(1.0, math.ceil(cores.p80)))
     return Estimate(
         compute_type=ComputeType.CPU,
         memory_gib=((PROCESS_MEMORY_GIB + held) * workers).quantity(demand.what),
@@ -131,7 +131,7 @@ def _network_on_accelerator(serving: Serving, shape: NetworkShape, demand: _Dema
     return Estimate(
         compute_type=ComputeType.GPU,
         memory_gib=host.quantity(what),
-        cores=Spread(2.0, 4.0, 8.0).quantity(what),
+        cores=Guess(2.0, 4.0, 8.0).quantity(what),
         duration_s=_lifetime(serving),
         instances=instances,
         accelerators=1,
@@ -143,7 +143,7 @@ def _network_on_accelerator(serving: Serving, shape: NetworkShape, demand: _Dema
 def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> Estimate:
     held_bytes = weight_bytes(serving.model, default="fp16")
     weights_gib = shape.parameters * (held_bytes / BYTES_PER_GIB)
-    per_token_s = Spread(1.0, (_BANDWIDTH / _SLOW_BANDWIDTH) ** 0.5, _BANDWIDTH / _SLOW_BANDWIDTH)
+    per_token_s = Guess(1.0, (_BANDWIDTH / _SLOW_BANDWIDTH) ** 0.5, _BANDWIDTH / _SLOW_BANDWIDTH)
     per_token_s = per_token_s * shape.parameters * (held_bytes / _BANDWIDTH)
     # A model split over several accelerators reads its parts at the same time.
     split = max(1, math.ceil(weights_gib.p50 / _ACCELERATOR_GIB))
@@ -173,8 +173,8 @@ def _language_model(serving: Serving, shape: NetworkShape, demand: _Demand) -> E
     count = max(1, math.ceil(device_gib.p80 / _ACCELERATOR_GIB))
     what = f"{demand.what}, {shape.parameters.p50:.3g} weights of {held_bytes:g} bytes"
     # Some loaders hold a second copy of a part of the weights.
-    host = PROCESS_MEMORY_GIB + _HOST_CONTEXT_GIB + weights_gib * Spread(1.0, 1.2, 1.5)
-    cores = Spread(2.0, 4.0, 8.0)
+    host = PROCESS_MEMORY_GIB + _HOST_CONTEXT_GIB + weights_gib * Guess(1.0, 1.2, 1.5)
+    cores = Guess(2.0, 4.0, 8.0)
     return Estimate(
         compute_type=ComputeType.GPU,
         memory_gib=host.quantity(what),
@@ -193,7 +193,7 @@ def _demand(serving: Serving) -> _Demand:
         rate = exactly(serving.requests_per_s)
         what = f"{serving.requests_per_s:g} requests/s"
     elif past:
-        rate = Spread(*(past[min(len(past) - 1, int(q * len(past)))] for q in (0.5, 0.8, 0.95)))
+        rate = Guess(*(past[min(len(past) - 1, int(q * len(past)))] for q in (0.5, 0.8, 0.95)))
         what = f"past demand of {rate.p95:g} requests/s at the p95 hour"
     elif serving.concurrent_requests is not None:
         rate, what = exactly(0.0), ""
@@ -204,10 +204,10 @@ def _demand(serving: Serving) -> _Demand:
     return _Demand(rate, serving.concurrent_requests, f"prior for {what}")
 
 
-def _latency(service: Spread) -> Spread:
+def _latency(service: Guess) -> Guess:
     """Time in an M/M/1 queue: exponential with mean ``S / (1 - load)``; quantiles ln(2), ln(5), ln(20)."""
     mean = service * (1000.0 / (1 - _UTILISATION))
-    return Spread(mean.p50 * math.log(2), mean.p50 * math.log(5), mean.p50 * math.log(20))
+    return Guess(mean.p50 * math.log(2), mean.p50 * math.log(5), mean.p50 * math.log(20))
 
 
 def _lifetime(serving: Serving) -> Quantity:

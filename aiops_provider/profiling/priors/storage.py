@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiops_provider.domain.profile import StorageNeed
 from aiops_provider.domain.workload import Dataset
 from aiops_provider.profiling.priors.data_size import on_disk_gib, size_in_words, size_is_known
-from aiops_provider.profiling.priors.spread import Spread
+from aiops_provider.profiling.priors.guess import Guess
 
 _CLASS_BY_SCHEME = {
     "warehouse": (
@@ -65,7 +65,7 @@ def storage_need(role: str, dataset: Dataset) -> tuple[StorageNeed, ...]:
     )
 
 
-def intermediate_need(size_gib: Spread, *, reason: str) -> tuple[StorageNeed, ...]:
+def intermediate_need(size_gib: Guess, *, reason: str) -> tuple[StorageNeed, ...]:
     """Results that are held between the steps of a task; in memory as long as a machine has it."""
     name = "in_memory" if size_gib.p95 <= 64 else "object"
     return (

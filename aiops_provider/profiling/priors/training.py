@@ -22,11 +22,11 @@ from aiops_provider.profiling.priors.deep_learning import (
     TrainingNeed,
     deep_network_need,
 )
-from aiops_provider.profiling.priors.spread import (
+from aiops_provider.profiling.priors.guess import (
     NOTHING,
     PROCESS_MEMORY_GIB,
     PROCESS_START_S,
-    Spread,
+    Guess,
     between,
     exactly,
 )
@@ -40,16 +40,16 @@ _UNSTRUCTURED = PICTURES | {
     "wav", "mp3", "audio", "text", "txt", "webdataset", "tfrecord",
 }  # fmt: skip
 # The table itself: numbers, and some columns that are not.
-_TABLE = Spread(1.0, 1.2, 2.0)
+_TABLE = Guess(1.0, 1.2, 2.0)
 # Copies of the matrix while fitting: scikit-learn checks, converts and centres its input.
-_LINEAR_COPIES = Spread(1.5, 2.0, 3.0)
+_LINEAR_COPIES = Guess(1.5, 2.0, 3.0)
 # Gradient boosting with histograms took 12.9 bytes a cell with XGBoost and 3 with LightGBM
 # (Higgs, 10.5e6 x 28; LightGBM docs, "Experiments"): 0.4–1.6 of a matrix of 8 bytes a cell.
-_TREE_COPIES = Spread(0.6, 1.2, 2.0)
+_TREE_COPIES = Guess(0.6, 1.2, 2.0)
 # 64 bytes is one node of a scikit-learn tree. Fully grown on noise a tree has 1.26 nodes per row
 # (bootstrap samples hold 63 % of the rows, two nodes a leaf); on data with structure far fewer.
 _NODE_BYTES = 64.0
-_NODES_PER_ROW = Spread(0.1, 0.4, 1.26)
+_NODES_PER_ROW = Guess(0.1, 0.4, 1.26)
 _DEFAULT_TREES = 100.0
 # Boosted trees are shallow where nobody says otherwise: max_depth 6 in XGBoost and CatBoost, 31
 # leaves in LightGBM and scikit-learn's histogram boosting (their documentation); forests are not.
@@ -98,7 +98,7 @@ def training_prior(training: Training) -> Estimate:
     return Estimate(
         compute_type=ComputeType.GPU if accelerators else ComputeType.CPU,
         memory_gib=memory.quantity(what),
-        cores=Spread(cores, cores, 2 * cores).quantity(what),
+        cores=Guess(cores, cores, 2 * cores).quantity(what),
         duration_s=duration.quantity(what),
         accelerators=accelerators,
         accelerator_memory_gib=max(device, key=lambda d: d.p95).quantity(what) if device else None,
@@ -180,13 +180,13 @@ def _usual_depth(name: str) -> float | None:
     return next((depth for part, depth in _DEFAULT_DEPTH.items() if part in words), None)
 
 
-def _with_matrix(training: Training, copies: Spread) -> Spread:
+def _with_matrix(training: Training, copies: Guess) -> Guess:
     """The process, the table as read, and the copies that fitting makes of it."""
     matrix = _shape(training.dataset)[1] * gib_from_bytes(NUMBER_BYTES)
     return PROCESS_MEMORY_GIB + matrix * (_TABLE + copies)
 
 
-def _shape(dataset: Dataset) -> tuple[Spread, Spread]:
+def _shape(dataset: Dataset) -> tuple[Guess, Guess]:
     """Rows and cells."""
     rows = row_count(dataset)
     if dataset.rows is None and dataset.volume_gib is not None:
@@ -194,7 +194,7 @@ def _shape(dataset: Dataset) -> tuple[Spread, Spread]:
     return rows, rows * columns(dataset)
 
 
-def _cores(core_seconds: Spread) -> float:
+def _cores(core_seconds: Guess) -> float:
     return max(1.0, min(_MOST_CORES, round(core_seconds.p50 / _CORE_SECONDS_PER_CORE)))
 
 

@@ -14,7 +14,7 @@ from aiops_provider.profiling.priors.data_size import (
     row_count,
     size_in_words,
 )
-from aiops_provider.profiling.priors.spread import Spread, between, exactly
+from aiops_provider.profiling.priors.guess import Guess, between, exactly
 
 
 def test_compressed_columns_expand_more_than_text():
@@ -59,8 +59,8 @@ def test_rows_follow_from_the_volume():
 
 def test_large_data_is_not_held_as_a_whole():
     """Beyond 16 GiB memory grows with the square root."""
-    assert held_gib(Spread(1.0, 16.0, 99.0)) == Spread(1.0, 16.0, 99.0)
-    assert held_gib(Spread(1600.0, 3200.0, 6400.0)) == Spread(160.0, 320.0, 640.0)
+    assert held_gib(Guess(1.0, 16.0, 99.0)) == Guess(1.0, 16.0, 99.0)
+    assert held_gib(Guess(1600.0, 3200.0, 6400.0)) == Guess(160.0, 320.0, 640.0)
 
 
 def test_columns_are_counted_where_described():
@@ -88,5 +88,5 @@ def test_spreads_are_added_level_by_level():
     """Sums and products keep the order of the quantiles."""
     total = between(1.0, 2.0) + exactly(1.0) * 3
     assert (total.p50, total.p95) == (4.0, 5.0)
-    assert Spread(1, 2, 3).at_most(2).at_least(1.5) == Spread(1.5, 2, 2)
-    assert Spread(1, 5, 6).largest(Spread(2, 3, 7)) == Spread(2, 5, 7)
+    assert Guess(1, 2, 3).at_most(2).at_least(1.5) == Guess(1.5, 2, 2)
+    assert Guess(1, 5, 6).largest(Guess(2, 3, 7)) == Guess(2, 5, 7)

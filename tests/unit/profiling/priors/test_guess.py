@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiops_provider.profiling.priors.spread import NOTHING, Spread, between, exactly
+from aiops_provider.profiling.priors.guess import NOTHING, Guess, between, exactly
 
 
 def test_a_product_of_independent_figures_is_as_wide_as_samples_of_it():
@@ -21,13 +21,13 @@ def test_a_product_of_independent_figures_is_as_wide_as_samples_of_it():
 
 def test_what_is_certain_or_nothing_only_scales():
     """Neither adds a width."""
-    figure = Spread(2.0, 3.0, 7.0)
+    figure = Guess(2.0, 3.0, 7.0)
     scaled = exactly(4.0) * figure
     assert [scaled.p50, scaled.p80, scaled.p95] == pytest.approx([8.0, 12.0, 28.0])
     assert NOTHING == NOTHING * figure
-    assert Spread(0.0, 0.0, 14.0) == Spread(0.0, 0.0, 2.0) * figure
+    assert Guess(0.0, 0.0, 14.0) == Guess(0.0, 0.0, 2.0) * figure
 
 
 def test_what_comes_together_is_multiplied_quantile_by_quantile():
     """The busiest hour meets the slowest answer sooner or later."""
-    assert Spread(2.0, 6.0, 20.0) == Spread(1.0, 2.0, 4.0).together(Spread(2.0, 3.0, 5.0))
+    assert Guess(2.0, 6.0, 20.0) == Guess(1.0, 2.0, 4.0).together(Guess(2.0, 3.0, 5.0))
