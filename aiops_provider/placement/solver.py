@@ -12,7 +12,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -153,6 +153,12 @@ def _run_highs(model: Model, limit_s: float, gap: float, relaxed: bool) -> _Foun
     for variable in variables:
         variable.varValue = columns[variable.index]
     objective = float(info.objective_function_value)
+    if model.start and abs(float(pulp.value(lp.objective)) - objective) > _SAME * max(
+        1.0, abs(objective)
+    ):
+        # HiGHS 1.16 may improve a start in its reduced space, and report that objective with the
+        # start itself.
+        return _run_highs(replace(model, start=[]), limit_s, gap, relaxed)
     duals = (abs(float(row_duals[row.index])) for _, row in model.capacity)
     return _Found(
         values=_values(model),
@@ -175,6 +181,7 @@ def _give_start(model: Model) -> None:
     model.lp.solverModel.setSolution(solution)
 
 
+_SAME = 1e-6
 _HIGHS_FEASIBLE = 2  # kSolutionStatusFeasible
 
 

@@ -37,6 +37,14 @@ class Crowd:
         (self.stage.home / "ledger" / "crowd").unlink(missing_ok=True)
 
 
+def command_of(process: psutil.Process) -> str:
+    """Nothing of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
     home = tmp_path_factory.mktemp("ahead") / "home"
@@ -74,7 +82,7 @@ def test_what_waits_in_the_pool_of_a_killed_scheduler_is_not_lost(crowd):
     crowd.stage.api.trigger("crowd", "r2")
     crowd.until(lambda: len(crowd.lines()) >= 3 * AT_ONCE)
     below = psutil.Process(crowd.stage.scheduler_pid).children(recursive=True)
-    ours = [each for each in below if "aiops" in " ".join(each.cmdline())]
+    ours = [each for each in below if "aiops" in command_of(each)]
     assert ours
     crowd.stage.kill_scheduler()
     _, alive = psutil.wait_procs(ours, timeout=15)

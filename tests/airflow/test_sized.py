@@ -21,6 +21,19 @@ class Sized:
         self.ends = [airflow.run("sized", "first", timeout_s=300)]
         self.profiles = self._learned()
         self.ends.append(airflow.run("sized", "second", timeout_s=300))
+        self._written_down("second")
+
+    def of_run(self, task: str, run_id: str) -> list:
+        """What is on record of the instances of a task in a run."""
+        found = self.store.executions(TaskKey("sized", task))
+        return [record for record in found if record.run.run_id == run_id]
+
+    def _written_down(self, run_id: str) -> None:
+        """Wait for both instances of each task: their ends reach the store after the run's."""
+        deadline = time.monotonic() + 90
+        while not all(len(self.of_run(name, run_id)) >= 2 for name in TASKS):
+            assert time.monotonic() < deadline, {name: self.of_run(name, run_id) for name in TASKS}
+            time.sleep(0.5)
 
     def _learned(self):
         """The profiles, once both instances of each task are in them."""
@@ -81,12 +94,7 @@ def test_each_instance_asks_for_its_own_memory(sized, task):
     small, large = sized.asked(task, "second")
     assert large > LARGE_GIB
     assert large - small > LARGE_GIB / 2
-    outcomes = {
-        record.outcome
-        for record in sized.store.executions(TaskKey("sized", task))
-        if record.run.run_id == "second"
-    }
-    assert {each.value for each in outcomes} == {"success"}
+    assert {each.outcome.value for each in sized.of_run(task, "second")} == {"success"}
 
 
 def test_a_described_size_is_kept_with_the_run(sized):

@@ -74,6 +74,20 @@ def test_the_heavier_group_goes_first_when_capacity_is_short():
     assert pytest.approx(0.9) == plan.sla_attainment
 
 
+def test_what_the_solver_says_and_what_it_returns_agree():
+    """HiGHS 1.16 improves the start of this search, says so, and returns the start."""
+    runs = {144: 1.5, 145: 2 - 1 / 2400, 146: 0.05 + 1 / 2400}
+    slots = tuple(runs.get(slot, 0.0) for slot in range(168))
+    busy = group("b", 2 - 1 / 2400, cores_by_slot=slots, memory_gib_by_slot=slots)
+    tiny = [group(name, 1 / 1440) for name in "ac"]
+    tied = group("d", 1 / 1440, allowed_regions=("c0",))
+    plan = make(
+        [*tiny, busy, tied],
+        [cluster("c0", cores=2, price=None), cluster("c1", cores=2, price=0.0)],
+    )
+    assert pytest.approx(1.0) == plan.sla_attainment
+
+
 def test_a_budget_limits_what_is_placed():
     """The spend stays within it, and the most valuable share is bought."""
     plan = make([group("a", 4)], [cluster("c", price=2.0)], Objective(budget_usd_per_hour=1.0))
