@@ -21,9 +21,9 @@ from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, Accele
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.epochs import EpochBook
 from aiops_provider.control.load import LoadLedger
-from aiops_provider.control.newcomers import Newcomers
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
+from aiops_provider.control.unseen_tasks import UnseenTasks
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
@@ -73,6 +73,12 @@ class Decider:
     Args:
         installation: Settings, clusters and store.
         clock: Returns the present moment.
+
+    Attributes:
+        profiler: Knows what other tasks needed, and no run of any.
+        ledger: What is booked where.
+        epochs: Of the placements.
+        patience: What waits for a cheaper place.
     """
 
     def __init__(
@@ -82,7 +88,7 @@ class Decider:
         self._clusters = {spec.name: spec for spec in installation.clusters}
         self._fallback = self._clusters[installation.settings.fallback.name]
         self._clock = clock
-        self._profiler = new_profiler(self._settings.profiling)
+        self.profiler = new_profiler(self._settings.profiling)
         self.ledger = LoadLedger(installation.clusters)
         self.epochs = EpochBook()
         self._lock = threading.Lock()
@@ -92,7 +98,7 @@ class Decider:
         )
         self._router = Router(self._snapshot.router)
         self._advisor = self._new_advisor(self._snapshot)
-        self._newcomers = Newcomers(self._profiler)
+        self._unseen = UnseenTasks(self.profiler)
         # By class of input: what was too little for a large one says nothing about the small ones.
         self._out_of_memory: dict[tuple[TaskKey, str], ExecutionRecord] = {}
         self.patience = PatienceBook(self._settings.routing)
@@ -119,7 +125,7 @@ class Decider:
                 self._router = Router(router, earlier=self._router)
             if router != before.router or snapshot.accelerators != before.accelerators:
                 self._advisor = self._new_advisor(self._snapshot)
-            self._newcomers.leave(snapshot.book)
+            self._unseen.leave(snapshot.book)
 
     def hear(self, lessons: Sequence[Lesson]) -> None:
         """
@@ -128,7 +134,7 @@ class Decider:
         Args:
             lessons: See :class:`~aiops_provider.control.lessons.LessonReader`.
         """
-        self._newcomers.hear(lessons)
+        self._unseen.hear(lessons)
 
     def set_health(self, health: ClusterHealth) -> None:
         """Take in what a probe of this process said; decisions change at once."""
@@ -263,16 +269,16 @@ class Decider:
             # The learned profile has taken the failure in by now.
             self._out_of_memory.pop((task, input_class), None)
             return profile
-        return self._profiler.enlarge(profile, failed=failure.request)
+        return self.profiler.enlarge(profile, failed=failure.request)
 
     def _described(
         self, request: TaskRequest, known: WorkloadProfile | None, now: datetime
     ) -> WorkloadProfile:
         description = request.description
         if known is None or description is None:
-            return self._newcomers.profile(request, self._advisor, now)
+            return self._unseen.profile(request, self._advisor, now)
         # History knows the figures; the description still decides pins and limits.
-        return self._advisor.advise(self._profiler.constrain(known, description), description)
+        return self._advisor.advise(self.profiler.constrain(known, description), description)
 
     def _new_advisor(self, snapshot: Snapshot) -> AcceleratorAdvisor:
         return AcceleratorAdvisor(

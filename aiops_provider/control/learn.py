@@ -28,6 +28,7 @@ from aiops_provider.profiling.profiler import MOST_RUNS_KEPT
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
+    from aiops_provider.profiling.profiler import Profiler
     from aiops_provider.store import Store
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,11 @@ def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
 
 
 def refresh_profiles(
-    installation: Installation, tasks: Collection[TaskKey] | None, now: datetime
+    installation: Installation,
+    tasks: Collection[TaskKey] | None,
+    now: datetime,
+    *,
+    unseen: Profiler | None = None,
 ) -> list[WorkloadProfile]:
     """
     Make profiles anew from the stored runs and descriptions; store those that changed.
@@ -153,6 +158,7 @@ def refresh_profiles(
         installation: With a store.
         tasks: Which; ``None``: all that had runs since the last such look, at most once a minute.
         now: Later ends are not looked at.
+        unseen: Judges those without runs; default: one that reads what other tasks needed.
 
     Returns:
         The profiles that changed.
@@ -165,7 +171,7 @@ def refresh_profiles(
         tasks = _tasks_with_news(store, now)
     changed = []
     for task in sorted(tasks):
-        profile = _fresh_profile(installation, store, task, now)
+        profile = _fresh_profile(installation, store, task, now, unseen)
         known = store.profile(task)
         if known is None or _figures(known) != _figures(profile):
             changed.append(profile)
@@ -174,19 +180,29 @@ def refresh_profiles(
 
 
 def remember_description(
-    installation: Installation, task: TaskKey, description: TaskDescription
+    installation: Installation,
+    task: TaskKey,
+    description: TaskDescription,
+    *,
+    unseen: Profiler | None = None,
 ) -> None:
     """
     Keep what a user says about a task, and let its profile say so.
 
     A task that has not run yet gets its profile here, so that it can be planned for.
 
+    Args:
+        installation: With a store.
+        task: Which.
+        description: What is said.
+        unseen: Judges it if it has not run; default: one that reads what other tasks needed.
+
     Raises:
         StoreError: The store does not answer.
     """
     store = installation.require_store()
     if store_description(store, task, description):
-        refresh_profiles(installation, {task}, utc_now())
+        refresh_profiles(installation, {task}, utc_now(), unseen=unseen)
 
 
 def _first_place(store: Store) -> int:
@@ -207,13 +223,20 @@ def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
 
 
 def _fresh_profile(
-    installation: Installation, store: Store, task: TaskKey, now: datetime
+    installation: Installation,
+    store: Store,
+    task: TaskKey,
+    now: datetime,
+    unseen: Profiler | None,
 ) -> WorkloadProfile:
-    profiler = new_profiler(installation.settings.profiling)
     runs = _ended(store.executions(task, limit=MOST_RUNS_KEPT), now)
-    profiler.restore(runs)
-    if not runs:
-        hear_of_others(profiler, store, now)
+    if runs or unseen is None:
+        profiler = new_profiler(installation.settings.profiling)
+        profiler.restore(runs)
+        if not runs:
+            hear_of_others(profiler, store, now)
+    else:
+        profiler = unseen
     description = stored_description(store, task)
     profile = profiler.predict(task, description, now=now)
     try:

@@ -46,7 +46,7 @@ class LessonReader:
 
     def read(self, now: datetime) -> list[Lesson]:
         """
-        The next page of them.
+        The next page of them; see :meth:`due`.
 
         Raises:
             StoreError: The store does not answer; what was not read is read next time.
@@ -57,6 +57,18 @@ class LessonReader:
         records, self._cursor = self._store.executions_after(cursor, _PAGE)
         self._more, self._read_at = len(records) == _PAGE, now
         return [(record, self._description(record.run.task)) for record in records]
+
+    def read_due(self, now: datetime) -> list[Lesson]:
+        """
+        All pages that are due.
+
+        Raises:
+            StoreError: The store does not answer; what was not read is read next time.
+        """
+        found: list[Lesson] = []
+        while self.due(now):
+            found += self.read(now)
+        return found
 
     def _description(self, task: TaskKey) -> TaskDescription | None:
         if task not in self._described:
@@ -71,6 +83,4 @@ def hear_of_others(profiler: Profiler, store: Store, now: datetime) -> None:
     Raises:
         StoreError: The store does not answer.
     """
-    reader = LessonReader(store)
-    while reader.due(now):
-        profiler.hear(reader.read(now))
+    profiler.hear(LessonReader(store).read_due(now))

@@ -180,7 +180,10 @@ class Refresher:
         _drain(self._records, lambda batch: self._write_down(store, batch, now, learns_here))
         while self._descriptions:
             task, description = next(iter(self._descriptions.items()))
-            remember_description(self._installation, task, description)
+            # The decider's profiler has heard of the others already.
+            remember_description(
+                self._installation, task, description, unseen=self._decider.profiler
+            )
             del self._descriptions[task]
         for pending, again in ((self._health, False), (self._health_again, True)):
             healths = dict(pending)

@@ -11,13 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.decide import Decider
 from aiops_provider.control.decision import Decision, TaskRequest
 from aiops_provider.control.environment import worker_environment
-from aiops_provider.control.lessons import Lesson, LessonReader
+from aiops_provider.control.lessons import LessonReader
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.units import utc_now
@@ -26,7 +25,6 @@ from aiops_provider.telemetry.context import RUN_KIND_VARIABLE, TEST_RUN
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
-    from aiops_provider.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,7 @@ class RehearsalStage:
         self.installation = installation
         self._ingest_url = ingest_url
         self._decider = Decider(installation)
-        self._reader: LessonReader | None = None
+        self._lessons: LessonReader | None = None
 
     def rehearse(self, request: TaskRequest) -> Rehearsal:
         """
@@ -88,21 +86,15 @@ class RehearsalStage:
         try:
             snapshot = load_snapshot(self.installation, now)
             away = clusters_out_of_use(store, now).unreachable
-            lessons = self._lessons(store, now)
+            if self._lessons is None:
+                self._lessons = LessonReader(store)
+            lessons = self._lessons.read_due(now)
         except StoreError as error:
             log.warning("Nothing is known of earlier runs and of the plan: %s", error)
             return
         router = replace(snapshot.router, unreachable=away)
         self._decider.swap(replace(snapshot, router=router))
         self._decider.hear(lessons)
-
-    def _lessons(self, store: Store, now: datetime) -> list[Lesson]:
-        if self._reader is None:
-            self._reader = LessonReader(store)
-        found: list[Lesson] = []
-        while self._reader.due(now):
-            found += self._reader.read(now)
-        return found
 
     def _environment(self, decision: Decision) -> dict[str, str]:
         if self._ingest_url is None or not self.installation.settings.enabled:

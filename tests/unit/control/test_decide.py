@@ -81,9 +81,9 @@ def test_what_the_host_knows_counts_where_nobody_said_anything():
 def test_tasks_never_seen_of_which_the_same_is_known_are_predicted_once(monkeypatch):
     """Each in its own name; what is known of one with the same operator may still differ."""
     one = decider()
-    predict, asked = one._profiler.predict, []
+    predict, asked = one.profiler.predict, []
     monkeypatch.setattr(
-        one._profiler, "predict", lambda *a, **k: asked.append(a) or predict(*a, **k)
+        one.profiler, "predict", lambda *a, **k: asked.append(a) or predict(*a, **k)
     )
     query = {"operator": "SQLExecuteQueryOperator"}
     same, other = Generic(**query), Generic(**query, parameters={"sql": "select 1"})
@@ -232,7 +232,7 @@ def test_an_engine_that_raises_never_stops_a_task(monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(one._profiler, "predict", broken)
+    monkeypatch.setattr(one.profiler, "predict", broken)
     decision = one.decide(request())
     assert "aws" == decision.cluster.name
     assert "ZeroDivisionError" in decision.problem

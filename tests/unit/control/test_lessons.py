@@ -103,3 +103,22 @@ def test_a_new_task_that_is_asked_about_or_planned_is_judged_by_those_too(instal
     assert route_task(installation, NEW, NOW).route.request.memory_gib > 4
     remember_description(installation, NEW, Etl(source=Dataset(volume_gib=1)))
     assert installation.store.profile(NEW).neighbours
+
+
+def test_a_host_does_not_read_the_past_for_each_new_task(installation, monkeypatch):
+    """A DAG brings described tasks by the hundred; what others needed has been read by then."""
+    installation.store.record_executions([record(task) for task in OTHERS])
+    layer = Layer(installation, ingest_url=None)
+    layer.refresher.refresh()
+    looks = []
+    read = installation.store.executions_after
+    monkeypatch.setattr(
+        installation.store, "executions_after", lambda *page: looks.append(page) or read(*page)
+    )
+    new = [TaskKey("claims", f"align_reads_of_{n}") for n in range(10, 15)]
+    for task in new:
+        placed(layer.decider, task)
+        layer.refresher.described(task, Etl(source=Dataset(volume_gib=1)))
+    layer.refresher.refresh()
+    assert all(installation.store.profile(task).neighbours for task in new)
+    assert not looks

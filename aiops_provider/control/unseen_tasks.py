@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _Known = tuple[Generic | None, WorkloadProfile]
 
 
-class Newcomers:
+class UnseenTasks:
     """
     Judges them by what is said and known of them, and by what tasks like them needed.
 
