@@ -53,6 +53,20 @@ class JobMeter:
         """Whether the last reading was above the limit."""
         return self.memory_bytes > self.limit_bytes
 
+    def begin_as_copy(self, now: float, *, copies: int) -> None:
+        """
+        Take note of what a fork of the pool occupies before it has done anything, without reading it.
+
+        Every page of the pool is shared then. So a short job need not be read twice, and one that is over
+        before it was read at all is not taken for as large as the pool.
+
+        Args:
+            now: Monotonic clock, seconds.
+            copies: Forks of the pool that live, this one included.
+        """
+        self.memory_bytes = self.peak_bytes = self.inherited_bytes // (copies + 1)
+        self._resident_bytes, self._read_at = self.pool_resident_bytes, now
+
     def observe(self, members: Sequence[ProcessStat], now: float, *, exec_ed: bool = False) -> None:
         """
         Take a reading.

@@ -182,7 +182,7 @@ class Pool:
             inherited_bytes=proc.anonymous_bytes(os.getpid()),
             pool_resident_bytes=proc.resident_bytes(os.getpid()),
         )
-        self._jobs[job.job_id] = RunningJob(
+        running = RunningJob(
             job=job,
             process=process,
             share=share,
@@ -190,8 +190,12 @@ class Pool:
             started_at=started_at,
             memory_kills=kills,
         )
+        self._jobs[job.job_id] = running
         self._renice()
-        self._look_at = started_at  # a job that is over in a moment is measured once at least
+        if job.command is None:
+            meter.begin_as_copy(started_at, copies=len(self._jobs))
+        else:
+            self._look_at = min(self._look_at, started_at + _LOOK_AGAIN_S)
         self._report(
             JobUpdate(job_id=job.job_id, state=JobState.RUNNING, pid=process.pid, started_at=began)
         )

@@ -7,6 +7,8 @@ import psutil
 import pytest
 
 from aiops_provider.clusters.job_client import JobState
+from aiops_provider.clusters.local import proc
+from aiops_provider.clusters.local.meter import JobMeter
 
 _MIB = 1 << 20
 
@@ -116,3 +118,36 @@ def test_job_over_in_no_time(open_site):
     [update] = open_site.follower.wait_for("a")
     ours_gib = psutil.Process().memory_info().rss / 1024**3
     assert 0 < update.usage.peak_memory_gib < ours_gib + 0.1
+
+
+def test_a_copy_of_the_pool_is_not_read_at_once(monkeypatch):
+    """What a fork shares with its pool is known without walking its page tables; later it is read."""
+    readings = []
+
+    def memory_bytes(pid, *, inherited_bytes=0):
+        readings.append(pid)
+        return 70 * _MIB
+
+    monkeypatch.setattr(proc, "memory_bytes", memory_bytes)
+    monkeypatch.setattr(proc, "resident_bytes", lambda _: 130 * _MIB)
+    meter = JobMeter(
+        limit_bytes=1000 * _MIB, inherited_bytes=90 * _MIB, pool_resident_bytes=120 * _MIB
+    )
+    members = [proc.read_stat(os.getpid())]
+    meter.begin_as_copy(100.0, copies=2)
+    meter.observe(members, 100.2)
+    assert (meter.peak_bytes, readings) == (30 * _MIB, [])
+    meter.observe(members, 100.6)
+    assert (meter.peak_bytes, readings) == (70 * _MIB, [os.getpid()])
+
+
+def test_a_copy_that_nears_its_limit_is_read_at_once(monkeypatch):
+    """A job that grows fast is not given half a second to take the machine down."""
+    monkeypatch.setattr(proc, "memory_bytes", lambda *_, **__: 210 * _MIB)
+    monkeypatch.setattr(proc, "resident_bytes", lambda _: 330 * _MIB)
+    meter = JobMeter(
+        limit_bytes=200 * _MIB, inherited_bytes=90 * _MIB, pool_resident_bytes=120 * _MIB
+    )
+    meter.begin_as_copy(100.0, copies=2)
+    meter.observe([proc.read_stat(os.getpid())], 100.2)
+    assert meter.exceeded
