@@ -291,7 +291,7 @@ class AiopsExecutor(BaseExecutor):
             # As Airflow's own local executor has it: what waits in the pool takes no slot, or the
             # scheduler would take a turn for every single task that ends.
             self.running.add(key)
-        flight = self._in_flight.sent(name, workload, decision)
+        flight = self._in_flight.sent(key, name, workload, decision)
         if decision is not None and (cluster.outlives_scheduler or decision.placement.applied):
             self._placer.failed_places.sent(decision.placement.run, name)
         tells = cluster.outlives_scheduler or cluster.queues_ahead

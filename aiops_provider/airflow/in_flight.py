@@ -11,7 +11,7 @@ from uuid import UUID
 
 from aiops_provider.airflow.requeue import fence, give_back, settled
 from aiops_provider.airflow.task_request import task_run
-from aiops_provider.airflow.versions import States, states_of, task_states, workload_key
+from aiops_provider.airflow.versions import States, states_of, task_states
 from aiops_provider.domain.task import TaskRun
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class InFlight(dict[Any, Flight]):
         self.lost_since: dict[str, float] = {}
         self.settled_at = time.monotonic()
 
-    def sent(self, cluster: str, workload: Any, decision: Decision | None) -> Flight:
-        """Note that a workload was given to a cluster."""
+    def sent(self, key: Any, cluster: str, workload: Any, decision: Decision | None) -> Flight:
+        """Note that the workload of a key was given to a cluster."""
         ti = getattr(workload, "ti", None)
         flight = Flight(
             cluster=cluster,
@@ -74,7 +74,7 @@ class InFlight(dict[Any, Flight]):
             since=time.monotonic(),
             rerun_when_lost=decision is not None and decision.rerun_when_lost,
         )
-        self[workload_key(workload)] = flight
+        self[key] = flight
         return flight
 
     def adopted(self, cluster: str, orphan: Orphan) -> None:

@@ -87,7 +87,7 @@ class Placer:
         if executor is not None:
             self._named[key] = executor
         self.waiting.begin(key)
-        request = self._request(workload, session)
+        request = self._request(key, workload, session)
         if session is None or not self._shares_transactions:
             self._decisions[key] = self._layer.decide(request)
             return
@@ -99,9 +99,9 @@ class Placer:
         key = workload_key(workload)
         decision = self._decisions.get(key)
         if decision is None:
-            decision = self._layer.decide(self._request(workload))
+            decision = self._layer.decide(self._request(key, workload))
         elif not self._layer.decider.still_good(decision):
-            decision = self._layer.decide_again(self._request(workload), decision)
+            decision = self._layer.decide_again(self._request(key, workload), decision)
         self._decisions[key] = decision
         return decision
 
@@ -110,7 +110,7 @@ class Placer:
         key = workload_key(workload)
         earlier = self._decisions.get(key)
         if earlier is not None and self.waiting.choose_again(key):
-            self._decisions[key] = self._layer.decide_again(self._request(workload), earlier)
+            self._decisions[key] = self._layer.decide_again(self._request(key, workload), earlier)
 
     def waiting_for_price(self, keys: Collection[Any]) -> int:
         """How many of these tasks wait for a cheaper cluster, by their own deadlines."""
@@ -146,7 +146,7 @@ class Placer:
         self.waiting.forget(key)
         return self._decisions.pop(key, None)
 
-    def _request(self, workload: Any, session: Session | None = None) -> TaskRequest:
+    def _request(self, key: Any, workload: Any, session: Session | None = None) -> TaskRequest:
         ti = workload.ti
         checked = checked_cluster(ti.dag_id, ti.run_id)
         if checked is not None:
@@ -154,7 +154,7 @@ class Placer:
         run, team = task_run(ti), self._teams.of(ti.dag_id, session)
         told = self._facts.of(ti, session)
         description = with_operator(description_of(ti), told.description if told else None)
-        inputs = self._input_of(workload, told, session, description)
+        inputs = self._input_of(key, workload.ti, told, session, description)
         return TaskRequest(
             run=run,
             description=with_input(description, inputs),
@@ -167,23 +167,23 @@ class Placer:
                 self._layer.settings,
                 team=team,
                 queue=named_queue(ti.queue),
-                executor=self._named.get(workload_key(workload)) or named_executor(ti),
+                executor=self._named.get(key) or named_executor(ti),
             ),
         )
 
     def _input_of(
         self,
-        workload: Any,
+        key: Any,
+        ti: Any,
         told: KnownTask | None,
         session: Session | None,
         description: TaskDescription | None,
     ) -> InputFacts:
         """Found out once; a task that waits is placed anew by what was found then."""
-        key = workload_key(workload)
         inputs = self._inputs.get(key)
         if inputs is None:
             arguments = told.arguments if told is not None else None
-            inputs = self._instances.of(workload.ti, arguments, session, description)
+            inputs = self._instances.of(ti, arguments, session, description)
             if told is not None:  # else its DAG is still being read
                 self._inputs[key] = inputs
         return inputs

@@ -52,6 +52,11 @@ class TaskRun:
     map_index: int = -1
     try_number: int = 1
 
+    def __hash__(self) -> int:
+        # The generated one hashes the task by a call of its own; tries are looked up all the time.
+        task = self.task
+        return hash((task.namespace, task.name, self.run_id, self.map_index, self.try_number))
+
     @property
     def is_backfill(self) -> bool:
         """Whether it makes up for the past, as Airflow names such runs: nobody waits for it now."""

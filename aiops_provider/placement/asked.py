@@ -40,6 +40,7 @@ class Asked:
     now: datetime | None
     crowded: Crowded = field(default_factory=lambda: NOT_CROWDED)
     hindered: Mapping[str, int] = field(init=False)
+    _ranks: tuple[tuple[Place, ...], ...] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if not self.avoid and not self.crowded:
@@ -62,12 +63,14 @@ class Asked:
         """What stands in the way of a place now."""
         return _obstacle(self.profile.request, place, self.load, self.hindered)
 
-    def by_obstacle(self) -> list[list[Place]]:
-        """All places by the worst that stands in their way, each list in order of preference."""
-        ranks: list[list[Place]] = [[] for _ in OBSTACLES]
-        for place in self.candidates.all():
-            ranks[self.obstacle(place)].append(place)
-        return ranks
+    def by_obstacle(self) -> tuple[tuple[Place, ...], ...]:
+        """All places by the worst that stands in their way, each group in order of preference."""
+        if self._ranks is None:
+            ranks: list[list[Place]] = [[] for _ in OBSTACLES]
+            for place in self.candidates.all():
+                ranks[self.obstacle(place)].append(place)
+            self._ranks = tuple(map(tuple, ranks))
+        return self._ranks
 
 
 def _obstacle(

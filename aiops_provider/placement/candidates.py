@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _HEAD = 8
 # Where cheap pools are full the walk is longer, but hardly ever through all of them.
 _LONGER = 256
+# A table as long as this is sorted as a whole, and by Python.
+_FEW = 12
 
 
 class Candidates:
@@ -33,12 +35,13 @@ class Candidates:
         allowance: The pools that it may use, whether or not they can hold it.
     """
 
-    __slots__ = ("_fits", "_profile", "_table", "allowance")
+    __slots__ = ("_all", "_fits", "_profile", "_table", "allowance")
 
     def __init__(self, table: PlaceTable, profile: WorkloadProfile) -> None:
         self._table, self._profile = table, profile
         self.allowance = table.allowances.of(profile)
         self._fits: NDArray[np.bool_] | None = None
+        self._all: tuple[Place, ...] | None = None
 
     @property
     def count(self) -> int:
@@ -48,6 +51,9 @@ class Candidates:
 
     def __iter__(self) -> Iterator[Place]:
         """Mostly the first few are enough; with 1,000 clusters a sort of all takes a while."""
+        if len(self._table.columns.rows) <= _FEW:
+            yield from self.all()
+            return
         done = 0
         for count in (_HEAD, _LONGER, None):
             rows = self._table.ranked(self._profile, self._fitting(), count=count)
@@ -58,7 +64,17 @@ class Candidates:
 
     def all(self) -> tuple[Place, ...]:
         """All places; where there are many it costs a sort and an object for each."""
-        return tuple(self.place(row) for row in self._table.ranked(self._profile, self._fitting()))
+        if self._all is None:
+            self._all = tuple(self._few() if len(self._fitting()) <= _FEW else self._many())
+        return self._all
+
+    def _few(self) -> list[Place]:
+        """A dozen objects are sorted before numpy has begun."""
+        rows = (row for row, fits in enumerate(self._fitting().tolist()) if fits)
+        return sorted(map(self.place, rows), key=lambda place: place.preference)
+
+    def _many(self) -> list[Place]:
+        return [self.place(row) for row in self._table.ranked(self._profile, self._fitting())]
 
     def at(self, keys: Iterable[tuple[str, str]]) -> list[Entry]:
         """
@@ -91,6 +107,8 @@ class Candidates:
         request = self._profile.request
         if self.allowance.rules.sizes(request).on_several_clusters(request):
             return False
+        if len(self._table.columns.rows) <= _FEW:
+            return len({place.name for place in self.all()}) <= 1
         clusters = self._table.columns.cluster[self._fitting()]
         return bool((clusters == clusters[:1]).all())
 
@@ -106,7 +124,10 @@ class Candidates:
     def refused(self) -> dict[str, str]:
         """Why a cluster can never hold it, by its name."""
         reasons = {}
+        able = {place.name for place in self.all()}
         for cluster in self._table.columns.clusters:
+            if cluster.name in able:
+                continue
             against = rule_against(self._profile, cluster)
             against = against or limit_against(self._profile, cluster)
             against = against or machine_against(self._profile.request, cluster)

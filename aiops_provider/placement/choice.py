@@ -107,9 +107,9 @@ def _planned(asked: Asked, plan: PlanShares) -> tuple[list[int], list[Passed]]:
     return [free[key] for key in due], blocked
 
 
-def _ranks(asked: Asked, plan: PlanShares) -> list[list[Place]]:
-    """All places by what stands in their way; the mildest of these lists, the preferred first."""
-    ranks = asked.by_obstacle()
+def _ranks(asked: Asked, plan: PlanShares) -> list[Sequence[Place]]:
+    """All places by what stands in their way; the mildest of these groups, the preferred first."""
+    ranks: list[Sequence[Place]] = [*asked.by_obstacle()]
     level = next((obstacle for obstacle in OBSTACLES if ranks[obstacle]), Obstacle.NONE)
     if level is not Obstacle.NONE or asked.shares:
         ranks[level] = _preferred_first(asked, plan, ranks[level])
