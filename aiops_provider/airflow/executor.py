@@ -113,6 +113,8 @@ class AiopsExecutor(BaseExecutor):
         """Send what its cluster has room for, callbacks first, then tasks by priority."""
         for callback in list(self.queued_callbacks.values())[: max(open_slots, 0)]:
             open_slots -= self._send(callback, None)
+        room = self._room_ahead
+        open_slots = open_slots if room is None else room
         ready: list[tuple[Any, Decision]] = []
         ledger = self._the_layer.decider.ledger
         for workload in sorted(self.queued_tasks.values(), key=lambda w: -w.ti.priority_weight):
@@ -120,7 +122,7 @@ class AiopsExecutor(BaseExecutor):
                 break
             decision = self._placer.good_choice(workload)
             cluster = self._clusters[decision.cluster.name]
-            wanted = cluster.accepting and not cluster.has_enough
+            wanted = cluster.accepting and cluster.room != 0
             if wanted and ledger.admit(decision.placement.run):
                 ready.append((workload, decision))
             else:
@@ -133,12 +135,15 @@ class AiopsExecutor(BaseExecutor):
         """
         As with the stock executor, but tasks that wait for a cheaper cluster take none.
 
-        They may wait for hours; the scheduler would queue nothing else meanwhile.
+        They may wait for hours; the scheduler would queue nothing else meanwhile. Of a pool that is sent
+        its next work ahead, the room that is left there.
         """
-        free = int(super().slots_available)
-        return (
-            free + self._placer.waiting_for_price(self.queued_tasks) if self.queued_tasks else free
-        )
+        return int(super().slots_available) + self._slots_beyond_parallelism
+
+    @property
+    def slots_occupied(self) -> int:
+        """``parallelism`` less what is available; below 0 where a pool has room for more than that."""
+        return int(super().slots_occupied) - self._slots_beyond_parallelism
 
     def sync(self) -> None:
         """Take in what happened and how the clusters are; one that fails holds up no other."""
@@ -263,6 +268,20 @@ class AiopsExecutor(BaseExecutor):
         if self._layer is None:
             raise AiopsError("AiopsExecutor is used before it was started")
         return self._layer
+
+    @property
+    def _room_ahead(self) -> int | None:
+        """Of the cluster that is sent its next work ahead, which is the only one then."""
+        rooms = (cluster.room for cluster in self._clusters.values() if cluster.queues_ahead)
+        return next(rooms, None)
+
+    @property
+    def _slots_beyond_parallelism(self) -> int:
+        room = self._room_ahead
+        beyond = 0 if room is None else room - self.parallelism
+        if self.queued_tasks:
+            beyond += self._placer.waiting_for_price(self.queued_tasks)
+        return beyond
 
     def _prepare_inner(self, inner: Any) -> None:
         """Make an inner executor part of this one; called on its cluster's thread."""

@@ -31,7 +31,7 @@ class AbsentCluster:
     accepting = False
     busy = False
     queues_ahead = False
-    has_enough = False
+    room = None
     outlives_scheduler = True
 
     def __init__(self, spec: ClusterSpec, reason: str) -> None:

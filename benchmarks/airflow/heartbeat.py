@@ -43,7 +43,7 @@ class WillingCluster:
     accepting = True
     busy = False
     queues_ahead = False
-    has_enough = False
+    room = None
 
     def __init__(self, name: str, *, outlives_scheduler: bool) -> None:
         self.outlives_scheduler = outlives_scheduler

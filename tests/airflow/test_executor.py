@@ -45,7 +45,7 @@ class PretendedCluster:
     accepting = True
     outlives_scheduler = False
     queues_ahead = False
-    has_enough = False
+    room = None
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -173,14 +173,14 @@ def test_what_is_sent_ahead_takes_no_slot(executor):
     """As with Airflow's own local executor; the task is known here until its end all the same."""
     clusters = executor._clusters.values()
     for each in clusters:
-        each.queues_ahead = True
+        each.queues_ahead, each.room = True, 2
     executor.parallelism = 2
     tasks = [task(index) for index in range(4)]
     for first, second in (tasks[:2], tasks[2:]):
         queue(executor, first, second)
-        assert 0 == executor.slots_available
+        assert (0, 2) == (executor.slots_available, executor.slots_occupied)
         executor.heartbeat()
-        assert 2 == executor.slots_available
+        assert (2, 0) == (executor.slots_available, executor.slots_occupied)
     assert 4 == sum(len(each.sent) for each in clusters)
     assert all(executor.has_task(each.ti) for each in tasks)
     assert {} == executor.get_event_buffer()
@@ -190,14 +190,27 @@ def test_what_is_sent_ahead_takes_no_slot(executor):
     assert ["success"] == [str(state) for state, _ in executor.get_event_buffer().values()]
 
 
-def test_nothing_is_sent_to_a_cluster_that_has_enough(executor):
-    """It waits here, where it takes a slot and the more important task still comes first."""
+def test_a_pool_may_take_more_in_one_turn_than_runs_at_a_time(executor):
+    """The scheduler queues up to `parallelism` less what is occupied; each turn costs it the same."""
+    executor.parallelism = 2
+    clusters = executor._clusters.values()
+    for each in clusters:
+        each.queues_ahead, each.room = True, 5
+    assert (5, -3) == (executor.slots_available, executor.slots_occupied)
+    queue(executor, *(task(index) for index in range(5)))
+    assert (0, 2) == (executor.slots_available, executor.slots_occupied)
+    executor.heartbeat()
+    assert 5 == sum(len(each.sent) for each in clusters)
+
+
+def test_nothing_is_sent_to_a_cluster_without_room(executor):
+    """It waits here, where the more important task still comes first."""
     cluster = executor._clusters["onprem"]
-    cluster.queues_ahead = cluster.has_enough = True
+    cluster.queues_ahead, cluster.room = True, 0
     queue(executor, task(0), task(1, priority=5))
     executor.heartbeat()
-    assert (0, 30) == (len(cluster.sent), executor.slots_available)
-    cluster.has_enough = False
+    assert (0, -2) == (len(cluster.sent), executor.slots_available)
+    cluster.room = 2
     executor.heartbeat()
     assert [1, 0] == [workload.ti.map_index for workload, *_ in cluster.sent]
 
@@ -205,7 +218,7 @@ def test_nothing_is_sent_to_a_cluster_that_has_enough(executor):
 def test_what_waits_too_long_on_such_a_cluster_is_queued_anew(executor, monkeypatch):
     """Before Airflow takes it for stuck; what has started by then stays."""
     cluster = executor._clusters["onprem"]
-    cluster.queues_ahead = True
+    cluster.queues_ahead, cluster.room = True, 2
     tasks = [task(0), task(1)]
     queue(executor, *tasks)
     executor.heartbeat()
@@ -421,7 +434,7 @@ class PretendedRemote(PretendedCluster):
 
     outlives_scheduler = True
     queues_ahead = False
-    has_enough = False
+    room = None
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -55,7 +55,7 @@ def test_all_clusters_are_let_go_of_at_once():
     class Slow:
         outlives_scheduler = True
         queues_ahead = False
-        has_enough = False
+        room = None
         busy = False
 
         def __init__(self, spec):

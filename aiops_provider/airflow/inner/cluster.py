@@ -147,8 +147,8 @@ class InnerCluster(Protocol):
         """Whether it is sent the next work before the last has ended, so that none takes a slot here."""
 
     @property
-    def has_enough(self) -> bool:
-        """Whether so much waits there already that the next tasks are better kept here for now."""
+    def room(self) -> int | None:
+        """How many more it should be sent now; ``None``: as many as the capacity of its pools allows."""
 
     @property
     def outlives_scheduler(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,10 +28,10 @@ log = logging.getLogger(__name__)
 
 _ENTRY = "aiops_provider.airflow.inner.workload:run"
 _PRELOAD = ("aiops_provider.airflow.inner.workload:prepare",)
-# In multiples of what runs at a time: as few may wait in the pool before it is sent more, so many at
-# most. Below the first it would run dry where tasks are short, for the scheduler may sleep for a second.
-# The second is higher, so that room is told for many at once: the scheduler takes a turn for each time.
-_LEAST_AHEAD, _MOST_AHEAD = 2, 4
+# As many may wait in the pool as started in this time, so that it does not run dry while the scheduler
+# sleeps, and what is urgent comes to its turn within about as long.
+_AHEAD_S = 8.0
+_MOST_AHEAD = 4  # in multiples of what runs at a time
 # While enough waits in the pool, an end is kept for this long, and told together with others: each time
 # that the scheduler hears of any it takes another turn at once, with nothing to do in it.
 _KEPT_S = 0.5
@@ -63,8 +64,8 @@ class LocalCluster:
         scratch: Folder for the notes of the listeners.
         reopen_s: A lost pool is started again after this long.
         probe_timeout_s: Without an answer for this long the cluster is unreachable.
-        most_at_once: As many workloads run at a time, and a few times as many may wait in the pool
-            for their turn, so that it need not wait for the scheduler; ``None``: none waits there.
+        most_at_once: As many workloads run at a time, and as many at least may wait in the pool for
+            their turn, so that it need not wait for the scheduler; ``None``: none waits there.
     """
 
     accepting = True  # a pool that is gone refuses, which is how one learns of it at once
@@ -85,7 +86,7 @@ class LocalCluster:
         self._probe_timeout_s = probe_timeout_s
         self.queues_ahead = most_at_once is not None
         self._most_at_once = most_at_once or 0
-        self._has_enough = False
+        self._starts: deque[float] = deque(maxlen=_MOST_AHEAD * self._most_at_once)
         self._client: JobClient = open_job_client(spec, preload=_PRELOAD, most_at_once=most_at_once)
         self._sent: dict[str, Sent] = {}
         self._waiting: dict[str, Any] = {}
@@ -152,13 +153,24 @@ class LocalCluster:
         return list(self._waiting.values())
 
     @property
-    def has_enough(self) -> bool:
-        """Whether several times as many wait in the pool as run at a time, until most have started."""
+    def room(self) -> int | None:
+        """
+        How many more it should be sent now.
+
+        None until half of what may wait has started: the scheduler takes a turn each time that there
+        is room, however little.
+        """
         if not self.queues_ahead:
-            return False
-        enough = _LEAST_AHEAD if self._has_enough else _MOST_AHEAD
-        self._has_enough = len(self._waiting) >= enough * self._most_at_once
-        return self._has_enough
+            return None
+        now = time.monotonic()
+        while self._starts and now - self._starts[0] > _AHEAD_S:
+            self._starts.popleft()
+        ahead = max(self._most_at_once, len(self._starts))
+        running = len(self._sent) - len(self._waiting)
+        about_to_start = max(0, self._most_at_once - running)
+        if len(self._waiting) > about_to_start + ahead // 2:
+            return 0
+        return max(0, self._most_at_once + ahead - len(self._sent))
 
     def probe(self) -> ClusterHealth:
         """How the pool is; a lost one is started again when its time has come."""
@@ -209,6 +221,7 @@ class LocalCluster:
         if update.started_at is not None:
             began_at = datetime.fromtimestamp(update.started_at, tz=UTC)
         self._sent[update.job_id] = replace(sent, began_at=began_at)
+        self._starts.append(time.monotonic())
         self._waiting.pop(update.job_id, None)
         if not self.queues_ahead or sent.decision is not None:
             return None

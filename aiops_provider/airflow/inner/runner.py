@@ -49,7 +49,7 @@ class ClusterRunner:
 
     outlives_scheduler = True
     queues_ahead = False  # what waits for room stays with the executor, which may place it anew
-    has_enough = False
+    room = None
     busy = False
 
     def __init__(

@@ -142,21 +142,50 @@ def test_the_start_of_a_callback_is_told(cluster, client):
     assert [Started(key=CALLBACK.key)] == cluster.poll()
 
 
-def test_it_has_enough_until_most_of_what_waits_has_started(send, client):
-    """So that room is told for many at once, and it never runs dry meanwhile."""
-    cluster = send(range(4 * AT_ONCE - 1))
-    assert not cluster.has_enough
-    send(range(4 * AT_ONCE - 1, 4 * AT_ONCE))
-    assert cluster.has_enough
-    *few, last = range(1, 2 * AT_ONCE + 2)
-    client.tell(JobState.RUNNING, *few)
+def test_room_is_told_for_many_at_once(send, client):
+    """First for as many again as run at a time; then not until half of those that wait have started."""
+    cluster = send(range(0))
+    assert 2 * AT_ONCE == cluster.room
+    send(range(2 * AT_ONCE - 1))
+    assert 0 == cluster.room
+    client.tell(JobState.RUNNING, *range(1, AT_ONCE + 1))
     cluster.poll()
-    assert cluster.has_enough
-    client.tell(JobState.RUNNING, last)
+    assert (3, 0) == (len(cluster.waiting()), cluster.room)
+    client.tell(JobState.SUCCEEDED, 1)
+    client.tell(JobState.RUNNING, AT_ONCE + 1)
     cluster.poll()
-    assert not cluster.has_enough
-    send(range(5 * AT_ONCE, 5 * AT_ONCE + 3))
-    assert not cluster.has_enough
+    assert 2 == len(cluster.waiting())
+    assert AT_ONCE + 5 - 6 == cluster.room  # five have started just now, six are here
+
+
+def test_little_waits_where_tasks_are_long(send, client, monkeypatch):
+    """What is urgent would wait for all of it; the shorter tasks are, the more may be sent ahead."""
+    now = 1000.0
+    monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: now))
+    cluster = send(range(2 * AT_ONCE))
+    for turn in range(3):
+        running = range(turn * AT_ONCE + 1, (turn + 1) * AT_ONCE + 1)
+        client.tell(JobState.RUNNING, *running)
+        client.tell(JobState.SUCCEEDED, *running)
+        cluster.poll()
+        send(range((turn + 2) * AT_ONCE, (turn + 3) * AT_ONCE))
+        now += 1.0
+    client.tell(JobState.RUNNING, *range(3 * AT_ONCE + 1, 4 * AT_ONCE + 1))
+    cluster.poll()
+    assert AT_ONCE == len(cluster.waiting())
+    assert (
+        3 * AT_ONCE == cluster.room
+    )  # as many as started may wait: four rounds within eight seconds
+    now += 3600.0
+    assert 0 == cluster.room
+
+
+def test_a_cluster_that_is_not_sent_ahead_tells_no_room(client, tmp_path):
+    """Its capacity decides."""
+    cluster = LocalCluster(
+        Settings().cluster_specs[0], scratch=tmp_path, reopen_s=1, probe_timeout_s=1
+    )
+    assert cluster.room is None
 
 
 def test_the_pool_knows_who_comes_first(cluster, client):
