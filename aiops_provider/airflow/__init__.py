@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "AiopsDataSensor",
     "AiopsExecutor",
     "AiopsHook",
     "AiopsKpiBranchOperator",
@@ -23,6 +24,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from aiops_provider.airflow.callbacks import push_kpis
+    from aiops_provider.airflow.data_sensor import AiopsDataSensor
     from aiops_provider.airflow.deadline import RuntimeQuantileDeadline
     from aiops_provider.airflow.description import describe
     from aiops_provider.airflow.executor import AiopsExecutor
@@ -36,6 +38,7 @@ _HOMES = {
     "AiopsExecutor": "aiops_provider.airflow.executor",
     "AiopsHook": "aiops_provider.airflow.hook",
     "AiopsKpiBranchOperator": "aiops_provider.airflow.kpi_branch",
+    "AiopsDataSensor": "aiops_provider.airflow.data_sensor",
     "AiopsKpiSensor": "aiops_provider.airflow.kpi_sensor",
     "AiopsPlanOperator": "aiops_provider.airflow.plan_operator",
     "RuntimeQuantileDeadline": "aiops_provider.airflow.deadline",

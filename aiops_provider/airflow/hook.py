@@ -108,6 +108,11 @@ class AiopsHook(BaseHook):
         answer: list[dict[str, Any]] = self._ask("GET", "alarms", {"super_alarm": super_alarm})
         return answer
 
+    def data_hold(self, task: str) -> dict[str, Any]:
+        """Whether the data of ``dag_id/task_id`` are held: ``held``, ``reason``, ``judged_at``."""
+        answer: dict[str, Any] = self._ask("GET", "data-hold", {"task": task})
+        return answer
+
     def request_plan(self, reason: str) -> None:
         """Ask for a new plan, which the process that plans makes in its next round."""
         self._ask("POST", "plan", {"reason": reason})

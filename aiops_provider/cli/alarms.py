@@ -148,7 +148,7 @@ def _list_view(
             (
                 one.id,
                 one.action.value + (" (dry run)" if one.dry_run else ""),
-                ", ".join(one.clusters) or one.task,
+                one.target,
                 "released" if one.released_at else f"{one.expires_at:%Y-%m-%d %H:%M} UTC",
                 one.reason,
             )

@@ -129,6 +129,7 @@ def _plain_response(response: Response | None) -> dict[str, Any] | None:
         "action": response.action,
         "clusters": list(response.clusters),
         "task": str(response.task) if response.task else None,
+        "data_of": [str(task) for task in response.data_of],
         "reason": response.reason,
     }
 
@@ -159,11 +160,13 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
 
     yield Text(f"\n{one.id}  {one.severity.value}, {one.state.value}", style="bold")
     yield Text(one.summary)
-    yield Text(f"Affected: {one.impact}")
+    yield Text(f"Affected: {one.impact or 'nothing that is known'}")
+    if one.owners:
+        yield Text(f"Owner: {', '.join(one.owners)}")
     if one.response is not None:
-        what = ", ".join(one.response.clusters) or str(one.response.task or "")
         dry = " (dry run)" if one.response.dry_run else ""
-        yield Text(f"Response{dry}: {one.response.action.value} {what} – {one.response.reason}")
+        done = f"{one.response.action.value} {one.response.target}".strip()
+        yield Text(f"Response{dry}: {done} – {one.response.reason}")
     yield table(
         "Hypotheses",
         [

@@ -154,6 +154,9 @@ class AlarmBoard:
             detector=verdict.detector,
             last_seen_at=sample.observed_at,
             remedy=observation.ruling.effect.remedy or "",
+            owner=observation.ruling.effect.owner or "",
+            alone=observation.ruling.effect.tell_alone or False,
+            hold_downstream=observation.ruling.effect.hold_downstream or False,
         )
         self._held[sample.series] = _Held(alarm)
         self._changed[alarm.id] = alarm

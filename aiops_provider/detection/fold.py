@@ -7,11 +7,12 @@ explained again, until nothing significant is left. So two causes at once become
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from aiops_provider.detection.ailing_clusters import ailing_clusters, own_rows
-from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, witness_of
+from aiops_provider.detection.attributes import INFRASTRUCTURE, has, kind_of, witness_of, work_of
 from aiops_provider.detection.chance import BUDGET_P, Chance
 from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
@@ -88,6 +89,26 @@ def fold_alarms(
     ]
     folds = _of_tasks(alarmed, healthy, hold_after_clusters=hold_after_clusters, chance=chance)
     return [_with_own(one, own_alarmed) for one in _united(folds, ailing)]
+
+
+def fold_alone(
+    alarmed: Sequence[Row], healthy: Sequence[Row], folds: Sequence[Fold], *, alone: Set[str]
+) -> list[Fold]:
+    """
+    Groups of one task, of alarms that the rules want told though no group has them.
+
+    Args:
+        alarmed: Observations in alarm, of one alarm cluster.
+        healthy: Observations of the same time that are not.
+        folds: The groups that were found among them.
+        alone: Ids of the alarms that are told by themselves.
+    """
+    taken = {id(row) for fold in folds for row in fold.rows}
+    left: defaultdict[object, list[Row]] = defaultdict(list)
+    for row in alarmed:
+        if row.alarm in alone and id(row) not in taken:
+            left[work_of(row.attributes)].append(row)
+    return [Fold(rows=tuple(rows), root_cause=_rank(rows, healthy)) for rows in left.values()]
 
 
 def _of_tasks(

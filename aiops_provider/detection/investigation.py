@@ -9,7 +9,7 @@ from datetime import datetime
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
 from aiops_provider.detection.chance import Chance, false_alarm_share
 from aiops_provider.detection.evidence import Evidence, Row
-from aiops_provider.detection.fold import Fold, fold_alarms
+from aiops_provider.detection.fold import Fold, fold_alarms, fold_alone
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
 from aiops_provider.detection.super_alarms import SuperAlarms
@@ -61,12 +61,14 @@ class Investigation:
             if not rows:
                 continue
             healthy = self.evidence.healthy(rows, onset=onset_of(cluster), lead=self._config.lead)
-            folds += fold_alarms(
+            found = fold_alarms(
                 rows,
                 healthy,
                 hold_after_clusters=self._hold_after,
                 chance=Chance(false_alarm_share(self._unexplained(rows, told), observed)),
             )
+            alone = {alarm.id for alarm in cluster if alarm.alone}
+            folds += [*found, *fold_alone(rows, healthy, found, alone=alone)]
         self.super_alarms.update(folds, alarms, now)
 
     def _unexplained(self, group: Collection[Row], told: Set[str]) -> int:
@@ -89,6 +91,7 @@ class Investigation:
             policy = ResponsePolicy(
                 clusters=self._clusters,
                 lasts=self._config.quarantine,
+                data_lasts=self._config.give_up_after,
                 hold_after_clusters=self._hold_after,
                 unavailable={**unavailable, **self._quarantined(super_alarm.id, now)},
                 dry_run=self._config.dry_run,
@@ -151,15 +154,15 @@ def lifted(super_alarms: Iterable[SuperAlarm], now: datetime) -> Iterator[Respon
     """
     Responses that end with their super-alarm.
 
-    A held task that is normal again may move. A quarantined cluster has proven nothing: its tasks
-    became normal elsewhere; it waits for the end of its quarantine.
+    A held task that is normal again may move, and data that are normal again may be used. A quarantined
+    cluster has proven nothing: its tasks became normal elsewhere; it waits for the end of its quarantine.
     """
     for one in super_alarms:
         response = one.response
         if (
             one.state is AlarmState.RESOLVED
             and response is not None
-            and response.action is ResponseAction.HOLD_TASK
+            and response.action in (ResponseAction.HOLD_TASK, ResponseAction.HOLD_DOWNSTREAM)
             and response.active(now)
         ):
             yield replace(response, released_at=now)

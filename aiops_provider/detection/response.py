@@ -44,6 +44,7 @@ class ResponsePolicy:
     Attributes:
         clusters: All clusters of the installation.
         lasts: How long a response lasts unless it is released.
+        data_lasts: The same of data that are held: they do not get better by themselves.
         hold_after_clusters: A task at fault on so many clusters is held.
         unavailable: Clusters that cannot be counted on, with why.
         dry_run: Only record what would be done.
@@ -52,6 +53,7 @@ class ResponsePolicy:
     clusters: Sequence[ClusterSpec]
     lasts: timedelta
     hold_after_clusters: int
+    data_lasts: timedelta = timedelta(days=7)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
 
@@ -76,8 +78,42 @@ def decide_response(
 
     Returns:
         Quarantine of every cluster that has the cause, hold of the task, or nothing; the reason
-        says why in any case.
+        says why in any case. Where there is nothing to move or hold, the data of those tasks for which
+        the rules ask it are held.
     """
+    decided = _decided(super_alarm, policy, members=members, alarmed_on=alarmed_on, now=now)
+    if decided.action is not ResponseAction.NOTHING:
+        return decided
+    return _hold_downstream(decided, members, expires_at=now + policy.data_lasts)
+
+
+def _hold_downstream(
+    nothing: Response, members: Collection[Alarm], *, expires_at: datetime
+) -> Response:
+    asking = [alarm for alarm in members if alarm.hold_downstream and "task" in alarm.attributes]
+    if not asking:
+        return nothing
+    tasks = {
+        TaskKey(one.attributes.get("dag", "default"), one.attributes["task"]) for one in asking
+    }
+    kpis = ", ".join(sorted({one.series.name for one in asking}))
+    return replace(
+        nothing,
+        action=ResponseAction.HOLD_DOWNSTREAM,
+        data_of=tuple(sorted(tasks)),
+        expires_at=expires_at,
+        reason=f"A rule holds the data of {', '.join(map(str, sorted(tasks)))} for {kpis}. {nothing.reason}",
+    )
+
+
+def _decided(
+    super_alarm: SuperAlarm,
+    policy: ResponsePolicy,
+    *,
+    members: Collection[Alarm],
+    alarmed_on: frozenset[str],
+    now: datetime,
+) -> Response:
     best = super_alarm.root_cause.best
     # That nothing is heard does not say that nothing runs: only what was seen is answered.
     seen = [alarm for alarm in members if alarm.series.name != SILENCE]
@@ -228,7 +264,7 @@ def renewed(previous: Response | None, decided: Response, *, fresh: bool) -> Res
         return previous
     if lapsed or (decided.action, decided.task) != (previous.action, previous.task):
         return replace(decided, id=_next_id(previous.id))
-    if decided.clusters == previous.clusters:
+    if (decided.clusters, decided.data_of) == (previous.clusters, previous.data_of):
         return previous
     return replace(decided, id=previous.id, starts_at=previous.starts_at)
 

@@ -63,6 +63,8 @@ class RuleCase(BaseModel):
     severity: Severity | None = Field(None, description="info, warning or critical.")
     owner: str | None = Field(None, description="Who cares for it.")
     remedy: str | None = Field(None, description="What helps.")
+    tell_alone: bool | None = Field(None, description="Whether one such alarm is told by itself.")
+    hold_downstream: bool | None = Field(None, description="Whether its data are held.")
 
     def to_sample(self) -> KpiSample:
         """The sample as the engine sees it."""
@@ -121,6 +123,8 @@ def run_rule_case(case: RuleCase, rules: RuleSet) -> CaseResult:
         "severity": effect.severity,
         "owner": effect.owner,
         "remedy": effect.remedy,
+        "tell_alone": effect.tell_alone or False,
+        "hold_downstream": effect.hold_downstream or False,
     }
     return CaseResult(name=case.name, wrong=tuple(_differences(case, said)))
 

@@ -56,6 +56,8 @@ class Effect:
         severity: How urgent an alarm is.
         owner: Who cares for it.
         remedy: What helps.
+        tell_alone: An alarm is a super-alarm even where nothing else is in alarm.
+        hold_downstream: Nobody should use the data of the task while such an alarm is told.
         time_zone: Whose clock says what the same time of another day is.
         holidays: Country whose public holidays are like Sundays.
     """
@@ -70,6 +72,8 @@ class Effect:
     severity: Severity | None = None
     owner: str | None = None
     remedy: str | None = None
+    tell_alone: bool | None = None
+    hold_downstream: bool | None = None
     time_zone: str | None = None
     holidays: str | None = None
 

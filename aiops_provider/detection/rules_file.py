@@ -54,6 +54,10 @@ class RuleText(BaseModel):
     severity: Severity | None = Field(None, description="info, warning or critical.")
     owner: str | None = Field(None, description="Who cares for it.")
     remedy: str | None = Field(None, description="What helps.")
+    tell_alone: bool | None = Field(None, description="True: one such alarm is a super-alarm.")
+    hold_downstream: bool | None = Field(
+        None, description="True: nobody should use the data of the task until it is over."
+    )
     time_zone: str | None = Field(None, description="Such as Europe/Oslo; compare by its clock.")
     holidays: str | None = Field(None, description='Such as "NO" or "DE-BY"; quote "NO".')
     starts_at: AwareDatetime | None = Field(None, description="Holds from then on.")

@@ -30,6 +30,9 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
         return _stopped(alarms, best, onset)
     tasks = _tasks(alarms)
     on = f" on {_counted(tasks, 'task')}" if tasks else ""
+    if tasks == 1 and not best.cause:
+        shared = shared_attributes(alarms)
+        on = f" of {named({name: shared[name] for name in (*WORK, *DATA) if name in shared})}"
     where = f" of {named(best.cause)}" if best.cause else ", cause unknown"
     symptoms = ", ".join(_symptoms(alarms))
     return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')}{on}{where}: {symptoms}"

@@ -244,4 +244,5 @@ def _described(told: _Told, past: Sequence[SuperAlarm]) -> SuperAlarm:
         representative=min(members, key=lambda alarm: alarm.p_value).id,
         impact=impact_of(members, told.clusters),
         attributes=shared_attributes(members),
+        owners=tuple(sorted({alarm.owner for alarm in members} - {""})),
     )

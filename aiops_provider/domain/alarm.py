@@ -49,6 +49,9 @@ class Alarm:
         super_alarm: Id of the super-alarm that holds it, or ``None``.
         last_seen_at: When it was last seen deviating.
         remedy: What helps, as the rules say; empty: they do not.
+        owner: Who cares for it, as the rules say; empty: they do not.
+        alone: Whether the rules want it told even if nothing else is in alarm.
+        hold_downstream: Whether the rules want that nobody uses the data of its task meanwhile.
     """
 
     id: str
@@ -66,6 +69,9 @@ class Alarm:
     super_alarm: str | None = None
     last_seen_at: datetime | None = None
     remedy: str = ""
+    owner: str = ""
+    alone: bool = False
+    hold_downstream: bool = False
 
 
 class CauseKind(StrEnum):
@@ -148,6 +154,7 @@ class Response:
         action: What is done.
         clusters: Clusters to avoid (quarantine).
         task: Task that is not failed over any more (hold).
+        data_of: Tasks whose data nobody should use for now (hold downstream).
         reason: One sentence with the evidence.
         starts_at: When.
         expires_at: When it lapses by itself.
@@ -163,8 +170,15 @@ class Response:
     expires_at: datetime
     clusters: tuple[str, ...] = ()
     task: TaskKey | None = None
+    data_of: tuple[TaskKey, ...] = ()
     released_at: datetime | None = None
     dry_run: bool = False
+
+    @property
+    def target(self) -> str:
+        """What it is done to, in words: clusters, a task, or the tasks whose data are held."""
+        tasks = (*filter(None, [self.task]), *self.data_of)
+        return ", ".join([*self.clusters, *map(str, tasks)])
 
     def active(self, now: datetime) -> bool:
         """Whether routers must honour it at that moment."""
@@ -219,6 +233,7 @@ class SuperAlarm:
         kpis: Names of the KPIs in alarm.
         similar: Earlier ones that looked alike, the likest first.
         note: What a person wrote when acknowledging it.
+        owners: Who cares for its alarms, as the rules say.
     """
 
     id: str
@@ -237,3 +252,4 @@ class SuperAlarm:
     kpis: tuple[str, ...] = ()
     similar: tuple[SimilarIncident, ...] = ()
     note: str = ""
+    owners: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from aiops_provider import __version__
 from aiops_provider.control.cluster_check import failed_checks
+from aiops_provider.control.data_hold import DataHold, data_hold
 from aiops_provider.control.replan import request_plan
 from aiops_provider.control.tokens import Scope, TokenClaims
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
@@ -124,6 +125,14 @@ def get_super_alarms(
 ) -> list[SuperAlarm]:
     """Alarms of one cause, told once, with hypotheses and response."""
     return list(_store(request).super_alarms(open_only=open_only, limit=limit))
+
+
+@router.get("/api/v1/data-hold", dependencies=[_reader])
+def get_data_hold(
+    request: Request, task: Annotated[str, Query(description="namespace/name")]
+) -> DataHold:
+    """Whether nobody should use the data of a task, and up to when they have been judged."""
+    return data_hold(_store(request), TaskKey.parse(task), utc_now())
 
 
 @router.get("/api/v1/responses", dependencies=[_reader])

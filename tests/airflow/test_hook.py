@@ -13,6 +13,7 @@ import uvicorn
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk import DAG, task
 
+from aiops_provider.airflow.data_sensor import AiopsDataSensor
 from aiops_provider.airflow.hook import AiopsHook
 from aiops_provider.airflow.kpi_branch import AiopsKpiBranchOperator
 from aiops_provider.airflow.kpi_sensor import AiopsKpiSensor
@@ -23,16 +24,20 @@ from aiops_provider.airflow.provider_info import get_provider_info
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.replan import take_request
 from aiops_provider.control.tokens import issue_token
+from aiops_provider.control.watch_position import Position
 from aiops_provider.domain.alarm import (
     Alarm,
     AlarmState,
     CauseKind,
     Hypothesis,
+    Response,
+    ResponseAction,
     RootCause,
     Severity,
     SuperAlarm,
 )
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import (
     AiopsError,
@@ -186,6 +191,52 @@ def test_the_sensor_waits_for_a_value_between_its_bounds(connect, installation, 
         report(installation, value, dag=f"sensed {mode}")
         answer = sensor.poke({})
         assert (done, value if done else None) == (answer.is_done, answer.xcom_value)
+
+
+def hold(installation, task: str) -> Response:
+    """Hold the data of a task for an hour."""
+    now = utc_now()
+    response = Response(
+        id=f"response-{task}",
+        super_alarm="super-1",
+        action=ResponseAction.HOLD_DOWNSTREAM,
+        reason="a rule holds them",
+        starts_at=now - timedelta(minutes=1),
+        expires_at=now + timedelta(hours=1),
+        data_of=(TaskKey("sales", task),),
+    )
+    installation.require_store().save_response(response)
+    return response
+
+
+@pytest.mark.parametrize("rescheduled", [False, True])
+def test_the_sensor_waits_until_data_are_judged_and_not_held(connect, installation, rescheduled):
+    """Judged since it asked first, which in mode reschedule another process did."""
+    connect("read")
+    store, began = installation.require_store(), utc_now()
+    context = {
+        "ti": SimpleNamespace(get_first_reschedule_date=lambda _: began if rescheduled else None)
+    }
+    with DAG("publishes", schedule=None):
+        sensor = AiopsDataSensor(task_id="usable", of="sales/{{ task_id }}")
+    task_id = f"load_{rescheduled}"
+    sensor.render_template_fields({"task_id": task_id})
+    earlier = Position(watched_at=began - timedelta(minutes=5))
+    earlier.write(store, Position())
+    assert not sensor.poke(context)
+    response = hold(installation, task_id)
+    replace(earlier, watched_at=utc_now() + timedelta(seconds=1)).write(store, earlier)
+    assert not sensor.poke(context)
+    hold(installation, "clean")
+    store.release_response(response.id, utc_now())
+    assert sensor.poke(context)
+
+
+@pytest.mark.parametrize("of", ["", "load", "/load", "sales/"])
+def test_data_of_no_task_are_refused(of):
+    """When the DAG is parsed."""
+    with pytest.raises(DescriptionError, match="dag_id/task_id"):
+        AiopsDataSensor(task_id="usable", of=of)
 
 
 @pytest.mark.parametrize("wrong", [{"at_least": 2, "at_most": 1}, {"within": timedelta(0)}])

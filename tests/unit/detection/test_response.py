@@ -20,8 +20,14 @@ AWS = ("aws-sa-east-1", "aws-us-east-1")
 def decide(alarm, root_cause, start):
     """Decide about a super-alarm with that cause."""
 
-    def make(cause, kind, *, tasks=3, seen=4, at=None, dry_run=False, unavailable=None, **odds):
-        members = [alarm(str(n), task=f"t{n}", dag="d") for n in range(tasks)]
+    def make(
+        cause, kind, *, tasks=3, seen=4, at=None, dry_run=False, unavailable=None, hold_data_of=(),
+        **odds,
+    ):  # fmt: skip
+        members = [
+            replace(alarm(str(n), task=f"t{n}", dag="d"), hold_downstream=f"t{n}" in hold_data_of)
+            for n in range(tasks)
+        ]
         super_alarm = SuperAlarm(
             id="super-1",
             summary="",
@@ -159,3 +165,33 @@ def test_another_action_gets_another_id(decide):
 
     assert ResponseAction.HOLD_TASK is after.action
     assert before.id != after.id
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "what"),
+    [
+        ({"feature": "age"}, CauseKind.DATA, ResponseAction.HOLD_DOWNSTREAM),
+        ({}, CauseKind.UNKNOWN, ResponseAction.HOLD_DOWNSTREAM),
+        ({"provider": "aws"}, CauseKind.CLUSTER, ResponseAction.QUARANTINE),
+    ],
+)
+def test_data_are_held_where_a_rule_asks_for_it(decide, cause, kind, what, start):
+    """Unless there is a cluster to leave; longer than a quarantine, for data do not mend themselves."""
+    response = decide(cause, kind, hold_data_of=("t0", "t2"))
+
+    assert what is response.action
+    if what is ResponseAction.HOLD_DOWNSTREAM:
+        assert (TaskKey("d", "t0"), TaskKey("d", "t2")) == response.data_of
+        assert start + timedelta(days=7) == response.expires_at
+        assert "d/t0, d/t2" == response.target
+        assert response.reason.startswith("A rule holds the data of d/t0, d/t2 for rows. ")
+
+
+def test_more_data_are_held_under_the_same_name(decide, start):
+    """As the incident grows; the hold is one."""
+    first = decide({"feature": "age"}, CauseKind.DATA, hold_data_of=("t0",))
+    more = decide(
+        {"feature": "age"}, CauseKind.DATA, hold_data_of=("t0", "t1"), at=start + timedelta(hours=2)
+    )
+    grown = renewed(first, more, fresh=True)
+    assert (first.id, first.starts_at, more.data_of) == (grown.id, grown.starts_at, grown.data_of)

@@ -26,7 +26,7 @@ def test_failures_and_unknown_causes_have_words_too(alarm, root_cause):
     best = root_cause({}, CauseKind.UNKNOWN).best
     told = summarise_alarms([alarm("a", "task_failed", task="t")], best)
 
-    assert told.endswith("1 alarm on 1 task, cause unknown: 1 task failed")
+    assert told.endswith("1 alarm of task t, cause unknown: 1 task failed")
 
 
 def test_growth_from_nothing_is_told_in_figures(alarm, root_cause):

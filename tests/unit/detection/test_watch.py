@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from aiops_provider.detection.limits import WatchConfig
-from aiops_provider.detection.rules_file import default_rules
+from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.watch import Watch
-from aiops_provider.domain.alarm import AlarmState, ResponseAction
+from aiops_provider.domain.alarm import AlarmState, ResponseAction, Severity
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.testing.incidents import clusters
 
 HOUR = timedelta(hours=1)
@@ -231,3 +232,55 @@ def test_the_second_incident_knows_the_first(primed, one_run, start):
     (alike,) = second.similar
     assert (first.id, 1.0) == (alike.id, pytest.approx(alike.similarity))
     assert alike.closed_by == "a mirror was stale; quarantine of aws-sa-east-1, aws-us-east-1"
+
+
+HOLDING = """
+version: 1
+rules:
+  - {name: sales, when: 'dag == "sales"', owner: data@example, hold_downstream: true}
+"""
+
+
+@pytest.fixture
+def loaded(sample):
+    """An engine that knows a month of two daily row counts."""
+    watch = Watch(WatchConfig(), default_rules().overridden_by(load_rules(HOLDING, "holding.yaml")))
+    for day in range(30, 0, -1):
+        for task in ("load", "clean"):
+            watch.observe([sample(1e6 + day, "row_count", hours=-24 * day, dag="sales", task=task)])
+    return watch
+
+
+def of_today(watch, sample, start, value, task="load", hours=0.0):
+    watch.observe([sample(value, "row_count", hours=hours, dag="sales", task=task)])
+    return watch.evaluate(now(start, hours))
+
+
+def test_rows_that_vanish_are_told_though_nothing_else_is_wrong(loaded, sample, start):
+    """To their owner, and what is published from them waits until they are normal again."""
+    found = of_today(loaded, sample, start, 0.0)
+    (told,), (response,) = found.super_alarms, found.responses
+    assert (Severity.CRITICAL, ("data@example",)) == (told.severity, told.owners)
+    assert "1 alarm of task load and dag sales, cause unknown: row_count −100 %" in told.summary
+    assert (ResponseAction.HOLD_DOWNSTREAM, (TaskKey("sales", "load"),)) == (
+        response.action,
+        response.data_of,
+    )
+    of_today(loaded, sample, start, 1e6, hours=24.0)
+    (lifted,) = of_today(loaded, sample, start, 1e6, hours=48.0).responses
+    assert (response.id, now(start, 48.0)) == (lifted.id, lifted.released_at)
+
+
+def test_what_a_person_released_is_used_again(loaded, sample, start):
+    """However long its alarm lasts."""
+    found = of_today(loaded, sample, start, 0.0)
+    (told,) = found.super_alarms
+    released = replace(told.response, released_at=now(start))
+    loaded.sync(found.alarms, [replace(told, response=released)])
+    assert () == of_today(loaded, sample, start, 0.0, hours=24.0).responses
+
+
+def test_a_drop_that_is_noise_elsewhere_is_not_told_alone(loaded, sample, start):
+    """It is an alarm; a super-alarm wants witnesses."""
+    found = of_today(loaded, sample, start, 4e5)
+    assert (1, ()) == (len(found.alarms), found.super_alarms)

@@ -8,7 +8,9 @@ import pytest
 
 from aiops_provider import __version__
 from aiops_provider.control.replan import take_request
+from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import StoreUnreachableError
 
@@ -91,6 +93,30 @@ def test_quarantine_can_be_lifted(caller, lively):
     again = client.post("/api/v1/responses/r1/release")
     assert again.status_code == 422
     assert again.json()["error"]["field"] == "response_id"
+
+
+def test_data_are_held_until_somebody_releases_them(caller, installation):
+    """With the reason and the super-alarm; the data of other tasks are free."""
+    now = utc_now()
+    response = Response(
+        id="r2",
+        super_alarm="super-2",
+        action=ResponseAction.HOLD_DOWNSTREAM,
+        reason="a rule holds them",
+        starts_at=now,
+        expires_at=now + timedelta(hours=1),
+        data_of=(TaskKey("sales", "load"), TaskKey("sales", "clean")),
+    )
+    installation.require_store().save_response(response)
+    client = caller("admin")
+    ask = lambda task: client.get("/api/v1/data-hold", params={"task": task}).json()  # noqa: E731 - as above
+    held = ask("sales/clean")
+    assert (held["held"], held["reason"], held["super_alarm"]) == (
+        True, "a rule holds them", "super-2",
+    )  # fmt: skip
+    assert not ask("sales/report")["held"]
+    client.post("/api/v1/responses/r2/release")
+    assert not ask("sales/clean")["held"]
 
 
 def test_health(caller):
