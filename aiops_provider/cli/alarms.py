@@ -107,6 +107,21 @@ def release(
     emit(lifted, output=output, view=lambda: [f"{lifted.id} is released."])
 
 
+@commands.command()
+def notify(
+    channel: Annotated[
+        str, typer.Argument(metavar="CHANNEL", help="A name under detection.notify.")
+    ],
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Send a message to try a channel out."""
+    from aiops_provider.control.notify import try_out
+
+    try_out(open_installation(config).settings.detection.notify, channel)
+    emit({"sent": channel}, output=output, view=lambda: [f"{channel} took the message."])
+
+
 def _mark(
     wanted: str, state: AlarmState, config: ConfigOption, output: OutputFormat, note: str
 ) -> None:

@@ -1,5 +1,5 @@
 """
-What is done again and again beside the host: learn, plan, collect metrics, watch, forget.
+What is done again and again beside the host: learn, plan, collect metrics, watch, notify, forget.
 
 One process of an installation does it at a time, under a lease; the others stand by. Each step is
 guarded: an engine that raises costs its own step, not the others. ``python -m
@@ -28,6 +28,7 @@ from aiops_provider.domain.units import utc_now
 
 if TYPE_CHECKING:
     from aiops_provider.control.cluster_metrics import ClusterMetrics
+    from aiops_provider.control.notify import Notifications
     from aiops_provider.control.watch import WatchState
 
 __all__ = ["Cycle", "Step", "main", "run_cycle", "start_cycle_process", "stop_cycle_process"]
@@ -92,12 +93,14 @@ class Cycle:
         self._version_seen: int | None = None
         self._watch_state: WatchState | None = None
         self._cluster_metrics: ClusterMetrics | None = None
+        self._notifications: Notifications | None = None
         self._unsaved: deque[KpiSample] = deque(maxlen=_MOST_UNSAVED)
         self.steps = (
             Step(name="learn", run=self._learn),
             Step(name="plan", run=self._plan),
             Step(name="metrics", run=self._collect_metrics),
             Step(name="watch", run=self._watch),
+            Step(name="notify", run=self._notify),
             Step(name="forget", run=self._forget),
         )
 
@@ -173,6 +176,16 @@ class Cycle:
         if self._watch_state is None:
             self._watch_state = WatchState()
         watch_once(self._installation, self._watch_state, now)
+
+    def _notify(self, now: datetime) -> None:
+        channels = self._installation.settings.detection.notify
+        if not channels:
+            return
+        if self._notifications is None:
+            from aiops_provider.control.notify import Notifications
+
+            self._notifications = Notifications.of(channels)
+        self._notifications.tell(self._store, now)
 
     def _forget(self, now: datetime) -> None:
         if not self._is_due("forget", now):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from aiops_provider.domain.alarm import Severity
 from aiops_provider.settings.problem import SettingError
 from aiops_provider.settings.section import Section
 
@@ -67,6 +68,32 @@ class PlanningSettings(Section):
     )
 
 
+class ChannelSettings(Section):
+    """One place where people are told of super-alarms, by an Apprise URL, which holds secrets."""
+
+    url_file: str | None = Field(None, description="File with the URL, read for each message.")
+    url_variable: str | None = Field(
+        None, description="Environment variable with the URL, instead of a file."
+    )
+    least_severity: Severity = Field(
+        Severity.WARNING, description="Less urgent ones are not told: info, warning or critical."
+    )
+    owners: tuple[str, ...] = Field(
+        (),
+        description="Only super-alarms with one of these owners (see `owner` of rules); empty: all.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        if (self.url_file is None) == (self.url_variable is None):
+            raise SettingError(
+                "needs exactly one of url_file and url_variable",
+                at=("url_file",),
+                mend="Name the file or the variable that holds the Apprise URL.",
+            )
+        return self
+
+
 class DetectionSettings(Section):
     """How deviations become alarms."""
 
@@ -89,6 +116,9 @@ class DetectionSettings(Section):
         3, ge=2, description="A task failing on this many clusters is not failed over any more."
     )
     dry_run: bool = Field(False, description="Decide responses but apply none.")
+    notify: dict[str, ChannelSettings] = Field(
+        default_factory=dict, description="Who is told of super-alarms, by names of your choice."
+    )
 
     @field_validator("time_zone")
     @classmethod
