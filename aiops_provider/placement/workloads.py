@@ -12,6 +12,7 @@ from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.cost import EgressPrices
 from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
+from aiops_provider.placement.input_words import counted_by_input
 from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import latest_profiles, make_group, multiplex
 from aiops_provider.placement.planner import plan_placement
@@ -65,8 +66,10 @@ def plan_workloads(
         interference=interference,
     )
 
+    by_input = counted_by_input(known)
+
     def plan_groups(chosen: Sequence[WorkloadGroup], seconds: float) -> PlacementPlan:
-        return plan_placement(
+        made = plan_placement(
             chosen,
             clusters,
             objective,
@@ -76,6 +79,7 @@ def plan_workloads(
             time_limit_s=seconds,
             gap_tolerance=gap_tolerance,
         )
+        return replace(made, explanation=(*made.explanation, *by_input))
 
     grouped = plan_groups(groups, time_limit_s / 2)
     if not grouped.unplaced or len(known) == len(groups) or len(known) > _MOST_TASKS_ALONE:

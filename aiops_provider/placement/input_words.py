@@ -1,0 +1,57 @@
+"""How a plan has counted tasks whose runs differ by their inputs, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiops_provider.domain.profile import ByInput, InputShare, WorkloadProfile
+
+_MOST_TASKS = 5
+
+
+def counted_by_input(profiles: Iterable[WorkloadProfile]) -> tuple[str, ...]:
+    """
+    A sentence for each task that is counted by classes of input, those first whose requests differ most.
+
+    Args:
+        profiles: Of a plan.
+
+    Returns:
+        At most five, and how many tasks more there are.
+    """
+    told = [
+        (_factor(profile.by_input), profile.task, profile.by_input)
+        for profile in profiles
+        if profile.by_input is not None and profile.by_input.shares
+    ]
+    told.sort(key=lambda each: (-each[0], each[1]))
+    sentences = [
+        f"{task} is counted by its inputs, {by.measure}: {_classes(by)}."
+        for _, task, by in told[:_MOST_TASKS]
+    ]
+    more = len(told) - _MOST_TASKS
+    if more > 0:
+        sentences.append(f"{more} more task{'s are' if more > 1 else ' is'} counted by inputs.")
+    return tuple(sentences)
+
+
+def _factor(by: ByInput) -> float:
+    asked = [each.request.memory_gib for each in by.shares]
+    return max(asked) / min(asked)
+
+
+def _classes(by: ByInput) -> str:
+    found = [_class(each) for each in by.shares]
+    rest = 1.0 - sum(each.share for each in by.shares)
+    if round(rest, 3) > 0:
+        found.append(f"{rest:.1%} of them, of other inputs, for what any run does")
+    return "; ".join(found)
+
+
+def _class(each: InputShare) -> str:
+    what = f"kind {each.at}" if isinstance(each.at, str) else f"up to {each.at:.6g}"
+    request = each.request
+    return (
+        f"{each.share:.1%} of the runs, {what}, ask for up to {request.memory_gib:g} GiB "
+        f"and {request.cores:g} cores"
+    )
