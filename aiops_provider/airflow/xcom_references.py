@@ -158,7 +158,7 @@ class ReferenceReader:
         for expression in _EXPRESSION.finditer(text):
             try:
                 node = ast.parse(expression[1].strip(), mode="eval").body
-            except SyntaxError:  # Jinja knows more than Python does
+            except (SyntaxError, ValueError, RecursionError):  # Jinja knows more than Python does
                 continue
             whole = self._of_node(node)
             if whole is not None and expression[0] == text.strip():

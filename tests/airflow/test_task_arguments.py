@@ -59,6 +59,8 @@ def made() -> DAG:
         work.override(task_id="other_dag")("{{ ti.xcom_pull('parts', dag_id='e') }}")
         work.override(task_id="earlier")("{{ ti.xcom_pull('parts', include_prior_dates=True) }}")
         work.override(task_id="computed")("{{ ti.xcom_pull('pa' ~ 'rts') }}")
+        work.override(task_id="of_variable")("{{ ti.xcom_pull(params.task) }}")
+        work.override(task_id="odd")("{{ ti.xcom_pull({[]: 1}) }} {{ '\0' ti.xcom_pull() }}")
         BashOperator(
             task_id="in_text",
             bash_command="load {{ ti.xcom_pull(task_ids=['more', 'work']) | length }} "
@@ -119,6 +121,8 @@ def known(made: DAG) -> dict[str, Any]:
         ("other_dag", -1, {}),
         ("earlier", -1, {}),
         ("computed", -1, {}),
+        ("of_variable", -1, {}),
+        ("odd", -1, {}),
         (
             "in_text",
             -1,
