@@ -60,7 +60,7 @@ def made() -> DAG:
         work.override(task_id="earlier")("{{ ti.xcom_pull('parts', include_prior_dates=True) }}")
         work.override(task_id="computed")("{{ ti.xcom_pull('pa' ~ 'rts') }}")
         work.override(task_id="of_variable")("{{ ti.xcom_pull(params.task) }}")
-        work.override(task_id="odd")("{{ ti.xcom_pull({[]: 1}) }} {{ '\0' ti.xcom_pull() }}")
+        work.override(task_id="odd")("{{ 1 if ti.xcom_pull('parts') is defined }}")
         BashOperator(
             task_id="in_text",
             bash_command="load {{ ti.xcom_pull(task_ids=['more', 'work']) | length }} "
