@@ -15,6 +15,7 @@ from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
 from aiops_provider.placement.input_words import counted_by_input
 from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import latest_profiles, make_group, multiplex
+from aiops_provider.placement.placeable import placeable
 from aiops_provider.placement.planner import plan_placement
 
 # Beyond this many, a program with a group for each task is too large to be searched in time.
@@ -57,7 +58,9 @@ def plan_workloads(
         DataError: A profile's cadence is not one of a week.
         PlanError: Nothing was found in time, or there is no solver.
     """
-    known = latest_profiles(profiles)
+    profiles = latest_profiles(profiles)
+    by_input = counted_by_input(profiles, clusters)
+    known = placeable(profiles, clusters)
     usable = [cluster for cluster in clusters if cluster.name not in unavailable]
     groups = multiplex(
         known,
@@ -65,8 +68,6 @@ def plan_workloads(
         every_workload=objective.every_workload,
         interference=interference,
     )
-
-    by_input = counted_by_input(known)
 
     def plan_groups(chosen: Sequence[WorkloadGroup], seconds: float) -> PlacementPlan:
         made = plan_placement(

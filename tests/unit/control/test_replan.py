@@ -389,3 +389,23 @@ def test_a_plan_by_inputs_stays_in_force_when_nothing_changes(installation):
     learn(installation, history, NOW)
     first = replan(installation, NOW, "test")
     assert replan(installation, NOW, "again").version == first.version
+
+
+def test_runs_that_no_pool_can_hold_cost_the_others_no_place(tmp_path):
+    """The plan says which; it stays when nothing changes."""
+    installation = opened(
+        tmp_path,
+        clusters=[cluster(name, 0.1) | {"pools": [SMALL]} for name in ("cheap", "dear")],
+        objective={"minimize": "cost", "sla": 0.99},
+    )
+    installation.require_store().upgrade()
+    learn(installation, [each for day in range(20, 0, -1) for each in claims_of_a_day(day)], NOW)
+    plan = replan(installation, NOW, "test")
+    assert plan.sla_attainment == pytest.approx(0.99)  # as asked for
+    (group,) = plan.groups
+    assert group.request.memory_gib < 1
+    (told,) = (each for each in plan.explanation if "counted by" in each)
+    assert "10.0% of the runs, up to 1e+07, ask for up to" in told
+    assert "which no pool has" in told
+    assert replan(installation, NOW, "again").version == plan.version
+    installation.close()
