@@ -124,6 +124,7 @@ def _view(made: ProfiledTask, *, why: bool) -> Iterator[RenderableType]:
             _by_input(needed.by_input),
             right=("memory p50", "duration p50", "asked for"),
         )
+    if needed.by_input is not None and needed.by_input.shares:
         yield table(
             "What a plan counts",
             [f"{needed.by_input.measure} up to", "of the runs", "duration p50", "asked for"],
