@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiops_provider.airflow.mapped_groups import mapped_groups
 from aiops_provider.airflow.task_arguments import TaskArguments, arguments_of
 from aiops_provider.domain.workload import Generic
 
@@ -179,9 +180,13 @@ def known_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, KnownTask]
     Returns:
         Ids, each with the operator and, where it has them, its query, pool and slots.
     """
-    for task in (serialized.get("dag") or {}).get("tasks") or ():
+    dag = serialized.get("dag") or {}
+    dag_id, groups = str(dag.get("dag_id") or ""), mapped_groups(dag)
+    for task in dag.get("tasks") or ():
         told = _plain(task)
-        yield str(told["task_id"]), KnownTask(_described(told), arguments_of(told))
+        name = str(told["task_id"])
+        arguments = arguments_of(told, dag_id=dag_id, group=groups.get(name))
+        yield name, KnownTask(_described(told), arguments)
 
 
 def _described(told: Mapping[str, Any]) -> Generic:

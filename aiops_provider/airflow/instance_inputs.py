@@ -1,8 +1,9 @@
 """
 What Airflow knows of the input of a task instance that is about to be placed.
 
-Asked in the scheduler's own loop: the XComs that a mapped task expands over are read once for all of its
-instances, by one statement that brings no more than a bounded size of them, and within a share of the time.
+Asked in the scheduler's own loop: the XComs that a task reads, or that it or its group expands over, are
+read once for all of its instances, by one statement that brings no more than a bounded size of them, and
+within a share of the time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.airflow.task_arguments import TaskArguments, XComs
+from aiops_provider.airflow.task_arguments import TaskArguments
+from aiops_provider.airflow.xcom_references import OfInstances, XComs
 from aiops_provider.control.argument_facts import facts_of
 from aiops_provider.control.file_sizes import FileSizes
 from aiops_provider.domain.input_facts import InputFacts
@@ -34,6 +36,8 @@ _MOST_KEPT = 64
 _MOST_BYTES = 256 * 1024
 _MOST_ROWS = 2_000
 
+_OWN_BACKEND = "BaseXCom"
+
 _Source = tuple[str, str, str, str]
 """DAG, run, task and key of an XCom."""
 
@@ -43,7 +47,7 @@ class InstanceInputs:
     Inputs of task instances; used from the scheduler's main thread only.
 
     Args:
-        read: Reads one XCom, of a mapped task all of its own as a list, with the scheduler's session.
+        read: Reads one XCom, of a mapped task those of all instances, with the scheduler's session.
         file_sizes: Looks at local files.
         clock: Seconds that never go back.
     """
@@ -55,10 +59,10 @@ class InstanceInputs:
         file_sizes: FileSizes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._read = read or read_xcom
+        self._read = read or (read_xcom if keeps_what_was_returned() else _nothing)
         self._file_sizes = file_sizes or FileSizes()
         self._clock = clock
-        self._known: OrderedDict[_Source, tuple[float, Any]] = OrderedDict()
+        self._known: OrderedDict[tuple[_Source, bool], tuple[float, Any]] = OrderedDict()
         self._period_began, self._spent_s = clock(), 0.0
 
     def of(
@@ -81,9 +85,10 @@ class InstanceInputs:
             given: Mapping[str, Any] = {}
             if arguments:
                 place = ti.map_index if ti.map_index is not None else -1
-                needed = arguments.upstream if place >= 0 else ()
-                sources = {key: (ti.dag_id, ti.run_id, *key) for key in needed}
-                xcoms: XComs = {key: self._xcom(at, session) for key, at in sources.items()}
+                xcoms: XComs = {
+                    key: self._xcom((ti.dag_id, ti.run_id, *key), session, place if own else None)
+                    for key, own in arguments.upstream.items()
+                }
                 given = arguments.of(place, xcoms)
             if not given and description is None:
                 return ()
@@ -93,10 +98,22 @@ class InstanceInputs:
             log.warning("Nothing is known of the input of %s", ti.task_id, exc_info=True)
             return ()
 
-    def _xcom(self, source: _Source, session: Session | None) -> Any:
+    def _xcom(self, source: _Source, session: Session | None, index: int | None) -> Any:
+        """
+        One XCom, from memory or from the database.
+
+        Args:
+            source: Which.
+            session: The scheduler's own.
+            index: That of the only instance it is needed of, of which others may still run; ``None``:
+                of all, which have ended.
+        """
         now = self._clock()
-        read_at, value = self._known.get(source) or (None, None)
-        if read_at is not None and now - read_at < _BELIEVED_S:
+        # One who needs all must not believe what was read when some were still running.
+        key = source, index is not None
+        read_at, value = self._known.get(key) or (None, None)
+        there = index is None or not isinstance(value, OfInstances) or index in value
+        if read_at is not None and now - read_at < _BELIEVED_S and there:
             return value
         if now - self._period_began >= _PERIOD_S:
             self._period_began, self._spent_s = now, 0.0
@@ -109,7 +126,8 @@ class InstanceInputs:
             log.warning("The XCom of %s cannot be read", source[2], exc_info=True)
             value = None
         self._spent_s += self._clock() - now
-        self._known[source] = self._clock(), value
+        self._known[key] = self._clock(), value
+        self._known.move_to_end(key)
         while len(self._known) > _MOST_KEPT:
             self._known.popitem(last=False)
         return value
@@ -119,7 +137,7 @@ def read_xcom(source: _Source, session: Session) -> Any:
     """
     An XCom as it stands in Airflow's database; ``None`` if there is none, or too much of it.
 
-    What a custom backend keeps elsewhere is what the backend wrote in its place.
+    Of a mapped task, or one in a mapped group, those of all instances that have returned something.
 
     Args:
         source: Which.
@@ -154,8 +172,19 @@ def read_xcom(source: _Source, session: Session) -> Any:
         return None
     if rows[0].map_index < 0:
         return _plain(rows[0].value)
-    # A mapped task returns one of each; those that were skipped have none.
-    return [_plain(row.value) for row in rows]
+    return OfInstances({row.map_index: _plain(row.value) for row in rows})
+
+
+def keeps_what_was_returned() -> bool:
+    """Whether Airflow's database has the XComs themselves, not what a backend of one's own wrote there."""
+    from airflow.configuration import conf
+
+    backend = str(conf.get("core", "xcom_backend", fallback=_OWN_BACKEND))
+    return backend.startswith("airflow.") and backend.endswith(f".{_OWN_BACKEND}")
+
+
+def _nothing(source: _Source, session: Session) -> None:
+    """Of any XCom."""
 
 
 def _plain(value: Any) -> Any:

@@ -124,6 +124,13 @@ def _view(made: ProfiledTask, *, why: bool) -> Iterator[RenderableType]:
             _by_input(needed.by_input),
             right=("memory p50", "duration p50", "asked for"),
         )
+    if needed.by_input is not None and needed.by_input.shares:
+        yield table(
+            "What a plan counts",
+            [f"{needed.by_input.measure} up to", "of the runs", "duration p50", "asked for"],
+            _shares(needed.by_input),
+            right=("of the runs", "duration p50", "asked for"),
+        )
     choices = _choices(needed)
     if choices:
         yield table("What is chosen", ["choice", "value", "source", "why"], choices)
@@ -155,6 +162,18 @@ def _by_input(by: ByInput) -> list[list[object]]:
             f"{each.request.memory_gib:g} GiB",
         ]
         for each in by.classes
+    ]
+
+
+def _shares(by: ByInput) -> list[list[object]]:
+    return [
+        [
+            each.at if isinstance(each.at, str) else f"{each.at:.6g}",
+            f"{each.share:.1%}",
+            f"{each.duration_s.p50:.4g} s",
+            f"{each.memory_gib:g} GiB",
+        ]
+        for each in by.shares
     ]
 
 

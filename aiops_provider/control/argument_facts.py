@@ -74,7 +74,7 @@ def facts_of(
     sizes = file_sizes(sorted(paths)) if file_sizes is not None and paths else {}
     measures: dict[str, float | str] = {}
     for name, value in arguments.items():
-        if not _SECRET.search(name):
+        if not names_a_secret(name):
             measures.update(_measures(name, value, sizes, _DEEPEST))
     gib, rows = input_size(description)
     if description is not None and description.input_gib_of is not None:
@@ -84,6 +84,16 @@ def facts_of(
     said = {INPUT_GIB: gib, INPUT_ROWS: rows}
     measures |= {name: float(size) for name, size in said.items() if size}
     return input_facts(measures)
+
+
+def names_a_secret(name: str) -> bool:
+    """
+    Whether what goes by a name may be a secret.
+
+    >>> names_a_secret("api_key"), names_a_secret("rows")
+    (True, False)
+    """
+    return _SECRET.search(name) is not None
 
 
 def whole_input(facts: InputFacts) -> tuple[float | None, int | None]:
@@ -131,7 +141,7 @@ def _measures(
         yield f"{name}.length", float(len(value))
         if depth:
             for key, inner in list(value.items())[:_MOST_ITEMS]:
-                if isinstance(key, str) and not _SECRET.search(key):
+                if isinstance(key, str) and not names_a_secret(key):
                     yield from _of_key(name, key, inner, sizes, depth - 1)
     elif isinstance(value, Sequence):
         yield f"{name}.length", float(len(value))

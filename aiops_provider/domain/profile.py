@@ -184,6 +184,28 @@ class InputClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputShare:
+    """
+    How many of the runs come with inputs of one class, and what these ask for.
+
+    Attributes:
+        at: The largest size of it; or what the kind is known by.
+        share: Of all runs, in (0, 1].
+        duration_s: As of a profile, of its mean size.
+        cores: That a run of its mean size asks for.
+        memory_gib: That a run of its mean size asks for.
+        request: Of a run of the largest size.
+    """
+
+    at: float | str
+    share: float
+    duration_s: Quantity
+    cores: float
+    memory_gib: float
+    request: ResourceRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ByInput:
     """
     How the need of a task depends on something that its host knows before each run.
@@ -192,11 +214,14 @@ class ByInput:
         measure: Name of what is known, see ``domain.input_facts``.
         classes: Sizes in ascending order, else kinds.
         linear: Whether the need lies on a line through the sizes; else each stands for itself.
+        shares: Of the runs, for whoever counts all of them; what is missing to 1 are runs of other or
+            unknown inputs, which need what the profile says.
     """
 
     measure: str
     classes: tuple[InputClass, ...]
     linear: bool = False
+    shares: tuple[InputShare, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from aiops_provider.domain.profile import PRICED_STORAGE, Quantity, WorkloadProfile
+from aiops_provider.domain.profile import (
+    PRICED_STORAGE,
+    Quantity,
+    ResourceRequest,
+    WorkloadProfile,
+)
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
 
@@ -15,6 +22,89 @@ DEFAULT_STARTS_PER_DAY = 1.0
 
 Series = tuple[float, ...]
 """One entry per hour of the week, Monday 00 UTC first, or one that stands for all hours."""
+
+
+# Less of a task's runs than this is what is left of rounding.
+_NO_SHARE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOfRuns:
+    """
+    Runs of one task that need about the same.
+
+    Attributes:
+        share: Of the task's runs, in (0, 1]; those of all classes are 1 together.
+        runs: Expected number in progress, by slot.
+        request: What one of them asks for, in the mean.
+    """
+
+    share: float
+    runs: Series
+    request: ResourceRequest
+
+
+def classes_of_runs(profile: WorkloadProfile) -> tuple[ClassOfRuns, ...]:
+    """
+    A task's runs by what they need: one class for each class of input that is known, one for the rest.
+
+    Raises:
+        DataError: If the profile's cadence has neither 168 entries nor none.
+    """
+    starts = starts_by_hour(profile)
+    shares = profile.by_input.shares if profile.by_input is not None else ()
+    found = [
+        ClassOfRuns(
+            each.share,
+            _in_progress(starts, each.share, each.duration_s),
+            replace(each.request, cores=each.cores, memory_gib=each.memory_gib),
+        )
+        for each in shares
+    ]
+    rest = _other_runs(profile)
+    if rest:
+        runs = _in_progress(starts, rest, profile.duration_s)
+        found.append(ClassOfRuns(rest, runs, profile.request))
+    return tuple(found)
+
+
+def largest_request(profile: WorkloadProfile) -> ResourceRequest:
+    """What a machine must hold so that every run of a task has a place on it."""
+    if profile.by_input is None:
+        return profile.request
+    requests = [each.request for each in profile.by_input.shares]
+    if _other_runs(profile):
+        requests.append(profile.request)
+    return largest_of(requests, "classes of input")
+
+
+def _other_runs(profile: WorkloadProfile) -> float:
+    """Share of the runs on inputs of no class that is known."""
+    if profile.by_input is None:
+        return 1.0
+    rest = 1.0 - math.fsum(each.share for each in profile.by_input.shares)
+    return rest if rest > _NO_SHARE else 0.0
+
+
+def largest_of(requests: Sequence[ResourceRequest], what: str) -> ResourceRequest:
+    """
+    The least that holds each of several requests for the same accelerator.
+
+    Args:
+        requests: At least one.
+        what: They belong to, in the plural.
+    """
+    if len(requests) == 1:
+        return requests[0]
+    return ResourceRequest(
+        cores=max(request.cores for request in requests),
+        memory_gib=max(request.memory_gib for request in requests),
+        accelerator=requests[0].accelerator,
+        accelerators=max(request.accelerators for request in requests),
+        accelerator_memory_gib=max(request.accelerator_memory_gib for request in requests),
+        local_disk_gib=max(request.local_disk_gib for request in requests),
+        reason=f"the largest of {len(requests)} {what}",
+    )
 
 
 def starts_by_hour(profile: WorkloadProfile) -> Series:
@@ -39,7 +129,8 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
     Expected number of runs in progress by hour of the week: starts × duration, spread over hours.
 
     Starts are taken as uniform within their hour. The figure is an expectation: a task that runs
-    six minutes a day is 0.004 runs in every hour, though while it runs it is one.
+    six minutes a day is 0.004 runs in every hour, though while it runs it is one. Runs on inputs of
+    different classes count with the durations of their classes.
 
     Returns:
         168 entries, or one if all hours are alike.
@@ -47,8 +138,42 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
     Raises:
         DataError: If the profile's cadence has neither 168 entries nor none.
     """
-    starts = starts_by_hour(profile)
-    hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+    return summed([each.runs for each in classes_of_runs(profile)])
+
+
+def asked_for(classes: Sequence[ClassOfRuns], amount: Callable[[ResourceRequest], float]) -> Series:
+    """
+    What all runs of a task ask for of something, by slot.
+
+    Args:
+        classes: Its runs.
+        amount: Of that in a request.
+    """
+    return summed([scaled(each.runs, amount(each.request)) for each in classes])
+
+
+def summed(all_series: Sequence[Series]) -> Series:
+    """The sum of several series by slot; one entry if all are alike."""
+    if len(all_series) == 1:
+        return all_series[0]
+    slots = max(len(series) for series in all_series)
+    total = tuple(
+        math.fsum(series[slot if len(series) > 1 else 0] for series in all_series)
+        for slot in range(slots)
+    )
+    return total if len(set(total)) > 1 else total[:1]
+
+
+def scaled(series: Series, factor: float) -> Series:
+    """A multiple of a series."""
+    return tuple(value * factor for value in series)
+
+
+def _in_progress(starts: Series, share: float, duration_s: Quantity) -> Series:
+    """Of a share of the starts."""
+    if share < 1.0:
+        starts = scaled(starts, share)
+    hours = expected_duration_s(duration_s) / SECONDS_PER_HOUR
     if len(set(starts)) == 1:
         return (starts[0] * hours,)
     weeks, rest = divmod(hours, HOURS_PER_WEEK)
@@ -57,8 +182,8 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
     occupied = _hours_occupied(rest)
     for hour, count in enumerate(starts):
         if count:
-            for later, share in enumerate(occupied):
-                busy[(hour + later) % HOURS_PER_WEEK] += count * share
+            for later, held in enumerate(occupied):
+                busy[(hour + later) % HOURS_PER_WEEK] += count * held
     return tuple(busy)
 
 

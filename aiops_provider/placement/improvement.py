@@ -14,6 +14,7 @@ from aiops_provider.placement.cost import EgressPrices, group_cost_usd_per_hour
 from aiops_provider.placement.figures import shared_carbon
 from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import make_group
+from aiops_provider.placement.placeable import placeable
 from aiops_provider.placement.promises import kept_share
 
 # A thousandth of the SLA weight: below it, forecasts differ more from one day to the next.
@@ -69,7 +70,7 @@ def refresh_plan(
     Returns:
         A plan without a proven bound: it says what the decisions are worth, not how good they are.
     """
-    by_task = {profile.task: profile for profile in profiles}
+    by_task = {profile.task: profile for profile in placeable(profiles, clusters)}
     groups = _groups(plan, by_task, interference)
     shares: dict[str, float] = {}
     assignments = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.plan import WorkloadGroup
@@ -21,9 +21,14 @@ from aiops_provider.domain.separation import AntiAffinityRule
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.demand import (
     Series,
-    concurrent_runs,
+    asked_for,
+    classes_of_runs,
+    largest_of,
+    largest_request,
+    scaled,
     starts_by_hour,
     stored_gib,
+    summed,
 )
 from aiops_provider.placement.interference import (
     Interference,
@@ -108,29 +113,34 @@ def make_group(
     """
     members = sorted(profiles, key=lambda profile: profile.task)
     first = members[0]
-    runs = [concurrent_runs(profile) for profile in members]
-    apart = [max(r) * p.request.cores * p.instances for r, p in zip(runs, members, strict=True)]
+    classes = [classes_of_runs(profile) for profile in members]
+    runs = [summed([each.runs for each in own]) for own in classes]
+
+    def needed(amount: Callable[[ResourceRequest], float]) -> list[Series]:
+        return [
+            scaled(asked_for(own, amount), profile.instances)
+            for own, profile in zip(classes, members, strict=True)
+        ]
+
+    cores = needed(lambda request: request.cores)
+    memory = needed(lambda request: request.memory_gib)
+    accelerators = needed(lambda request: request.accelerators)
+    apart = [max(series) for series in cores]
     slowed = [1.0] * len(members)
     if interference is not None:
         factors = interference.factors(members, runs)
         slowed = list(map(worst_while_running, runs, factors))
-        runs = list(map(multiplied, runs, factors))
-    cores = [_scaled(r, p.request.cores * p.instances) for r, p in zip(runs, members, strict=True)]
-    memory = [
-        _scaled(r, p.request.memory_gib * p.instances) for r, p in zip(runs, members, strict=True)
-    ]
-    accelerators = [
-        _scaled(r, float(p.request.accelerators * p.instances))
-        for r, p in zip(runs, members, strict=True)
-    ]
-    total_cores = _sum(cores)
+        cores, memory, accelerators = (
+            list(map(multiplied, series, factors)) for series in (cores, memory, accelerators)
+        )
+    total_cores = summed(cores)
     return WorkloadGroup(
         name=_name(members),
         tasks=tuple(profile.task for profile in members),
-        request=_largest_request(members),
+        request=largest_of([largest_request(profile) for profile in members], "members"),
         cores_by_slot=total_cores,
-        memory_gib_by_slot=_sum(memory),
-        accelerators_by_slot=_sum(accelerators),
+        memory_gib_by_slot=summed(memory),
+        accelerators_by_slot=summed(accelerators),
         peak_of_sum_cores=max(total_cores),
         sum_of_peaks_cores=math.fsum(apart),
         sla_weight=math.fsum(profile.sla_weight for profile in members),
@@ -169,7 +179,7 @@ def latest_profiles(profiles: Iterable[WorkloadProfile]) -> list[WorkloadProfile
 def _kind(
     profile: WorkloadProfile, clusters: Sequence[ClusterSpec], *, every_workload: bool
 ) -> tuple[object, ...]:
-    request = profile.request
+    request = largest_request(profile)
     alone = make_group([profile]) if every_workload else None
     holding = sorted(
         (cluster.name, pool.name)
@@ -198,15 +208,17 @@ def _importance(workload: Measured) -> int | None:
 
 
 def _measure(profile: WorkloadProfile, clusters: Sequence[ClusterSpec]) -> Measured:
-    request = profile.request
+    request = largest_request(profile)
     pools = [pool for cluster in clusters for pool in cluster.feasible_pools(request)]
+    classes = classes_of_runs(profile)
     if pools:
         largest = min(pools, key=lambda pool: pool.machine_share(request))
-        per_run, limit = largest.machine_share(request), 1.0
+        load, limit = asked_for(classes, largest.machine_share), 1.0
     else:
-        per_run, limit = float(request.accelerators or request.cores), 0.0
-    runs = concurrent_runs(profile)
-    return Measured(profile, runs, _scaled(runs, per_run * profile.instances), limit)
+        load = asked_for(classes, lambda each: float(each.accelerators or each.cores))
+        limit = 0.0
+    runs = summed([each.runs for each in classes])
+    return Measured(profile, runs, scaled(load, profile.instances), limit)
 
 
 def _regrouped(drafts: list[Draft], largest_peak: float) -> list[Draft]:
@@ -223,32 +235,6 @@ def _regrouped(drafts: list[Draft], largest_peak: float) -> list[Draft]:
         draft = regrouped[number]
         draft.add(workload, draft.sum_with(workload))
     return [draft for draft in regrouped if draft.members]
-
-
-def _scaled(series: Series, factor: float) -> Series:
-    return tuple(value * factor for value in series)
-
-
-def _sum(all_series: Sequence[Series]) -> Series:
-    slots = max(len(series) for series in all_series)
-    total = tuple(
-        math.fsum(series[slot if len(series) > 1 else 0] for series in all_series)
-        for slot in range(slots)
-    )
-    return total if len(set(total)) > 1 else total[:1]
-
-
-def _largest_request(members: Sequence[WorkloadProfile]) -> ResourceRequest:
-    requests = [profile.request for profile in members]
-    return ResourceRequest(
-        cores=max(request.cores for request in requests),
-        memory_gib=max(request.memory_gib for request in requests),
-        accelerator=requests[0].accelerator,
-        accelerators=max(request.accelerators for request in requests),
-        accelerator_memory_gib=max(request.accelerator_memory_gib for request in requests),
-        local_disk_gib=max(request.local_disk_gib for request in requests),
-        reason=f"the largest of {len(requests)} members",
-    )
 
 
 def _data_gib_per_hour(profile: WorkloadProfile) -> float:

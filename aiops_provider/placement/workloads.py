@@ -12,8 +12,10 @@ from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.cost import EgressPrices
 from aiops_provider.placement.improvement import MEANINGFUL_ATTAINMENT
+from aiops_provider.placement.input_words import counted_by_input
 from aiops_provider.placement.interference import Interference
 from aiops_provider.placement.multiplexing import latest_profiles, make_group, multiplex
+from aiops_provider.placement.placeable import placeable
 from aiops_provider.placement.planner import plan_placement
 
 # Beyond this many, a program with a group for each task is too large to be searched in time.
@@ -56,7 +58,9 @@ def plan_workloads(
         DataError: A profile's cadence is not one of a week.
         PlanError: Nothing was found in time, or there is no solver.
     """
-    known = latest_profiles(profiles)
+    profiles = latest_profiles(profiles)
+    by_input = counted_by_input(profiles, clusters)
+    known = placeable(profiles, clusters)
     usable = [cluster for cluster in clusters if cluster.name not in unavailable]
     groups = multiplex(
         known,
@@ -66,7 +70,7 @@ def plan_workloads(
     )
 
     def plan_groups(chosen: Sequence[WorkloadGroup], seconds: float) -> PlacementPlan:
-        return plan_placement(
+        made = plan_placement(
             chosen,
             clusters,
             objective,
@@ -76,6 +80,7 @@ def plan_workloads(
             time_limit_s=seconds,
             gap_tolerance=gap_tolerance,
         )
+        return replace(made, explanation=(*made.explanation, *by_input))
 
     grouped = plan_groups(groups, time_limit_s / 2)
     if not grouped.unplaced or len(known) == len(groups) or len(known) > _MOST_TASKS_ALONE:

@@ -18,6 +18,7 @@ from aiops_provider.profiling.class_levels import brought_to, good_runs, widened
 from aiops_provider.profiling.estimate import Estimate
 from aiops_provider.profiling.evidence import duration_readings, memory_readings
 from aiops_provider.profiling.input_measure import Split, choose_measure, input_class, measured
+from aiops_provider.profiling.input_shares import input_shares
 from aiops_provider.profiling.own_figures import InputSizes
 from aiops_provider.profiling.own_history import IDLE_DURATION_S, IDLE_MEMORY_GIB, OwnHistory
 from aiops_provider.profiling.request import request_for
@@ -72,7 +73,8 @@ def by_input(
             classes.append(made)
     if len(classes) < 2:
         return None
-    return ByInput(measure=split.measure, classes=tuple(classes), linear=split.effect is not None)
+    by = ByInput(measure=split.measure, classes=tuple(classes), linear=split.effect is not None)
+    return replace(by, shares=input_shares(by, runs))
 
 
 def _split(runs: Sequence[ExecutionRecord]) -> Split | None:

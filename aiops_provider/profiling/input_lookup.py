@@ -44,7 +44,7 @@ def at_input(profile: WorkloadProfile, inputs: InputFacts) -> WorkloadProfile:
     if by is None:
         return profile
     value = next((value for name, value in inputs if name == by.measure), None)
-    found = None if value is None else _found(by, value)
+    found = None if value is None else need_at(by, value)
     if value is None or found is None:
         return profile
     what = f"{by.measure} of {value:.6g}" if isinstance(value, float) else f"its {by.measure}"
@@ -61,7 +61,13 @@ def at_input(profile: WorkloadProfile, inputs: InputFacts) -> WorkloadProfile:
     )
 
 
-def _found(by: ByInput, value: float | str) -> InputClass | None:
+def need_at(by: ByInput, value: float | str) -> InputClass | None:
+    """
+    What a run needs whose input measures so much, or is of that kind; see :func:`at_input`.
+
+    Returns:
+        ``None`` where nothing like it was seen.
+    """
     if isinstance(value, str) or not by.linear:
         alike = (each for each in by.classes if input_class(each.at) == input_class(value))
         same = next(alike, None)

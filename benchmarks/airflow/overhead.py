@@ -1,9 +1,10 @@
 """
-What AiopsExecutor costs the scheduler: CPU per task against LocalExecutor, and time per heartbeat.
+What AiopsExecutor costs the scheduler: CPU per task against Airflow's executor, and time per heartbeat.
 
 One Airflow with PostgreSQL; only its scheduler is started anew for every measurement, with one
-executor or the other, first one then the other in turns. Needs the extras airflow and postgres and
-the dependency group test. Nothing is read from --data.
+executor or the other, first one then the other in turns: over a local cluster against LocalExecutor, or
+over a Celery worker against CeleryExecutor with the same worker. Needs the extras airflow and postgres and
+the dependency group test, over Celery also the extra celery and redis-server. Nothing is read from --data.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 import psutil
 
 from aiops_provider.cli.demo.airflow_stage import AIOPS_EXECUTOR, LOCAL_EXECUTOR, AirflowStage
+from benchmarks.airflow.celery_workers import CeleryWorkers
 from benchmarks.airflow.local_postgresql import local_postgresql
 from benchmarks.command import Options, run
 from benchmarks.report import Must, Report, at_most
@@ -32,12 +34,13 @@ _DAGS = Path(__file__).with_name("dags")
 _RATIO_LIMIT = 1.10
 _HEARTBEAT_LIMIT_MS = 20.0
 _RUN_TIMEOUT_S = 900.0
-_PEERS = {"aiops": AIOPS_EXECUTOR, "LocalExecutor": LOCAL_EXECUTOR}
+_AT_A_TIME = 8
+_OURS, _STOCK = "aiops", {"local": LOCAL_EXECUTOR, "celery": "CeleryExecutor"}
 # The demo's Airflow wakes its scheduler more often than a stock one, which would hide the difference
 # behind idle turns; with two cores eight tasks at a time are plenty.
 _VARIABLES = {
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
-    "AIRFLOW__CORE__PARALLELISM": "8",
+    "AIRFLOW__CORE__PARALLELISM": str(_AT_A_TIME),
     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
 }
 
@@ -54,18 +57,26 @@ class _Cost:
 def measure(options: Options) -> Report:
     """Start Airflow, measure heartbeats, then the pairs."""
     extra = options.extra
+    peers = {_OURS: AIOPS_EXECUTOR, _STOCK[extra.executor]: _STOCK[extra.executor]}
+    workers = CeleryWorkers(_AT_A_TIME) if extra.executor == "celery" else None
+    heartbeats: dict[str, dict[str, list[float]]] = {}
+    variables = {**_VARIABLES, "BENCHMARK_TASKS": str(extra.tasks)}
     with tempfile.TemporaryDirectory(prefix="aiops-overhead-") as folder, local_postgresql() as url:
-        variables = {**_VARIABLES, "BENCHMARK_TASKS": str(extra.tasks)}
+        if workers is not None:
+            variables |= workers.variables
         with AirflowStage(Path(folder) / "home", _DAGS, variables=variables, database=url) as stage:
             stage.migrate()
-            heartbeats = _heartbeats(stage, extra.rounds)
+            if workers is None:
+                heartbeats = _heartbeats(stage, extra.rounds)
+            else:
+                workers.start(stage)
             stage.start(["nothing", "warm_up"])
-            pairs = [_pair(stage, index, extra.tasks) for index in range(extra.pairs)]
+            pairs = [_pair(stage, peers, index, extra.tasks) for index in range(extra.pairs)]
     rows, musts = _heartbeat_rows(heartbeats, options.seed)
-    ratio_rows, ratio_musts = _ratio_rows(pairs)
+    ratio_rows, ratio_musts = _ratio_rows(list(peers), pairs)
     return Report(
         bench="airflow.overhead",
-        data=f"{extra.tasks} tasks that do nothing",
+        data=f"{extra.tasks} tasks that do nothing, over {extra.executor}",
         seed=options.seed,
         rows=[*ratio_rows, *rows],
         musts=[*ratio_musts, *musts],
@@ -74,12 +85,26 @@ def measure(options: Options) -> Report:
             "process with all its threads, from the trigger of a run to its end. Ratio: geometric "
             "mean over the pairs, and the 95 % interval of Student's t on its logarithm, paired.",
             _who_shares_the_cores(),
-            "With all below: the same with worker processes, task processes and, for ours, the "
-            "process of the control cycle.",
-            f"Heartbeat: 100 tasks are queued in a session of Airflow's, committed, sent and ended; "
-            f"median of {extra.rounds} rounds with its bootstrap interval. The cluster in it takes "
-            "everything and does nothing; all else is real.",
+            *(_NOTES_ON_CELERY if workers is not None else _notes_on_local(extra.rounds)),
         ],
+    )
+
+
+_NOTES_ON_CELERY = (
+    f"Both executors send to the same worker, which runs {_AT_A_TIME} tasks at a time and is no part of what "
+    "is measured; broker: Redis, results: PostgreSQL.",
+    "With all below: the same with the processes that Airflow's executor sends with and, for ours, the "
+    "process of the control cycle.",
+)
+
+
+def _notes_on_local(rounds: int) -> tuple[str, ...]:
+    return (
+        "With all below: the same with worker processes, task processes and, for ours, the "
+        "process of the control cycle.",
+        f"Heartbeat: 100 tasks are queued in a session of Airflow's, committed, sent and ended; "
+        f"median of {rounds} rounds with its bootstrap interval. The cluster in it takes "
+        "everything and does nothing; all else is real.",
     )
 
 
@@ -96,20 +121,22 @@ def _heartbeats(stage: AirflowStage, rounds: int) -> dict[str, dict[str, list[fl
     return found
 
 
-def _pair(stage: AirflowStage, index: int, tasks: int) -> dict[str, _Cost]:
-    order = list(_PEERS) if index % 2 == 0 else list(reversed(_PEERS))
-    costs = {peer: _cost(stage, peer, f"pair_{index}", tasks) for peer in order}
+def _pair(
+    stage: AirflowStage, peers: Mapping[str, str], index: int, tasks: int
+) -> dict[str, _Cost]:
+    order = list(peers) if index % 2 == 0 else list(reversed(peers))
+    costs = {peer: _cost(stage, peers[peer], f"pair_{index}_{peer}", tasks) for peer in order}
     shown = ", ".join(f"{p} {c.scheduler_ms:.1f} ms, {c.seconds:.0f} s" for p, c in costs.items())
     print(f"pair {index}: {shown}", file=sys.stderr, flush=True)
     return costs
 
 
-def _cost(stage: AirflowStage, peer: str, name: str, tasks: int) -> _Cost:
-    stage.restart_scheduler({"AIRFLOW__CORE__EXECUTOR": _PEERS[peer]})
-    _end_of_run(stage, "warm_up", f"{name}_{peer}")
+def _cost(stage: AirflowStage, executor: str, run_id: str, tasks: int) -> _Cost:
+    stage.restart_scheduler({"AIRFLOW__CORE__EXECUTOR": executor})
+    _end_of_run(stage, "warm_up", run_id)
     scheduler = psutil.Process(stage.scheduler_pid)
     before, tree_before, began = _cpu_s(scheduler), _tree_cpu_s(scheduler), time.monotonic()
-    _end_of_run(stage, "nothing", f"{name}_{peer}")
+    _end_of_run(stage, "nothing", run_id)
     return _Cost(
         scheduler_ms=1000 * (_cpu_s(scheduler) - before) / tasks,
         tree_ms=1000 * (_tree_cpu_s(scheduler) - tree_before) / tasks,
@@ -167,10 +194,11 @@ def _tree_cpu_s(process: psutil.Process) -> float:
 
 
 def _ratio_rows(
+    peers: Sequence[str],
     pairs: Sequence[Mapping[str, _Cost]],
 ) -> tuple[list[dict[str, object]], list[Must]]:
     rows: list[dict[str, object]] = []
-    for peer in _PEERS:
+    for peer in peers:
         costs = [pair[peer] for pair in pairs]
         rows.append(
             {
@@ -182,8 +210,9 @@ def _ratio_rows(
             }
         )
     musts = []
+    ours, stock = peers
     for name, of in (("scheduler CPU", "scheduler_ms"), ("CPU with all below", "tree_ms")):
-        ratios = [getattr(p["aiops"], of) / getattr(p["LocalExecutor"], of) for p in pairs]
+        ratios = [getattr(p[ours], of) / getattr(p[stock], of) for p in pairs]
         ratio, low, high = _interval(ratios)
         rows.append(
             {"what": f"{name}, ratio", "n": len(ratios), "ratio": ratio, "from": low, "to": high}
@@ -239,9 +268,12 @@ def _heartbeat_rows(
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--executor", choices=tuple(_STOCK), default="local", help="what ours is compared over"
+    )
     parser.add_argument("--tasks", type=int, default=200, help="per run")
     parser.add_argument("--pairs", type=int, default=5, help="runs under each executor")
-    parser.add_argument("--rounds", type=int, default=50, help="heartbeats measured")
+    parser.add_argument("--rounds", type=int, default=50, help="heartbeats measured, over local")
 
 
 if __name__ == "__main__":

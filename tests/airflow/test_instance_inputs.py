@@ -11,8 +11,13 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, create_engine
 from sqlalchemy.orm import Session
 
-from aiops_provider.airflow.instance_inputs import InstanceInputs, read_xcom
+from aiops_provider.airflow.instance_inputs import (
+    InstanceInputs,
+    keeps_what_was_returned,
+    read_xcom,
+)
 from aiops_provider.airflow.task_arguments import TaskArguments, arguments_of
+from aiops_provider.airflow.xcom_references import OfInstances, Reference
 from aiops_provider.domain.workload import Generic
 
 # Airflow's own tables, which are not ours to clean of warnings (3.2 with SQLAlchemy 2.1).
@@ -98,6 +103,47 @@ def test_a_description_names_the_argument() -> None:
     assert dict(facts)["input_gib"] == 3.0
 
 
+def reading(*, own: bool = False) -> TaskArguments:
+    return TaskArguments(reads={"n": Reference("", "parts", "return_value", own=own)})
+
+
+def test_what_a_task_reads_that_is_not_mapped_is_looked_at() -> None:
+    """Of a mapped task upstream the results of all instances."""
+    returned = {"r1": {"rows": 50}, "r2": OfInstances({0: 3, 2: 4})}
+    inputs = InstanceInputs(lambda source, _: returned[source[1]])
+    assert ("n.rows", 50.0) in inputs.of(instance(-1), reading(), object())
+    facts = dict(inputs.of(instance(-1, "r2"), reading(), object()))
+    assert (facts["n.length"], facts["n.sum"]) == (2.0, 7.0)
+
+
+def test_results_of_a_mapped_group_are_read_as_its_instances_return_them() -> None:
+    """Each is there when what follows it is placed; who needs all of them does not see too few."""
+    ended, asked = OfInstances({0: 10}), []
+
+    def read(source: Any, session: object) -> OfInstances:
+        asked.append(source)
+        return OfInstances(ended)
+
+    inputs = InstanceInputs(read)
+    assert dict(inputs.of(instance(0), reading(own=True), object()))["n"] == 10.0
+    ended[1] = 500
+    assert dict(inputs.of(instance(1), reading(own=True), object()))["n"] == 500.0
+    assert dict(inputs.of(instance(0), reading(own=True), object()))["n"] == 10.0
+    assert len(asked) == 2
+    ended[2] = 7
+    assert dict(inputs.of(instance(-1), reading(), object()))["n.length"] == 3.0
+
+
+def test_nothing_is_read_of_a_backend_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it wrote into Airflow's database is not what was returned."""
+    assert keeps_what_was_returned()
+    backend = "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend"
+    monkeypatch.setenv("AIRFLOW__CORE__XCOM_BACKEND", backend)
+    assert not keeps_what_was_returned()
+    session = SimpleNamespace()  # which would fail if it were asked
+    assert InstanceInputs().of(instance(-1), reading(), session) == ()
+
+
 @pytest.fixture
 def session(empty_url: str) -> Iterator[Session]:
     """Airflow's table without what it refers to, on each kind of database."""
@@ -144,7 +190,7 @@ def test_of_a_mapped_task_all_are_read_in_order(session: Session) -> None:
     """As Airflow hands them on."""
     for index in (2, 0, 1):
         put(session, index * 10, map_index=index)
-    assert read_xcom(SOURCE, session) == [0, 10, 20]
+    assert list(read_xcom(SOURCE, session).items()) == [(0, 0), (1, 10), (2, 20)]
 
 
 @pytest.mark.parametrize("rows", [1, 3])

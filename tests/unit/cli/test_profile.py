@@ -78,6 +78,8 @@ def test_classes_of_input_are_shown(aiops, task_file, tmp_path):
     )
     answer = aiops("profile", str(task_file), "--history", str(file))
     assert "By what is known of the input" in answer.out
+    assert "What a plan counts" in answer.out
+    assert "50.0%" in answer.out
     assert "3.1 GiB" in answer.out
     assert "0.2 GiB" in answer.out
 

@@ -10,18 +10,29 @@ from typing import Any
 import pytest
 
 from aiops_provider.control.cluster_check import forget_check
+from aiops_provider.control.decide import Decider, TaskRequest
 from aiops_provider.control.installation import Installation
+from aiops_provider.control.learn import learn
 from aiops_provider.control.replan import planning_problem, replan, unavailable_clusters
+from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import PlacementPlan
-from aiops_provider.domain.task import TaskKey
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import ModelCandidate, Serving
+from aiops_provider.placement.multiplexing import make_group
 from aiops_provider.profiling.profiler import Profiler
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SMALL = {
+    "name": "p",
+    "machine": {"cores": 4, "memory_gib": 8},
+    "max_instances": 4,
+    "price_usd_per_hour": 0.1,
+}
 FAILED_CHECK = {"checked_at": "2026-03-02 11:00 UTC", "run_id": "r", "problem": "no bundle"}
 
 
@@ -307,3 +318,94 @@ def test_figures_that_move_a_little_do_not_switch_plans(tmp_path):
             versions.add(plan.version)
     assert len(versions) == 1
     made.close()
+
+
+def claims_of_a_day(day: int) -> list[ExecutionRecord]:
+    """Nine small runs of a minute, and a large one of two hours."""
+    midnight = NOW - timedelta(days=day, hours=12)
+    found = []
+    for number in range(10):
+        large = number == 9
+        seconds, gib = (7200, 20.0) if large else (60, 0.4)
+        started = midnight + timedelta(hours=number)
+        found.append(
+            ExecutionRecord(
+                run=TaskRun(TaskKey("claims", "load"), f"{day}/{number}"),
+                cluster="cheap",
+                provider="cheap",
+                region="r",
+                started_at=started,
+                ended_at=started + timedelta(seconds=seconds),
+                outcome=Outcome.SUCCESS,
+                usage=Usage(peak_memory_gib=gib, cpu_seconds=seconds, duration_s=seconds),
+                inputs=(("rows", 1e7 if large else 1e4),),
+            )
+        )
+    return found
+
+
+def test_a_task_is_counted_by_its_inputs(tmp_path):
+    """A plan reserves for nine small runs and one large one a day, as much as these hold."""
+    installation = opened(
+        tmp_path, clusters=[cluster("cheap", 0.1) | {"pools": [SMALL]}, cluster("dear", 1.0)]
+    )
+    store = installation.require_store()
+    store.upgrade()
+    learn(installation, [each for day in range(20, 0, -1) for each in claims_of_a_day(day)], NOW)
+    plan = replan(installation, NOW, "test")
+    (group,), (profile,) = plan.groups, store.profiles()
+    small, large = profile.by_input.shares
+    assert (small.share, large.share) == (0.9, 0.1)
+    per_day = sum(profile.starts_by_hour_of_week) / 7
+    assert 9 < per_day < 11
+
+    gib_hours = sum(group.memory_gib_by_slot) / 7
+    small_hours, large_hours = 0.9 * per_day / 60, 0.1 * per_day * 2
+    expected = small_hours * small.memory_gib + large_hours * large.memory_gib
+    assert gib_hours == pytest.approx(expected, rel=0.1)
+    # What the runs of a day have held; by the quantiles of all runs together the rare long ones are lost.
+    held = 9 / 60 * 0.4 + 2 * 20.0
+    any_input = make_group([replace(profile, by_input=None)])
+    assert held <= gib_hours < 1.3 * held
+    assert sum(any_input.memory_gib_by_slot) / 7 < held / 2
+    assert any_input.name == group.name
+    assert any("claims/load is counted by its inputs, rows" in each for each in plan.explanation)
+
+    # Only the dear one has a machine for the large runs, and the task is there as a whole.
+    assert used(plan) == {"dear"}
+    decider = Decider(installation, clock=lambda: NOW)
+    decider.swap(load_snapshot(installation, NOW))
+    for rows, gib in ((1e4, small.memory_gib), (1e7, large.memory_gib)):
+        run = TaskRun(profile.task, f"next {rows:g}")
+        route = decider.decide(TaskRequest(run=run, inputs=(("rows", rows),))).placement.route
+        assert (route.cluster, route.request.memory_gib) == ("dear", gib)
+        assert route.reason.figures["plan_share"] == 1.0
+    installation.close()
+
+
+def test_a_plan_by_inputs_stays_in_force_when_nothing_changes(installation):
+    """The old one is judged by the same classes."""
+    history = [each for day in range(20, 0, -1) for each in claims_of_a_day(day)]
+    learn(installation, history, NOW)
+    first = replan(installation, NOW, "test")
+    assert replan(installation, NOW, "again").version == first.version
+
+
+def test_runs_that_no_pool_can_hold_cost_the_others_no_place(tmp_path):
+    """The plan says which; it stays when nothing changes."""
+    installation = opened(
+        tmp_path,
+        clusters=[cluster(name, 0.1) | {"pools": [SMALL]} for name in ("cheap", "dear")],
+        objective={"minimize": "cost", "sla": 0.99},
+    )
+    installation.require_store().upgrade()
+    learn(installation, [each for day in range(20, 0, -1) for each in claims_of_a_day(day)], NOW)
+    plan = replan(installation, NOW, "test")
+    assert plan.sla_attainment == pytest.approx(0.99)  # as asked for
+    (group,) = plan.groups
+    assert group.request.memory_gib < 1
+    (told,) = (each for each in plan.explanation if "counted by" in each)
+    assert "10.0% of the runs, up to 1e+07, ask for up to" in told
+    assert "which no pool has" in told
+    assert replan(installation, NOW, "again").version == plan.version
+    installation.close()

@@ -11,7 +11,9 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.domain.profile import (
+    ByInput,
     ComputeType,
+    InputShare,
     Quantity,
     ResourceRequest,
     Source,
@@ -20,7 +22,7 @@ from aiops_provider.domain.profile import (
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError
 from aiops_provider.placement.demand import concurrent_runs
-from aiops_provider.placement.multiplexing import multiplex
+from aiops_provider.placement.multiplexing import make_group, multiplex
 from aiops_provider.placement.workloads import plan_workloads
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -164,3 +166,85 @@ def test_with_a_largest_peak_as_little_as_possible_is_reserved():
     reserved = math.fsum(group.peak_of_sum_cores for group in groups)
     assert reserved <= math.fsum(group.peak_of_sum_cores for group in apart) + 1e-9
     assert len(groups) < len(apart)
+
+
+def share_of_runs(at: float, share: float, hours: float, gib: float) -> InputShare:
+    request = ResourceRequest(cores=1, memory_gib=gib)
+    return InputShare(
+        at=at,
+        share=share,
+        duration_s=exactly(hours * 3600),
+        cores=1,
+        memory_gib=gib,
+        request=request,
+    )
+
+
+def by_input(*shares: InputShare) -> ByInput:
+    return ByInput(measure="rows", classes=(), shares=shares)
+
+
+NINE_SMALL_ONE_BIG = by_input(share_of_runs(1, 0.9, 0.1, 1), share_of_runs(50, 0.1, 4, 30))
+
+
+def test_runs_count_by_what_their_class_of_input_needs():
+    """Ten starts a day: nine of six minutes with 1 GiB, one of four hours with 30 GiB."""
+    often = (10 / 24,) * 168
+    task = workload("a", starts_by_hour_of_week=often, by_input=NINE_SMALL_ONE_BIG)
+    group = make_group([task])
+    (memory,), (cores,) = group.memory_gib_by_slot, group.cores_by_slot
+    assert math.isclose(memory, (9 * 0.1 * 1 + 1 * 4 * 30) / 24)
+    assert math.isclose(cores, (9 * 0.1 + 1 * 4) / 24)
+    assert (group.request.memory_gib, group.request.cores) == (30, 1)
+    assert make_group([replace(task, by_input=None)]).name == group.name
+
+
+def test_runs_of_no_known_class_count_by_the_profile():
+    """Half of them here."""
+    task = workload("a", hours=2, by_input=by_input(share_of_runs(1, 0.5, 1, 1)))
+    group = make_group([task])
+    assert math.isclose(*group.memory_gib_by_slot, (0.5 * 1 * 1 + 0.5 * 2 * 4) / 24)
+    assert group.request.memory_gib == 4
+
+
+def test_a_long_class_reaches_into_later_hours():
+    """The others have ended by then."""
+    task = workload("a", 2, by_input=NINE_SMALL_ONE_BIG)
+    memory = make_group([task]).memory_gib_by_slot
+    assert math.isclose(memory[2 + 3], 0.1 * 30)
+    assert memory[2] < memory[2 + 3]
+    assert memory[2 + 5] == 0
+
+
+def test_a_pool_must_hold_the_largest_class_and_the_plan_says_what_it_counts():
+    """Although any run asks for less by the profile."""
+    clusters = [
+        ClusterSpec(
+            name=name,
+            kind="local",
+            provider="aws",
+            region="eu",
+            pools=(
+                Pool(
+                    name="p",
+                    machine=Capacity(cores=8, memory_gib=gib),
+                    max_instances=4,
+                    price_usd_per_hour=gib / 16,
+                ),
+            ),
+        )
+        for name, gib in (("small", 16), ("large", 64))
+    ]
+    task = workload("a", 2, by_input=NINE_SMALL_ONE_BIG)
+    plan = plan_workloads([task], clusters, Objective(maximize_sla=False), now=NOW)
+    assert {each.cluster for each in plan.assignments} == {"large"}
+    (told,) = (line for line in plan.explanation if "counted by" in line)
+    assert told == (
+        "dag/a is counted by its inputs, rows: 90.0% of the runs, up to 1, ask for up to 1 GiB and "
+        "1 cores; 10.0% of the runs, up to 50, ask for up to 30 GiB and 1 cores."
+    )
+    whole = plan_workloads(
+        [replace(task, by_input=None)], clusters, Objective(maximize_sla=False), now=NOW
+    )
+    assert {each.cluster for each in whole.assignments} == {"small"}
+    assert not any("counted by" in line for line in whole.explanation)

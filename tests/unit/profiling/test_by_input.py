@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -152,6 +154,45 @@ def test_the_size_in_gib_is_the_profile_s(learned):
     profile = learned((1.0, 0.2), (50.0, 1.5), name=INPUT_GIB)
     assert at_input(profile, ((INPUT_GIB, 50.0),)).input_gib == 50.0
     assert at_input(profile, ()).input_gib == profile.input_gib
+
+
+def test_the_runs_of_each_class_are_counted(learned):
+    """Nine small ones for each large one."""
+    profile = learned(*[(1.0, 0.2)] * 9, (50.0, 1.5), *[(1.0, 0.2)] * 9, (40.0, 1.5))
+    small, large = profile.by_input.shares
+    assert (small.at, small.share) == (1.0, 0.9)
+    assert (large.at, large.share) == (50.0, 0.1)
+    assert small.request.memory_gib == asked(profile, 1.0)
+    assert large.request.memory_gib == asked(profile, 50.0)
+    assert small.duration_s.p50 < large.duration_s.p50 / 5
+
+
+def test_on_a_line_a_class_counts_by_its_mean_size(learned):
+    """While a machine must hold its largest."""
+    profile = learned(*[(size, 0.1 + 0.05 * size) for size in (2.0, 17.0, 31.0, 18.0, 30.0, 3.0)])
+    assert profile.by_input.linear
+    small, large = profile.by_input.shares
+    assert math.isclose(large.share, 4 / 6)
+    assert large.request.memory_gib == asked(profile, 31.0)
+    assert large.memory_gib == asked(profile, 24.0) < large.request.memory_gib
+    assert small.memory_gib < large.memory_gib
+
+
+def test_a_run_that_was_tried_twice_is_one_run(run, task, now):
+    """And runs whose input is not known are the rest."""
+    sizes = [(1.0, 0.2)] * 8 + [(50.0, 1.5)]
+    runs = [
+        run(40 - place, peak=peak, inputs=input_facts({"n": size}))
+        for place, (size, peak) in enumerate(sizes)
+    ]
+    large = runs[-1]
+    killed = run(35, peak=1.4, outcome=Outcome.OUT_OF_MEMORY, inputs=large.inputs, run=large.run)
+    again = replace(large, run=replace(large.run, try_number=2))
+    unknown = run(3, peak=0.2, inputs=input_facts({"other": 1.0}))
+    profiler = Profiler()
+    profiler.restore([*runs[:-1], killed, again, unknown])
+    shares = profiler.predict(task, None, now=now).by_input.shares
+    assert [each.share for each in shares] == [0.8, 0.1]
 
 
 def test_it_travels_through_the_store(learned):
