@@ -169,6 +169,15 @@ def test_route_of_an_unknown_task(aiops, store):
     assert "no stored profile" in answer.err
 
 
+def test_route_as_json_is_data_throughout(aiops, store):
+    """Scripts read the alternatives and the refusals; neither is a text of Python's."""
+    route = aiops("route", "medical/train", "--output", "json").data["route"]
+    (second,) = route["alternatives"]
+    assert ("dear", "p") == (second["cluster"], second["pool"])
+    assert second["expected_cost_usd"] > route["expected_cost_usd"] > 0
+    assert {"dear"} == route["reason"]["rejected"].keys()
+
+
 def test_plan_shows_what_is_emitted(aiops, folder):
     """As far as it is known, and the price that was put on it."""
     given = CONFIG.replace("region: r\n", "region: r\n    carbon_g_per_kwh: 100\n", 1)
