@@ -82,6 +82,8 @@ def plan(
 
 def _view(made: PlacementPlan, *, explain: bool) -> Iterator[RenderableType]:
     groups = {group.name: group for group in made.groups}
+    from aiops_provider.domain.plan import PlanStatus
+
     yield table(
         _title(made),
         ["group", "tasks", "cluster", "pool", "share", "cores at peak", "USD/h"],
@@ -89,14 +91,14 @@ def _view(made: PlacementPlan, *, explain: bool) -> Iterator[RenderableType]:
         right=("share", "cores at peak", "USD/h"),
     )
     yield table("How good it is", ["figure", "value"], _figures(made))
-    if explain:
-        if made.shadow_prices:
-            yield table(
-                "What one more core-hour would be worth",
-                ["cluster", "USD"],
-                sorted(made.shadow_prices.items()),
-                right=("USD",),
-            )
+    if explain and made.shadow_prices:
+        yield table(
+            "What one more core-hour would be worth",
+            ["cluster", "USD"],
+            sorted(made.shadow_prices.items()),
+            right=("USD",),
+        )
+    if explain or made.status is PlanStatus.INFEASIBLE:
         yield table("Why", ["explanation"], [[line] for line in made.explanation])
 
 
@@ -143,7 +145,7 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
         *_carbon(made),
         ["status", made.status.value],
         ["gap to the proven bound", f"{made.gap:.2%}"],
-        ["solver", f"{made.solver}, {made.solve_s:.2f} s"],
+        ["solver", f"{made.solver or 'none was needed'}, {made.solve_s:.2f} s"],
     ]
 
 

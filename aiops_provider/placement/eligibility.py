@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.residency import regions_in_words
 
 
 class Constrained(Protocol):
@@ -40,7 +41,7 @@ def rule_against(workload: Constrained, cluster: ClusterSpec) -> str | None:
             return None
         return f"pinned to {workload.pinned_cluster}"
     if workload.allowed_regions and cluster.region not in workload.allowed_regions:
-        allowed = ", ".join(workload.allowed_regions)
+        allowed = regions_in_words(workload.allowed_regions)
         return f"region {cluster.region} is not allowed (only {allowed})"
     if workload.allowed_providers and cluster.provider not in workload.allowed_providers:
         allowed = ", ".join(workload.allowed_providers)

@@ -128,13 +128,13 @@ class PlacementProblem:
         if not self.weight:
             return 1.0
         held = (
-            group.sla_weight * self._most_kept(number)
+            group.sla_weight * self.most_kept(number)
             for number, (group, own) in enumerate(zip(self.groups, self.options_of, strict=True))
             if own
         )
         return math.fsum(held) / self.weight
 
-    def _most_kept(self, number: int) -> float:
+    def most_kept(self, number: int) -> float:
         """Of its promises by a group that has all of its options to itself."""
         own = self.options_of[number]
         rule = self.separation.spreads.get(number)
