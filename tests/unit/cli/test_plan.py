@@ -136,6 +136,42 @@ def test_bad_file_is_refused_with_its_line(aiops, folder, text, line, words):
     assert words in answer.err
 
 
+def test_a_pin_to_an_unknown_cluster_is_refused(aiops, folder):
+    """A typing error is no reason to plan everything else and call it infeasible."""
+    (folder / "tasks.yaml").write_text(TASKS.replace("cluster: dear", "cluster: deer"))
+    answer = aiops("plan", "--workloads", "tasks.yaml")
+    assert (answer.status, answer.out) == (2, "")
+    assert "cluster: medical/serve is pinned to a cluster that is not configured" in answer.err
+    assert "'deer'" in answer.err
+    assert "Use one of cheap, dear" in answer.err
+
+
+def test_a_level_out_of_reach_is_explained_unasked(aiops, folder):
+    """Scripts see it by the status, people by the reasons; the nearest plan is shown all the same."""
+    given = CONFIG.format(folder=folder) + "objective: {minimize: cost, sla: 0.99}\n"
+    (folder / "aiops.yaml").write_text(given)
+    (folder / "tasks.yaml").write_text(TASKS + "  cores: 64\n")
+    answer = aiops("plan", "--workloads", "tasks.yaml")
+    assert answer.status == 2
+    said = " ".join(answer.out.split())
+    assert "where medical/serve can run (cheap: its machine has 16 cores, 64 are needed" in said
+    assert "add a machine that holds medical/serve" in said
+    answer = aiops("plan", "--workloads", "tasks.yaml", "--output", "json")
+    assert (answer.status, answer.data["status"]) == (2, "infeasible")
+
+
+def test_an_attempt_that_failed_is_not_called_a_lack_of_tasks(aiops, folder, store):
+    """Without a plan in force the latest failure is all there is to say."""
+    given = CONFIG.format(folder=folder) + "objective: {minimize: cost, sla: 0.99}\n"
+    (folder / "aiops.yaml").write_text(given)
+    profile = Profiler().predict(TRAIN, now=utc_now())
+    store.save_profiles([replace(profile, pinned_cluster="nowhere")])
+    answer = aiops("plan")
+    assert answer.status == 1
+    assert "these limits conflict" in answer.err
+    assert "no task is known" not in answer.err
+
+
 def test_empty_list_is_refused(aiops, folder):
     """A file that describes nothing is no plan of nothing."""
     (folder / "bad.yaml").write_text("[]\n")
