@@ -64,7 +64,7 @@ def explain_infeasible(
         f"No plan places {_percent(objective.sla)} of the SLA-weighted demand; "
         f"these limits conflict: {'; '.join(words)}."
     ]
-    lines += _ways_out(problem, objective, attainable, conflict, rewrite, deadline)
+    lines += _ways_out(problem, objective, attainable, conflict, rewrite=rewrite, deadline=deadline)
     return tuple(lines)
 
 
@@ -173,6 +173,7 @@ def _ways_out(
     objective: Objective,
     attainable: float,
     conflict: _Limits,
+    *,
     rewrite: Callable[[frozenset[str]], PlacementProblem],
     deadline: float,
 ) -> Sequence[str]:

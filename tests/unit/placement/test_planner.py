@@ -182,7 +182,11 @@ def test_what_no_machine_holds_is_told_apart_from_what_no_rule_allows():
     level = Objective(maximize_sla=False, sla=0.7)
     request = ResourceRequest(cores=64, memory_gib=1)
     large = group("large", 64, request=request, sla_weight=2.0, pinned_cluster="here")
-    plan = make([large, group("huge", 64, request=request), group("c", 1)], [cluster("here"), cluster("there")], level)
+    plan = make(
+        [large, group("huge", 64, request=request), group("c", 1)],
+        [cluster("here"), cluster("there")],
+        level,
+    )
     conflict = plan.explanation[0]
     assert "where large can run (here: its machine has" in conflict
     assert "there: its machine has" in conflict
