@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from aiops_provider.domain.profile import PRICED_STORAGE, Quantity, WorkloadProfile
+from aiops_provider.domain.profile import PRICED_STORAGE, REQUESTS, Quantity, WorkloadProfile
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
 
@@ -41,12 +41,17 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
     Starts are taken as uniform within their hour. The figure is an expectation: a task that runs
     six minutes a day is 0.004 runs in every hour, though while it runs it is one.
 
+    An endpoint whose starts nobody knows is up all the time: with as many of its instances, whole ones, as
+    the hour's forecast requests need of what those of the busiest hour do.
+
     Returns:
         168 entries, or one if all hours are alike.
 
     Raises:
         DataError: If the profile's cadence has neither 168 entries nor none.
     """
+    if profile.serving_runtime is not None and not profile.starts_by_hour_of_week:
+        return _always_up(profile)
     starts = starts_by_hour(profile)
     hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
     if len(set(starts)) == 1:
@@ -60,6 +65,16 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
             for later, share in enumerate(occupied):
                 busy[(hour + later) % HOURS_PER_WEEK] += count * share
     return tuple(busy)
+
+
+def _always_up(profile: WorkloadProfile) -> Series:
+    use = profile.use_by_hour_of_week
+    busiest = max(use.p80) if use is not None and use.unit == REQUESTS else 0.0
+    if use is None or busiest <= 0.0:
+        return (1.0,)
+    # Rounded first: the share of the busiest hour is 1 but for the last digit.
+    wanted = [math.ceil(round(profile.instances * rate / busiest, 9)) for rate in use.p80]
+    return tuple(max(1, instances) / profile.instances for instances in wanted)
 
 
 def expected_duration_s(duration: Quantity) -> float:
