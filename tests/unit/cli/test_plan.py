@@ -172,6 +172,26 @@ def test_an_attempt_that_failed_is_not_called_a_lack_of_tasks(aiops, folder, sto
     assert "no task is known" not in answer.err
 
 
+def test_machines_of_each_pool_over_the_week(aiops, folder):
+    """Of a file's plan without a store; one pool at a time for what scales it."""
+    found = aiops("plan", "schedule", "--workloads", "tasks.yaml", "-o", "json").data
+    assert [("cheap", "p"), ("dear", "p")] == [(each["cluster"], each["pool"]) for each in found]
+    assert all(168 == len(each["instances"]) and each["groups"] for each in found)
+    shown = aiops("plan", "schedule", "--workloads", "tasks.yaml").out
+    assert "the plan assigns 1 groups" in " ".join(shown.split())
+    refused = aiops("plan", "schedule", "--workloads", "tasks.yaml", "--export", "keda")
+    assert refused.status == 2
+    assert "--export is for one pool, and these are 2" in " ".join(refused.err.split())
+    one = ("--cluster", "dear", "--export", "keda")
+    assert "name: dear-p" in aiops("plan", "schedule", "--workloads", "tasks.yaml", *one).out
+
+
+def test_a_schedule_needs_a_plan(aiops, store):
+    """As the other commands about the plan in force."""
+    answer = aiops("plan", "schedule")
+    assert (answer.status, "no plan is in force" in answer.err) == (2, True)
+
+
 def test_empty_list_is_refused(aiops, folder):
     """A file that describes nothing is no plan of nothing."""
     (folder / "bad.yaml").write_text("[]\n")
