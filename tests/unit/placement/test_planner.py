@@ -10,6 +10,7 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.residency import regions_within
+from aiops_provider.domain.separation import AntiAffinityRule, FailureDomain
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.feasibility import check_plan
 from aiops_provider.placement.model import Goal, Question, build_model
@@ -193,6 +194,17 @@ def test_what_no_machine_holds_is_told_apart_from_what_no_rule_allows():
     assert "huge" not in conflict
     assert any("add a machine that holds large, or ask for less" in s for s in plan.explanation)
     assert not any("run elsewhere" in line for line in plan.explanation)
+
+
+@pytest.mark.parametrize("level", [1.0, 0.9999999])
+def test_what_the_solver_takes_for_an_integer_is_no_share(level):
+    """HiGHS lets whole numbers be off by 1e-6, which at a level of everything is worth money."""
+    apart = AntiAffinityRule(tasks=(TaskKey("dag", "y"),), domain=FailureDomain.CLUSTER)
+    groups = [group("x", 4, anti_affinity=(apart,)), group("y", 4)]
+    clusters = [cluster("cheap", cores=8, price=0.8), cluster("dear", cores=80, price=16.0)]
+    plan = make(groups, clusters, Objective(maximize_sla=False, sla=level))
+    assert {"cheap", "dear"} == set(where(plan).values())
+    assert [1.0, 1.0] == [given.share for given in plan.assignments]
 
 
 def test_a_legal_area_is_named_instead_of_its_regions():
