@@ -13,7 +13,7 @@ from aiops_provider.placement.cost import (
     storage_usd_per_hour,
 )
 from aiops_provider.placement.problem import PlacementProblem
-from aiops_provider.placement.promises import accelerator_of, promise_against
+from aiops_provider.placement.promises import accelerator_of, is_spot, promise_against
 
 _LISTED = 5
 _WORTH_TELLING = 0.0005
@@ -145,7 +145,12 @@ def _broken_promises(problem: PlacementProblem, shares: Sequence[float]) -> Iter
     for option, share in zip(problem.options, shares, strict=True):
         group = problem.groups[option.group]
         reason = (
-            promise_against(group, accelerator_of(group, option.pool), option.cluster)
+            promise_against(
+                group,
+                accelerator_of(group, option.pool),
+                option.cluster,
+                spot=is_spot(option.pool),
+            )
             if share > 0 and option.kept < 1.0
             else None
         )
