@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from aiops_provider.domain.cluster import WHOLE_CLUSTER, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.model import Goal, Question
@@ -294,18 +295,26 @@ def _least_machines(
     pools = {(c.name, p.name): p for c in problem.clusters for p in c.pools}
     changes = []
     for key, machines in found.more_machines.items():
-        missing = math.ceil(machines - 1e-6)
-        if missing > 0:
-            present = pools[key].max_instances
-            changes.append(
-                f"max_instances of {key[0]}/{key[1]} from {present} to {present + missing}"
-            )
+        if machines > 1e-6:
+            changes.append(_more_of(key, pools[key], machines))
     if not changes:
         return []
     if found.more_budget > 1e-6:
         more = (objective.budget_usd_per_hour or 0.0) + found.more_budget
         changes.append(f"objective.budget_usd_per_hour to {_ceil(more):g}")
     return [f"Way out: raise {' and '.join(changes)} (the cheapest machines that suffice)."]
+
+
+def _more_of(key: tuple[str, str], pool: Pool, machines: float) -> str:
+    """In the setting that there is: a cluster given as one capacity has no number of machines."""
+    cluster, name = key
+    if name == WHOLE_CLUSTER and pool.instance_type is None and pool.max_instances == 1:
+        factor = 1 + math.ceil(machines * 100 - 1e-4) / 100
+        cores, gib = pool.machine.cores * factor, pool.machine.memory_gib * factor
+        return f"the capacity of {cluster} to {cores:g} cores and {gib:g} GiB"
+    missing = math.ceil(machines - 1e-6)
+    present = pool.max_instances
+    return f"max_instances of {cluster}/{name} from {present} to {present + missing}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -144,6 +145,14 @@ def test_too_little_capacity_is_named_with_the_machines_that_are_missing():
     text = " ".join(plan.explanation)
     assert "the capacity of c." in text
     assert "max_instances of c/p from 1 to 3" in text
+
+
+def test_a_cluster_that_is_one_capacity_is_told_what_that_must_be():
+    """It has no max_instances that its owner could raise."""
+    whole = replace(cluster("c").pools[0], name="default")
+    level = Objective(maximize_sla=False, sla=1.0)
+    plan = make([group("a", 10)], [cluster("c", pools=(whole,))], level)
+    assert "raise the capacity of c to 10 cores and 40 GiB" in " ".join(plan.explanation)
 
 
 def test_a_region_that_is_too_small_is_named():
