@@ -56,7 +56,8 @@ def regions_in_words(regions: tuple[str, ...]) -> str:
     >>> regions_in_words((*regions_within(("EU",)), "no-oslo"))
     'EU, no-oslo'
     """
-    left, words = set(regions), []
+    left = set(regions)
+    words: list[str] = []
     for area, within in _REGIONS.items():
         if left.issuperset(within):
             left.difference_update(within)

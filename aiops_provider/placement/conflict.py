@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from aiops_provider.domain.cluster import WHOLE_CLUSTER, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
+from aiops_provider.placement.eligibility import refusals_in_words
 from aiops_provider.placement.model import Goal, Question
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.separation_words import separation_of_group
@@ -153,9 +154,7 @@ def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -
 
 
 def _where(problem: PlacementProblem, name: str) -> str:
-    reasons = sorted(problem.refusals[name].items())
-    why = "; ".join(f"{cluster}: {reason}" for cluster, reason in reasons)
-    return f"where {name} can run ({why or 'there is no cluster'})"
+    return f"where {name} can run ({refusals_in_words(problem.refusals[name])})"
 
 
 def _words_of_short(problem: PlacementProblem, short: Sequence[Shortfall]) -> Iterator[str]:

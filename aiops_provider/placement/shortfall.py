@@ -62,7 +62,7 @@ def fewest_in_conflict(
     others = [each for each in losses if each.name not in already]
     if lost + sum(each.lost for each in others) <= _allowed(problem, sla):
         return ()
-    return tuple(_until(others, lost, _allowed(problem, sla)))
+    return tuple(heaviest(others, lost, _allowed(problem, sla)))
 
 
 def fewest_to_mend(problem: PlacementProblem, sla: float) -> tuple[Shortfall, ...]:
@@ -82,7 +82,8 @@ def _allowed(problem: PlacementProblem, sla: float) -> float:
     return (1.0 - sla + _TOLERANCE) * problem.weight
 
 
-def _until(losses: Sequence[Shortfall], lost: float, allowed: float) -> Iterator[Shortfall]:
+def heaviest(losses: Sequence[Shortfall], lost: float, allowed: float) -> Iterator[Shortfall]:
+    """The first ones, until more is lost than is allowed."""
     for each in losses:
         if lost > allowed:
             return

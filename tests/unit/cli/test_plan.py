@@ -154,7 +154,9 @@ def test_a_level_out_of_reach_is_explained_unasked(aiops, folder):
     answer = aiops("plan", "--workloads", "tasks.yaml")
     assert answer.status == 2
     said = " ".join(answer.out.split())
-    assert "where medical/serve can run (cheap: its machine has 16 cores, 64 are needed" in said
+    assert (
+        "where medical/serve can run (cheap, dear: its machine has 16 cores, 64 are needed" in said
+    )
     assert "add a machine that holds medical/serve" in said
     answer = aiops("plan", "--workloads", "tasks.yaml", "--output", "json")
     assert (answer.status, answer.data["status"]) == (2, "infeasible")
