@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -72,7 +72,7 @@ def to_json(data: object) -> str:
     """
     from pydantic_core import to_jsonable_python
 
-    plain = to_jsonable_python(_with_text_keys(data), inf_nan_mode="null", fallback=str)
+    plain = to_jsonable_python(_with_text_keys(data), inf_nan_mode="null", fallback=_plain)
     return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
 
 
@@ -181,6 +181,15 @@ def _cell(value: object) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """What pydantic does not know: routes rank their alternatives and word their refusals on demand."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
     return str(value)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiops_provider.domain.plan import PlacementPlan, WorkloadGroup
 
 _SHOWN_TASKS = 3
+_OUT_OF_REACH = 2
 _SOLVING = "Looking for the best plan …"
 
 
@@ -53,10 +54,16 @@ def plan(
     config: ConfigOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Plan where the workloads should run, or show the plan in force."""
+    """
+    Plan where the workloads should run, or show the plan in force.
+
+    The exit status is 2 if no plan reaches the SLA level: then the nearest one is shown, with the
+    limits that conflict and ways out.
+    """
     if context.invoked_subcommand is not None:
         return
     from aiops_provider.control.plan_file import plan_file, plan_in_force
+    from aiops_provider.domain.plan import PlanStatus
     from aiops_provider.domain.units import utc_now
 
     if pareto:
@@ -74,14 +81,20 @@ def plan(
         note(f"The latest attempt to plan failed at {shown.problem}")
     made = shown.plan
     if made is None:
-        note(f"There is no plan: {NO_TASK}")
         emit(None, output=output, view=list)
+        if shown.problem is not None:
+            raise typer.Exit(1)
+        note(f"There is no plan: {NO_TASK}")
         return
     emit(made, output=output, view=lambda: _view(made, explain=explain))
+    if made.status is PlanStatus.INFEASIBLE:
+        raise typer.Exit(_OUT_OF_REACH)
 
 
 def _view(made: PlacementPlan, *, explain: bool) -> Iterator[RenderableType]:
     groups = {group.name: group for group in made.groups}
+    from aiops_provider.domain.plan import PlanStatus
+
     yield table(
         _title(made),
         ["group", "tasks", "cluster", "pool", "share", "cores at peak", "USD/h"],
@@ -89,14 +102,14 @@ def _view(made: PlacementPlan, *, explain: bool) -> Iterator[RenderableType]:
         right=("share", "cores at peak", "USD/h"),
     )
     yield table("How good it is", ["figure", "value"], _figures(made))
-    if explain:
-        if made.shadow_prices:
-            yield table(
-                "What one more core-hour would be worth",
-                ["cluster", "USD"],
-                sorted(made.shadow_prices.items()),
-                right=("USD",),
-            )
+    if explain and made.shadow_prices:
+        yield table(
+            "What one more core-hour would be worth",
+            ["cluster", "USD"],
+            sorted(made.shadow_prices.items()),
+            right=("USD",),
+        )
+    if explain or made.status is PlanStatus.INFEASIBLE:
         yield table("Why", ["explanation"], [[line] for line in made.explanation])
 
 
@@ -143,7 +156,7 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
         *_carbon(made),
         ["status", made.status.value],
         ["gap to the proven bound", f"{made.gap:.2%}"],
-        ["solver", f"{made.solver}, {made.solve_s:.2f} s"],
+        ["solver", f"{made.solver or 'none was needed'}, {made.solve_s:.2f} s"],
     ]
 
 

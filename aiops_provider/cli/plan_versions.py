@@ -1,4 +1,4 @@
-"""``aiops plan list``, ``diff`` and ``nominate``: the stored plans, and the one in force for others."""
+"""``aiops plan list``, ``diff``, ``nominate`` and ``schedule``: the stored plans, and the one in force for others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table
+from aiops_provider.cli.plan_schedule import schedule
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,6 +22,7 @@ def add_commands(group: typer.Typer) -> None:
     group.command("list")(list_)
     group.command("diff")(diff)
     group.command("nominate")(nominate)
+    group.command("schedule")(schedule)
 
 
 def list_(config: ConfigOption = None, output: OutputOption = OutputFormat.TABLE) -> None:

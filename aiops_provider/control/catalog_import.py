@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.catalog.publish import publish
-from aiops_provider.catalog.skypilot import read_skypilot
+from aiops_provider.catalog.skypilot import COLUMNS, read_skypilot
+from aiops_provider.errors import DataError
 
 if TYPE_CHECKING:
     from aiops_provider.settings.schema import Settings
@@ -49,6 +50,12 @@ def import_file(settings: Settings, file: Path, provider: str, observed_on: date
     """
     folder = settings.catalog.refreshed
     read = read_skypilot(file, provider, observed_on, settings.open_catalog.model_of)
+    if not read.draft.machines:
+        raise DataError(
+            f"names no machine type in {read.skipped} rows" if read.skipped else "holds no row",
+            file=str(file),
+            mend=f"Give it a heading with {', '.join(COLUMNS)} and a row per machine type and zone.",
+        )
     publish(read.draft, folder, provider=provider, regions=read.regions, whole=False)
     return ImportReport(
         folder=str(folder),

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aiops_provider.catalog.names import provider_name
 from aiops_provider.domain.cluster import Purchase
 from aiops_provider.domain.machine import Accelerator, InstanceType, Price
+from aiops_provider.errors import DataError
+from aiops_provider.settings.explain import did_you_mean
 
 if TYPE_CHECKING:
     from aiops_provider.catalog.catalog import Catalog
@@ -70,9 +73,10 @@ def list_machines(settings: Settings, wanted: Wanted, today: date) -> list[Shown
         today: For the age of prices.
 
     Raises:
-        DataError: A table of the user's folder cannot be used.
+        DataError: A table of the user's folder cannot be used, or a name is not in the catalogue.
     """
     catalog = settings.open_catalog
+    _check_names(catalog, wanted)
     found = catalog.machines(
         provider=wanted.provider,
         region=wanted.region,
@@ -127,6 +131,45 @@ def show_machine(
         )
         for machine in known
     ]
+
+
+def _check_names(catalog: Catalog, wanted: Wanted) -> None:
+    """A misspelt name must not look like one that nobody sells."""
+    accelerator, provider, region = wanted.accelerator, wanted.provider, wanted.region
+    if accelerator is not None and catalog.accelerator(accelerator) is None:
+        sold = {m.accelerator for m in catalog.machines() if m.accelerator}
+        if accelerator not in sold:
+            raise DataError(
+                "is no accelerator that the catalogue knows",
+                field="accelerator",
+                value=accelerator,
+                mend=catalog.accelerator_suggestion(accelerator),
+            )
+    if provider is not None:
+        providers = sorted({machine.provider for machine in catalog.machines()})
+        if provider_name(provider) not in providers:
+            raise DataError(
+                "is no provider that the catalogue knows",
+                field="provider",
+                value=provider,
+                mend=did_you_mean(provider, providers),
+            )
+    if region is not None:
+        maker = None if provider is None else provider_name(provider)
+        prices = list(catalog.prices())
+        regions = {price.region for price in prices if maker in {None, price.provider}}
+        everywhere = None in regions or "" in regions
+        regions |= {each.name for each in catalog.regions(provider)}
+        if region not in regions and not everywhere:
+            near = did_you_mean(region, sorted(str(name) for name in regions))
+            raise DataError(
+                "is no region that the catalogue knows",
+                field="region",
+                value=region,
+                mend=near
+                if near.startswith("Did")
+                else "`aiops catalog list` shows those with prices.",
+            )
 
 
 def _prices_by_machine(catalog: Catalog, today: date) -> dict[tuple[str, str], list[ShownPrice]]:

@@ -14,6 +14,7 @@ from aiops_provider.control.replan import checked_plan, planning_problem, replan
 from aiops_provider.control.task_file import read_task_list
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.errors import DescriptionError
 
 if TYPE_CHECKING:
     from aiops_provider.control.installation import Installation
@@ -46,7 +47,7 @@ def plan_file(workloads: Path, settings: Settings, now: datetime) -> ShownPlan:
         now: Time stamp of the plan.
 
     Raises:
-        DescriptionError: The file cannot be used.
+        DescriptionError: The file cannot be used, or pins a task to a cluster that is not configured.
         PlanError: No plan was found in time.
     """
     profiles = described_profiles(workloads, settings, now)
@@ -65,13 +66,24 @@ def described_profiles(
         now: Time stamp of the profiles.
 
     Raises:
-        DescriptionError: The file cannot be used.
+        DescriptionError: The file cannot be used, or pins a task to a cluster that is not configured.
     """
+    tasks = read_task_list(workloads, settings.open_catalog)
+    names = [cluster.name for cluster in settings.cluster_specs]
+    for task, description in tasks:
+        if description.cluster is not None and description.cluster not in names:
+            raise DescriptionError(
+                f"{task} is pinned to a cluster that is not configured",
+                field="cluster",
+                value=description.cluster,
+                file=str(workloads),
+                mend=f"Use one of {', '.join(names)}, or leave the pin out.",
+            )
     profiler = new_profiler(settings.profiling)
     advisor = AcceleratorAdvisor(settings.cluster_specs, settings.open_catalog)
     return tuple(
         advisor.advise(profiler.predict(task, description, now=now), description)
-        for task, description in read_task_list(workloads, settings.open_catalog)
+        for task, description in tasks
     )
 
 

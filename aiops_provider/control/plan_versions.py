@@ -67,6 +67,17 @@ def nominate_clusters(installation: Installation, now: datetime) -> list[Nominat
     return nominate(_in_force(store), installation.clusters, away)
 
 
+def required_plan(installation: Installation) -> PlacementPlan:
+    """
+    The plan in force.
+
+    Raises:
+        DataError: There is none.
+        StoreError: The store does not answer.
+    """
+    return _in_force(installation.require_store())
+
+
 def _in_force(store: Store) -> PlacementPlan:
     plan = store.plan_in_force()
     if plan is None:

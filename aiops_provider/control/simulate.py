@@ -87,7 +87,7 @@ def simulate(
             value=single,
             mend=f"Use one of {', '.join(names)}.",
         )
-    read = read_trace(trace)
+    read = read_trace(trace, settings.open_catalog)
     spells = read_outages(outages, clusters, read.begin) if outages is not None else []
     answers = []
     for name in policies:
@@ -123,6 +123,7 @@ def _policy(
             clusters,
             begin=trace.begin,
             plan_every_s=None if plan_every_hours is None else plan_every_hours * SECONDS_PER_HOUR,
+            plan_on_change=True,
             again_after_s=choose_again_s,
             notices_after_s=settings.routing.fence_after_s,
         )

@@ -46,6 +46,7 @@ class RoutedPolicy:
         clusters: Where.
         begin: The moment at which the replay begins, with a time zone.
         plan_every_s: Seconds between two plans; ``None``: there is no plan, only the router.
+        plan_on_change: Also plan when a cluster is lost or comes back, as an installation does.
         again_after_s: Seconds after which what waits for room is placed anew.
         notices_after_s: Seconds between a loss and the moment at which what ran there runs elsewhere.
         trust_deadlines: Whether the deadline of a run may say something about its duration.
@@ -64,12 +65,15 @@ class RoutedPolicy:
         plan_every_s: float | None,
         again_after_s: float,
         notices_after_s: float,
+        plan_on_change: bool = False,
         trust_deadlines: bool = True,
     ) -> None:
         self._settings, self._clusters = settings, tuple(clusters)
         self._begin = begin
         self.period_s, self.notices_after_s = _LEARN_EVERY_S, notices_after_s
         self._plan_every_s, self._next_plan_s = plan_every_s, 0.0
+        self._plan_on_change = plan_on_change
+        self._lost_before: frozenset[str] = frozenset()
         self._again_after_s = again_after_s
         self._regions = {cluster.name: cluster for cluster in self._clusters}
         self._profiler = new_profiler(settings.profiling)
@@ -157,6 +161,12 @@ class RoutedPolicy:
                 place = (cluster.name, pool.name)
                 self._history.observe(place, is_up=place not in replay.down, now_s=replay.now_s)
         self._route_by(replay)
+        lost = self._lost_clusters(replay)
+        if self._plan_on_change and self._plan_every_s is not None and lost != self._lost_before:
+            self._lost_before = lost
+            self._learn(replay)
+            self._next_plan_s = replay.now_s + self._plan_every_s
+            self.plan_anew(replay)
 
     def ended(self, attempt: Attempt) -> None:
         """Remembered until the next plan; nothing is known of a run before its end."""

@@ -10,7 +10,7 @@ duration_s   seconds that it works, wherever that is
 cores        CPU cores that it holds
 memory_gib   memory that it holds
 accelerators number of GPUs (optional, default 0)
-accelerator  model of the GPUs (optional, default: any)
+accelerator  model of the GPUs, by any of its names (optional, default: any); alone it means one
 deadline_s   seconds after its arrival by which it should have ended (optional)
 checkpoint_s seconds of work between two checkpoints (optional: it starts anew when lost)
 run_id       (optional) default: its line
@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.cluster import ClusterSpec, Pool, Purchase
@@ -76,9 +77,13 @@ class Trace:
     tasks: tuple[ReplayTask, ...]
 
 
-def read_trace(path: Path) -> Trace:
+def read_trace(path: Path, catalog: Catalog | None = None) -> Trace:
     """
     Read the tasks.
+
+    Args:
+        path: See above.
+        catalog: Knows accelerators; default: the one that the package brings.
 
     Raises:
         DataError: The first problem, with file, line, field, value and mend.
@@ -96,8 +101,9 @@ def read_trace(path: Path) -> Trace:
     found.sort(key=lambda pair: (pair[0], pair[1].line))
     begin = found[0][0]
     tasks: dict[TaskRun, ReplayTask] = {}
+    known = catalog or Catalog.embedded()
     for arrived_at, row in found:
-        task = _task(row, (arrived_at - begin) / _SECOND)
+        task = _task(row, (arrived_at - begin) / _SECOND, known)
         if task.run in tasks:
             raise row.wrong("run_id", "is there twice", "Leave it out, or make it unique per task.")
         tasks[task.run] = task
@@ -153,14 +159,16 @@ def _needed_moment(row: Row, field: str) -> datetime:
     return moment
 
 
-def _task(row: Row, arrival_s: float) -> ReplayTask:
+def _task(row: Row, arrival_s: float, catalog: Catalog) -> ReplayTask:
     name = row.text("task", "")
     if not name:
         raise row.wrong("task", "is missing", "Write namespace/name.")
     accelerators = row.number("accelerators") or 0.0
     if accelerators != int(accelerators):
         raise row.wrong("accelerators", "is no whole number", "Leave it empty when there is none.")
-    model = row.values.get("accelerator")
+    model = _model(row, catalog)
+    if model is not None and row.values.get("accelerators") is None:
+        accelerators = 1.0
     duration_s = _positive(row, "duration_s")
     if duration_s > _LONGEST_S:
         raise row.wrong("duration_s", "is more than ten years", "Give seconds, not milliseconds.")
@@ -172,11 +180,23 @@ def _task(row: Row, arrival_s: float) -> ReplayTask:
             cores=_positive(row, "cores"),
             memory_gib=_positive(row, "memory_gib"),
             accelerators=int(accelerators),
-            accelerator=str(model) if model and accelerators else None,
+            accelerator=model if accelerators else None,
         ),
         deadline_s=row.number("deadline_s"),
         checkpoint_s=row.number("checkpoint_s") or None,
     )
+
+
+def _model(row: Row, catalog: Catalog) -> str | None:
+    """In the spelling of the catalogue, which pools have too."""
+    name = row.text("accelerator", "")
+    if not name:
+        return None
+    found = catalog.accelerator(name)
+    if found is None:
+        mend = catalog.accelerator_suggestion(name)
+        raise row.wrong("accelerator", "is no accelerator that the catalogue knows", mend)
+    return found.model
 
 
 def _positive(row: Row, field: str) -> float:

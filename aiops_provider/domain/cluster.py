@@ -77,6 +77,10 @@ class CarbonRate:
     known: bool = True
 
 
+WHOLE_CLUSTER = "default"
+"""Name of the pool of a cluster that is given as one capacity."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """

@@ -123,6 +123,10 @@ class StorageNeed:
     reason: str = ""
 
 
+REQUESTS = "requests/s"
+"""Unit of the use of an endpoint; that of other tasks is ``starts``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyUse:
     """

@@ -29,6 +29,7 @@ class Promise:
         latency_ms: p50, p80 and p95 of an answer without the way to the user; ``None``: unknown.
         user_regions: Where requests come from, in equal parts; empty: near the cluster.
         samples: Finished runs behind the figures; 0: they come from a prior.
+        checkpoint_s: Work between two checkpoints; ``None``: what is lost starts anew.
     """
 
     weight: float = 1.0
@@ -40,8 +41,15 @@ class Promise:
     latency_ms: tuple[float, float, float] | None = None
     user_regions: tuple[str, ...] = ()
     samples: int = 0
+    checkpoint_s: float | None = None
 
-    def kept(self, accelerator: str | None, round_trip_ms: Mapping[str, float]) -> float:
+    def kept(
+        self,
+        accelerator: str | None,
+        round_trip_ms: Mapping[str, float],
+        *,
+        lost_once: bool = False,
+    ) -> float:
         """
         Share of runs or requests that keep the promise where there is room for them.
 
@@ -49,9 +57,12 @@ class Promise:
             accelerator: Model that it gets there, if any.
             round_trip_ms: From there to a user's region and back; a region that is missing is not
                 judged.
+            lost_once: Whether the run must be in time although its machine is taken away just
+                before its end, and what it has done since its last checkpoint is done again.
 
-        >>> Promise(deadline_s=100.0, duration_s=(50.0, 80.0, 100.0)).kept(None, {})
-        0.95
+        >>> run = Promise(deadline_s=100.0, duration_s=(50.0, 80.0, 100.0))
+        >>> run.kept(None, {}), run.kept(None, {}, lost_once=True)
+        (0.95, 0.5)
         >>> users = Promise(
         ...     latency_objective_ms=100.0, latency_ms=(20.0, 30.0, 40.0), user_regions=("eu", "us")
         ... )
@@ -61,7 +72,11 @@ class Promise:
         share = 1.0
         if self.deadline_s is not None:
             pace = self.pace.get(accelerator, 1.0) if accelerator is not None else 1.0
-            share = probability_below(self.deadline_s / pace, self.duration_s)
+            limit_s = self.deadline_s / pace
+            if lost_once:
+                # Twice the run, or the run and the work between two checkpoints, whichever is less.
+                limit_s = max(limit_s / 2, limit_s - (self.checkpoint_s or limit_s))
+            share = probability_below(limit_s, self.duration_s)
         if self.latency_objective_ms is not None:
             share = min(share, self._answered_in_time(self.latency_objective_ms, round_trip_ms))
         return share

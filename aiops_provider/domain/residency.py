@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 Jurisdiction = Literal["EU", "UK", "US", "CH"]
@@ -29,6 +30,7 @@ _REGIONS: dict[Jurisdiction, tuple[str, ...]] = {
     ),
     "CH": ("eu-central-2", "switzerlandnorth", "switzerlandwest", "europe-west6"),
 }  # fmt: skip
+_NAMED = 5
 
 
 def regions_within(jurisdictions: Iterable[Jurisdiction]) -> tuple[str, ...]:
@@ -44,3 +46,23 @@ def regions_within(jurisdictions: Iterable[Jurisdiction]) -> tuple[str, ...]:
 def jurisdictions_of(region: str) -> set[Jurisdiction]:
     """The legal area that a region lies in; empty for a region that is not known, such as a data centre."""
     return {area for area, regions in _REGIONS.items() if region in regions}
+
+
+@lru_cache(maxsize=256)
+def regions_in_words(regions: tuple[str, ...]) -> str:
+    """
+    A list of regions for people: whole legal areas by their name, and no more than a few others.
+
+    >>> regions_in_words((*regions_within(("EU",)), "no-oslo"))
+    'EU, no-oslo'
+    """
+    left = set(regions)
+    words: list[str] = []
+    for area, within in _REGIONS.items():
+        if left.issuperset(within):
+            left.difference_update(within)
+            words.append(area)
+    named = sorted(left)
+    words += named[:_NAMED]
+    more = len(named) - _NAMED
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")

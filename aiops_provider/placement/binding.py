@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aiops_provider.placement.figures import without_noise
 from aiops_provider.placement.model import Question, build_model
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.solver import Solution, solve
@@ -88,11 +89,17 @@ class BindingSearch:
             bound = max(bound, found.bound)
             found = replace(found, bound=bound, solve_s=spent_s)
             if found.values is None or not self._remember_broken(question, found):
-                return found
+                return found if relaxed else self._without_noise(found)
             if deadline - time.perf_counter() < _SHORTEST_ROUND * found.solve_s:
                 if relaxed:
                     return replace(found, values=None, objective=math.inf)
                 return self._fitted(question, found)
+
+    def _without_noise(self, found: Solution) -> Solution:
+        """What asks further by these shares must not take a trace of a group for its presence."""
+        if found.values is None:
+            return found
+        return replace(found, values=without_noise(self.problem, found.values))
 
     def _remember_broken(self, question: Question, found: Solution) -> bool:
         values: Sequence[float] = found.values or ()

@@ -15,11 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from aiops_provider.domain.cluster import WHOLE_CLUSTER, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
+from aiops_provider.placement.eligibility import refusals_in_words
 from aiops_provider.placement.model import Goal, Question
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.separation_words import separation_of_group
+from aiops_provider.placement.shortfall import Shortfall, fewest_in_conflict, fewest_to_mend
 
 _LISTED = 5
 
@@ -54,11 +57,16 @@ def explain_infeasible(
     """
     deadline = time.perf_counter() + time_limit_s
     conflict = _irreducible(problem, objective, rewrite, deadline)
+    others = frozenset(group.name for group in problem.groups) - conflict.groups
+    # Beside the limits that were found, with every other one dropped.
+    beside = rewrite(others)
+    short = fewest_in_conflict(beside, objective.sla, conflict.groups)
+    words = [*_words(problem, objective, conflict), *_words_of_short(beside, short)]
     lines = [
         f"No plan places {_percent(objective.sla)} of the SLA-weighted demand; "
-        f"these limits conflict: {'; '.join(_words(problem, objective, conflict))}."
+        f"these limits conflict: {'; '.join(words)}."
     ]
-    lines += _ways_out(problem, objective, attainable, conflict, deadline)
+    lines += _ways_out(problem, objective, attainable, conflict, rewrite=rewrite, deadline=deadline)
     return tuple(lines)
 
 
@@ -136,35 +144,28 @@ def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -
         words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
     if conflict.clusters:
         words.append(f"the capacity of {', '.join(sorted(conflict.clusters))}")
-    homeless = {
-        group.name
-        for group, own in zip(problem.groups, problem.options_of, strict=True)
-        if not own and problem.placeable < objective.sla - 1e-9
-    }
-    for name in sorted(conflict.groups | homeless):
-        reasons = problem.refusals[name]
-        why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
+    for name in sorted(conflict.groups):
         separated = list(separation_of_group(problem, name))
         if separated:
             words.append(f"that {name} {' and '.join(separated)}")
-        if reasons or not separated:
-            words.append(f"where {name} can run ({why or 'there is no cluster'})")
-    return [*words, *_broken_promises(problem, objective)]
+        if problem.refusals[name] or not separated:
+            words.append(_where(problem, name))
+    return words
 
 
-def _broken_promises(problem: PlacementProblem, objective: Objective) -> Iterator[str]:
-    """The groups that keep too little of their promises even where they keep most."""
-    if problem.placeable >= objective.sla - 1e-9:
-        return
-    missed = []
-    for group, own in zip(problem.groups, problem.options_of, strict=True):
-        best = max((problem.options[i].kept for i in own), default=1.0)
-        if best < 1.0:
-            missed.append((-group.sla_weight * (1.0 - best), group.name, best))
-    for _, name, best in sorted(missed)[:_LISTED]:
-        yield f"that {name} keeps its promises {best:.3%} of the time at best"
-    if len(missed) > _LISTED:
-        yield f"the same of {len(missed) - _LISTED} more groups"
+def _where(problem: PlacementProblem, name: str) -> str:
+    return f"where {name} can run ({refusals_in_words(problem.refusals[name])})"
+
+
+def _words_of_short(problem: PlacementProblem, short: Sequence[Shortfall]) -> Iterator[str]:
+    """The groups that no machine holds, or that keep too little of their promises at best."""
+    for each in short[:_LISTED]:
+        if each.homeless:
+            yield _where(problem, each.name)
+        else:
+            yield f"that {each.name} keeps its promises {each.best:.3%} of the time at best"
+    if len(short) > _LISTED:
+        yield f"the same of {len(short) - _LISTED} more groups"
 
 
 def _ways_out(
@@ -172,24 +173,92 @@ def _ways_out(
     objective: Objective,
     attainable: float,
     conflict: _Limits,
+    *,
+    rewrite: Callable[[frozenset[str]], PlacementProblem],
     deadline: float,
 ) -> Sequence[str]:
-    lines = [
-        f"Way out: lower objective.sla to {_floor(attainable):g}, "
-        "which the plan shown here reaches within all limits."
-    ]
+    lines = []
+    if _floor(attainable) > 0:
+        lines.append(
+            f"Way out: lower objective.sla to {_floor(attainable):g}, "
+            "which the plan shown here reaches within all limits."
+        )
     if conflict.budget:
         lines += _least_budget(problem, objective, deadline)
     lines += _least_machines(problem, objective, deadline)
-    if conflict.groups:
-        lines.append(
-            "Way out: let "
-            + ", ".join(sorted(conflict.groups))
-            + " run elsewhere"
-            + (", nearer to one another" if problem.separation.concerned() else "")
-            + ", or add a cluster that it may use and that is large enough."
-        )
+    lines += _other_places(problem, objective, conflict, rewrite, deadline)
     return lines
+
+
+def _other_places(
+    problem: PlacementProblem,
+    objective: Objective,
+    conflict: _Limits,
+    rewrite: Callable[[frozenset[str]], PlacementProblem],
+    deadline: float,
+) -> Iterator[str]:
+    """Whose rules to loosen, and for whom no machine is large or steady enough."""
+    everybody = rewrite(frozenset(group.name for group in problem.groups))
+    out_of_reach = fewest_to_mend(everybody, objective.sla)
+    homeless = [each.name for each in out_of_reach if each.homeless]
+    unsteady = [each.name for each in out_of_reach if not each.homeless]
+    mends = [f"add a machine that holds {_named(homeless)}, or ask for less"] if homeless else []
+    if unsteady:
+        mends.append(f"add a cluster where {_named(unsteady)} can keep more of the promises")
+    if mends:
+        yield f"Way out: {'; and '.join(mends)}."
+        return
+    freed = _fewest_freed(problem, objective, conflict, rewrite, deadline)
+    if freed:
+        nearer = ", nearer to one another" if problem.separation.concerned() else ""
+        yield (
+            f"Way out: let {_named(sorted(freed))} run elsewhere{nearer}, or add a cluster that "
+            f"{'they' if len(freed) > 1 else 'it'} may use and that is large enough."
+        )
+
+
+def _fewest_freed(
+    problem: PlacementProblem,
+    objective: Objective,
+    conflict: _Limits,
+    rewrite: Callable[[frozenset[str]], PlacementProblem],
+    deadline: float,
+) -> frozenset[str]:
+    """
+    Groups without whose rules there is a plan within all other limits; no smaller part of them will do.
+
+    The conflict names one contradiction of perhaps many, so to free its groups may not be enough.
+    Empty if rules are not all that is in the way.
+    """
+    everything = _Limits(
+        budget=objective.budget_usd_per_hour is not None,
+        clusters=frozenset(limit.cluster for limit in problem.limits),
+        groups=frozenset(),
+    )
+
+    def suffices(names: frozenset[str]) -> bool:
+        freed = rewrite(names)
+        clusters = frozenset(limit.cluster for limit in freed.limits)
+        kept = _Limits(everything.budget, everything.clusters | clusters, frozenset())
+        return not _is_infeasible(freed, objective, kept, deadline)
+
+    separated = problem.separation.concerned()
+    ruled = {
+        group.name: group.sla_weight
+        for number, group in enumerate(problem.groups)
+        if problem.refusals[group.name] or number in separated
+    }
+    if not conflict.groups or not suffices(conflict.groups):
+        if not ruled or not suffices(frozenset(ruled)):
+            return frozenset()
+        freed = frozenset(ruled)
+    else:
+        freed = conflict.groups
+    # The lightest keep their rules first, so that few are left.
+    for name in sorted(freed, key=lambda name: (ruled.get(name, 0.0), name)):
+        if len(freed) > 1 and time.perf_counter() < deadline and suffices(freed - {name}):
+            freed -= {name}
+    return freed
 
 
 def _least_budget(
@@ -225,18 +294,32 @@ def _least_machines(
     pools = {(c.name, p.name): p for c in problem.clusters for p in c.pools}
     changes = []
     for key, machines in found.more_machines.items():
-        missing = math.ceil(machines - 1e-6)
-        if missing > 0:
-            present = pools[key].max_instances
-            changes.append(
-                f"max_instances of {key[0]}/{key[1]} from {present} to {present + missing}"
-            )
+        if machines > 1e-6:
+            changes.append(_more_of(key, pools[key], machines))
     if not changes:
         return []
     if found.more_budget > 1e-6:
         more = (objective.budget_usd_per_hour or 0.0) + found.more_budget
         changes.append(f"objective.budget_usd_per_hour to {_ceil(more):g}")
     return [f"Way out: raise {' and '.join(changes)} (the cheapest machines that suffice)."]
+
+
+def _more_of(key: tuple[str, str], pool: Pool, machines: float) -> str:
+    """In the setting that there is: a cluster given as one capacity has no number of machines."""
+    cluster, name = key
+    if name == WHOLE_CLUSTER and pool.instance_type is None and pool.max_instances == 1:
+        factor = 1 + math.ceil(machines * 100 - 1e-4) / 100
+        cores, gib = pool.machine.cores * factor, pool.machine.memory_gib * factor
+        return f"the capacity of {cluster} to {cores:g} cores and {gib:g} GiB"
+    missing = math.ceil(machines - 1e-6)
+    present = pool.max_instances
+    return f"max_instances of {cluster}/{name} from {present} to {present + missing}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    told = ", ".join(names[:_LISTED])
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def _percent(share: float) -> str:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from aiops_provider.domain.profile import (
     PRICED_STORAGE,
+    REQUESTS,
     Quantity,
     ResourceRequest,
     WorkloadProfile,
@@ -51,6 +52,8 @@ def classes_of_runs(profile: WorkloadProfile) -> tuple[ClassOfRuns, ...]:
     Raises:
         DataError: If the profile's cadence has neither 168 entries nor none.
     """
+    if profile.serving_runtime is not None and not profile.starts_by_hour_of_week:
+        return (ClassOfRuns(1.0, _always_up(profile), profile.request),)
     starts = starts_by_hour(profile)
     shares = profile.by_input.shares if profile.by_input is not None else ()
     found = [
@@ -132,6 +135,9 @@ def concurrent_runs(profile: WorkloadProfile) -> Series:
     six minutes a day is 0.004 runs in every hour, though while it runs it is one. Runs on inputs of
     different classes count with the durations of their classes.
 
+    An endpoint whose starts nobody knows is up all the time: with as many of its instances, whole ones, as
+    the hour's forecast requests need of what those of the busiest hour do.
+
     Returns:
         168 entries, or one if all hours are alike.
 
@@ -185,6 +191,16 @@ def _in_progress(starts: Series, share: float, duration_s: Quantity) -> Series:
             for later, held in enumerate(occupied):
                 busy[(hour + later) % HOURS_PER_WEEK] += count * held
     return tuple(busy)
+
+
+def _always_up(profile: WorkloadProfile) -> Series:
+    use = profile.use_by_hour_of_week
+    busiest = max(use.p80) if use is not None and use.unit == REQUESTS else 0.0
+    if use is None or busiest <= 0.0:
+        return (1.0,)
+    # Rounded first: the share of the busiest hour is 1 but for the last digit.
+    wanted = [math.ceil(round(profile.instances * rate / busiest, 9)) for rate in use.p80]
+    return tuple(max(1, instances) / profile.instances for instances in wanted)
 
 
 def expected_duration_s(duration: Quantity) -> float:

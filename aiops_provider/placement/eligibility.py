@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.residency import regions_in_words
+
+_LISTED = 5
 
 
 class Constrained(Protocol):
@@ -40,12 +44,35 @@ def rule_against(workload: Constrained, cluster: ClusterSpec) -> str | None:
             return None
         return f"pinned to {workload.pinned_cluster}"
     if workload.allowed_regions and cluster.region not in workload.allowed_regions:
-        allowed = ", ".join(workload.allowed_regions)
+        allowed = regions_in_words(workload.allowed_regions)
         return f"region {cluster.region} is not allowed (only {allowed})"
     if workload.allowed_providers and cluster.provider not in workload.allowed_providers:
         allowed = ", ".join(workload.allowed_providers)
         return f"provider {cluster.provider} is not allowed (only {allowed})"
     return None
+
+
+def refusals_in_words(refusals: Mapping[str, str]) -> str:
+    """
+    Why clusters are no option, for people: clusters with the same reason together, a few of them named.
+
+    >>> refusals_in_words({"b": "pinned to c", "a": "pinned to c"})
+    'a, b: pinned to c'
+
+    Args:
+        refusals: Reason by name of the cluster.
+    """
+    clusters: dict[str, list[str]] = {}
+    for cluster, reason in sorted(refusals.items()):
+        clusters.setdefault(reason, []).append(cluster)
+    told = []
+    for reason, names in list(clusters.items())[:_LISTED]:
+        more = len(names) - _LISTED
+        named = ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+        told.append(f"{named}: {reason}")
+    if len(clusters) > _LISTED:
+        told.append(f"and {len(clusters) - _LISTED} more")
+    return "; ".join(told) or "there is no cluster"
 
 
 def limit_against(profile: WorkloadProfile, cluster: ClusterSpec) -> str | None:

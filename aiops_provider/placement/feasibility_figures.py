@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from aiops_provider.domain.cluster import Purchase
 from aiops_provider.domain.plan import PlacementPlan
 from aiops_provider.domain.promise import Promise
 from aiops_provider.placement.violation import TOLERANCE, PlacedShare, Violation
@@ -185,7 +186,8 @@ def _broken_promises(placed: Sequence[PlacedShare]) -> Iterator[Violation]:
 
 def _kept(promise: Promise, line: PlacedShare) -> Fraction:
     model = line.accelerator if line.group.request.accelerators else None
-    return Fraction(promise.kept(model, line.cluster.round_trip_ms))
+    spot = line.pool.purchase is Purchase.SPOT
+    return Fraction(promise.kept(model, line.cluster.round_trip_ms, lost_once=spot))
 
 
 def _available(line: PlacedShare) -> Fraction:

@@ -10,8 +10,10 @@ from aiops_provider.domain.plan import Assignment, WorkloadGroup
 from aiops_provider.placement.cost import carbon_kg_per_hour
 from aiops_provider.placement.problem import PlacementProblem
 
-# A solver is exact to about 1e-7; what is smaller is its noise and not a share.
+# A solver is exact to about 1e-7.
 NOISE = 1e-7
+# What is smaller is no share: a whole number may be off by 1e-7, and so may two rows that it stands in.
+_NO_SHARE = 3 * NOISE
 SAME_ATTAINMENT = 1e-6
 
 
@@ -39,7 +41,7 @@ def shared_carbon(group: WorkloadGroup, pool: Pool, share: float) -> float | Non
 
 def without_noise(problem: PlacementProblem, shares: Sequence[float]) -> tuple[float, ...]:
     """Nothing instead of almost nothing, and all of a group instead of almost all."""
-    clean = [min(1.0, share) if share > NOISE else 0.0 for share in shares]
+    clean = [min(1.0, share) if share > _NO_SHARE else 0.0 for share in shares]
     for own in problem.options_of:
         total = math.fsum(clean[i] for i in own)
         if abs(total - 1.0) <= 5 * NOISE:

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.decomposition import Placed, decompose
+from aiops_provider.placement.eligibility import refusals_in_words
 from aiops_provider.placement.lagrangian import Target
 from aiops_provider.placement.problem_columns import ProblemColumns
+from aiops_provider.placement.shortfall import Shortfall, heaviest
 
+_LISTED = 5
 _REACHED = 1e-6
 _HALVINGS = 5
 _LARGEST_FACTOR = 16.0
@@ -53,8 +56,6 @@ def explain_large(
             groups ignored.
         time_limit_s: For all questions; with less time the set may be larger than needed.
     """
-    import numpy as np
-
     questions = _Questions(columns, objective, rewrite, time.perf_counter() + time_limit_s)
     kept = questions.irreducible()
     words = [f"objective.sla = {objective.sla:g}"]
@@ -62,16 +63,14 @@ def explain_large(
         words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
     if kept.clusters:
         words.append(f"the capacity of {', '.join(sorted(kept.clusters))}")
-    best = np.where(np.isfinite(columns.cost), columns.kept, -np.inf).max(axis=1, initial=-np.inf)
     out_of_reach = columns.placeable < objective.sla - _REACHED
-    missed = int(((best < 1.0) & np.isfinite(best)).sum())
-    if kept.rules or (out_of_reach and not np.isfinite(best).all()):
+    if out_of_reach:
+        words += _words_of_short(questions.without_rules(kept), objective.sla)
+    elif kept.rules:
         separated = "" if columns.separation.is_empty else ", spread, anti-affinity"
         words.append(
             f"where groups may run (their pins, regions, providers{separated} and machine sizes)"
         )
-    if missed and out_of_reach:
-        words.append(f"that {missed} groups do not always keep their promises wherever they run")
     return (
         f"No plan places {objective.sla * 100:g} % of the SLA-weighted demand; these limits "
         f"conflict: {'; '.join(words)}.",
@@ -110,6 +109,10 @@ class _Questions:
             if fewer != kept and self._left_s() > 0 and self._conflict(fewer):
                 kept = fewer
         return kept
+
+    def without_rules(self, kept: _Kept) -> ProblemColumns:
+        """The problem as given, or with rules ignored where they are no part of the conflict."""
+        return self._freed if not kept.rules and self._freed is not None else self._columns
 
     def ways_out(self, kept: _Kept) -> list[str]:
         """A budget that suffices, or more machines that do."""
@@ -178,6 +181,37 @@ class _Questions:
 
     def _left_s(self) -> float:
         return max(0.0, self._deadline - time.perf_counter())
+
+
+def _words_of_short(columns: ProblemColumns, sla: float) -> Iterator[str]:
+    """The heaviest of the groups that lose something wherever they run, as many as it takes."""
+    import numpy as np
+
+    best = np.where(np.isfinite(columns.cost), columns.kept, -np.inf).max(axis=1, initial=-np.inf)
+    losses = sorted(
+        (
+            Shortfall(
+                name=group.name,
+                lost=group.sla_weight * (1.0 - max(0.0, float(most))),
+                best=max(0.0, float(most)),
+                homeless=most < 0,
+            )
+            for group, most in zip(columns.groups, best, strict=True)
+            if most < 1.0
+        ),
+        key=lambda each: (-each.lost, each.name),
+    )
+    groups = {group.name: group for group in columns.groups}
+    allowed = (1.0 - sla + _REACHED) * float(columns.weight.sum())
+    short = list(heaviest(losses, 0.0, allowed))
+    for each in short[:_LISTED]:
+        if each.homeless:
+            why = refusals_in_words(columns.refusals(groups[each.name]))
+            yield f"where {each.name} can run ({why})"
+        else:
+            yield f"that {each.name} keeps its promises {each.best:.3%} of the time at best"
+    if len(short) > _LISTED:
+        yield f"the same of {len(short) - _LISTED} more groups"
 
 
 def _without(name: str) -> Callable[[_Kept], _Kept]:

@@ -36,7 +36,7 @@ from aiops_provider.placement.interference import (
     worst_while_running,
 )
 from aiops_provider.placement.joining import Draft, Measured, join
-from aiops_provider.placement.promises import accelerator_of, promise_against
+from aiops_provider.placement.promises import accelerator_of, is_spot, promise_against
 from aiops_provider.placement.separation import partners
 
 # Workloads of one group are placed or left out together, so their SLA weight per machine may differ
@@ -185,7 +185,8 @@ def _kind(
         (cluster.name, pool.name)
         for cluster in clusters
         for pool in cluster.feasible_pools(request)
-        if alone is None or promise_against(alone, accelerator_of(alone, pool), cluster) is None
+        if alone is None
+        or promise_against(alone, accelerator_of(alone, pool), cluster, spot=is_spot(pool)) is None
     )
     return (
         request.accelerators > 0,
@@ -273,6 +274,7 @@ def _promise(profile: WorkloadProfile, slowdown: float) -> Promise:
         latency_ms=None if answers is None else _quantiles(answers, slowdown),
         user_regions=profile.user_regions,
         samples=profile.duration_s.sample_count,
+        checkpoint_s=profile.checkpoint_interval_s,
     )
 
 

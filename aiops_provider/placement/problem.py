@@ -26,7 +26,12 @@ from aiops_provider.placement.eligibility import (
     machine_against,
     rule_against,
 )
-from aiops_provider.placement.promises import accelerator_of, kept_share, promise_against
+from aiops_provider.placement.promises import (
+    accelerator_of,
+    is_spot,
+    kept_share,
+    promise_against,
+)
 from aiops_provider.placement.separation import Separation, separation_of, too_few_domains
 
 
@@ -128,13 +133,13 @@ class PlacementProblem:
         if not self.weight:
             return 1.0
         held = (
-            group.sla_weight * self._most_kept(number)
+            group.sla_weight * self.most_kept(number)
             for number, (group, own) in enumerate(zip(self.groups, self.options_of, strict=True))
             if own
         )
         return math.fsum(held) / self.weight
 
-    def _most_kept(self, number: int) -> float:
+    def most_kept(self, number: int) -> float:
         """Of its promises by a group that has all of its options to itself."""
         own = self.options_of[number]
         rule = self.separation.spreads.get(number)
@@ -265,7 +270,7 @@ def refusals_of(
 def _no_pool_keeps(group: WorkloadGroup, cluster: ClusterSpec) -> str | None:
     reason = None
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
-        reason = promise_against(group, accelerator_of(group, pool), cluster)
+        reason = promise_against(group, accelerator_of(group, pool), cluster, spot=is_spot(pool))
         if reason is None:
             return None
     return reason
@@ -300,7 +305,8 @@ def _options(
     for pool in sorted(cluster.feasible_pools(group.request), key=lambda pool: pool.name):
         if (
             every_workload
-            and promise_against(group, accelerator_of(group, pool), cluster) is not None
+            and promise_against(group, accelerator_of(group, pool), cluster, spot=is_spot(pool))
+            is not None
         ):
             continue
         mean, peak = sizes.mean_and_peak(index, group, pool)

@@ -28,6 +28,7 @@ from aiops_provider.placement.problem import refusals_of
 from aiops_provider.placement.promises import (
     accelerator_of,
     available_share,
+    is_spot,
     promise_against,
     promised_share,
 )
@@ -357,8 +358,10 @@ def _promised(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.bool
     """Where each member of a group keeps its own promise, by group and pool."""
     import numpy as np
 
-    def keeps(group: WorkloadGroup, accelerator: str | None, cluster: ClusterSpec) -> bool:
-        return promise_against(group, accelerator, cluster) is None
+    def keeps(
+        group: WorkloadGroup, accelerator: str | None, cluster: ClusterSpec, *, spot: bool
+    ) -> bool:
+        return promise_against(group, accelerator, cluster, spot=spot) is None
 
     rows = [_by_pool(group, pools, keeps) for group in groups]
     return np.array(rows, dtype=np.bool_).reshape(len(groups), len(pools))
@@ -367,16 +370,16 @@ def _promised(groups: Sequence[WorkloadGroup], pools: _Pools) -> NDArray[np.bool
 def _by_pool(
     group: WorkloadGroup,
     pools: _Pools,
-    judge: Callable[[WorkloadGroup, str | None, ClusterSpec], float],
+    judge: Callable[..., float],
 ) -> list[float]:
-    """A judgement for every pool; pools of one cluster with one accelerator share it."""
-    known: dict[tuple[str, str | None], float] = {}
+    """A judgement for every pool; alike ones of one cluster share it."""
+    known: dict[tuple[str, str | None, bool], float] = {}
     row = []
     for cluster, pool in pools:
         suits = bool(accelerators_offered(pool.machine, group.request))
         accelerator = accelerator_of(group, pool) if suits else None
-        key = (cluster.name, accelerator)
+        key = (cluster.name, accelerator, is_spot(pool))
         if key not in known:
-            known[key] = judge(group, accelerator, cluster)
+            known[key] = judge(group, accelerator, cluster, spot=key[2])
         row.append(known[key])
     return row

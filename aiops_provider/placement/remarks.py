@@ -12,8 +12,9 @@ from aiops_provider.placement.cost import (
     planning_price,
     storage_usd_per_hour,
 )
+from aiops_provider.placement.eligibility import refusals_in_words
 from aiops_provider.placement.problem import PlacementProblem
-from aiops_provider.placement.promises import accelerator_of, promise_against
+from aiops_provider.placement.promises import accelerator_of, is_spot, promise_against
 
 _LISTED = 5
 _WORTH_TELLING = 0.0005
@@ -145,7 +146,12 @@ def _broken_promises(problem: PlacementProblem, shares: Sequence[float]) -> Iter
     for option, share in zip(problem.options, shares, strict=True):
         group = problem.groups[option.group]
         reason = (
-            promise_against(group, accelerator_of(group, option.pool), option.cluster)
+            promise_against(
+                group,
+                accelerator_of(group, option.pool),
+                option.cluster,
+                spot=is_spot(option.pool),
+            )
             if share > 0 and option.kept < 1.0
             else None
         )
@@ -200,9 +206,7 @@ def _homeless(
         if own[name]:
             yield f"{share:.1%} of {name} has no place {_left_out(objective, chosen=chosen)}."
         else:
-            reasons = problem.refusals[name]
-            why = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(reasons.items()))
-            yield f"{name} has no place: {why or 'there is no cluster'}."
+            yield f"{name} has no place: {refusals_in_words(problem.refusals[name])}."
     if len(listed) > _LISTED:
         yield f"{len(listed) - _LISTED} more groups are not wholly placed."
 

@@ -129,6 +129,9 @@ def _run_highs(model: Model, limit_s: float, gap: float, relaxed: bool) -> _Foun
         "time_limit": limit_s,
         "mip_rel_gap": gap,
         "mip_abs_gap": 1e-9,  # costs may be small: the default of 1e-6 USD an hour is not nothing
+        # By default whole numbers may be off by 1e-6: at a level of everything a group then leaves that much
+        # on a pool where it must not be.
+        "mip_feasibility_tolerance": 1e-7,
         "threads": _THREADS,
         "random_seed": 0,
     }.items():

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiops_provider.domain.execution import ExecutionRecord
-from aiops_provider.domain.profile import Source, WeeklyUse
+from aiops_provider.domain.profile import REQUESTS, Source, WeeklyUse
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import HOURS_PER_WEEK, SECONDS_PER_HOUR, hour_of_week
 from aiops_provider.domain.workload import Serving, TaskDescription
@@ -70,7 +70,7 @@ def weekly_use(
     try:
         if isinstance(description, Serving) and description.past_demand_per_s:
             found = _of_demand(description.past_demand_per_s[-_MOST_HOURS:])
-            return _use(found, now.replace(minute=0, second=0, microsecond=0), "requests/s")
+            return _use(found, now.replace(minute=0, second=0, microsecond=0), REQUESTS)
         starts = ordinary_starts(history)
         said = description.cadence is not None
         least = _FEWEST_HOURS_AGAINST_CADENCE if said else _FEWEST_HOURS_OF_STARTS

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.domain.cluster import (
+    WHOLE_CLUSTER,
     Availability,
     Capacity,
     ClusterSpec,
@@ -100,7 +101,7 @@ class PoolSettings(Section):
     @property
     def label(self) -> str:
         """Its name, or the one it has by default."""
-        return self.name or self.instance_type or "default"
+        return self.name or self.instance_type or WHOLE_CLUSTER
 
     def to_domain(
         self, provider: str, region: str, catalog: Catalog, *, g_per_kwh: float | None = None
@@ -241,7 +242,7 @@ class ClusterSettings(Section):
             machine = self.capacity.to_domain(catalog) if self.capacity else _this_machine()
             pools = (
                 Pool(
-                    name="default",
+                    name=WHOLE_CLUSTER,
                     machine=machine,
                     max_instances=1,
                     price_usd_per_hour=self.price_usd_per_hour,

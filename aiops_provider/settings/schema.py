@@ -59,9 +59,17 @@ class ModeSettings(Section):
 class ObjectiveSettings(Section):
     """What the plan is for: ``{maximize: sla}`` or ``{minimize: cost, sla: 0.99}``."""
 
-    maximize: Literal["sla"] | None = None
-    minimize: Literal["cost"] | None = None
-    budget_usd_per_hour: float | None = Field(None, gt=0)
+    maximize: Literal["sla"] | None = Field(
+        None,
+        description="sla: the most within capacity and budget and, of the plans that reach as much, a "
+        "cheap one (lexicographic); the default if neither is said.",
+    )
+    minimize: Literal["cost"] | None = Field(
+        None, description="cost: the least that reaches `sla` within capacity and budget."
+    )
+    budget_usd_per_hour: float | None = Field(
+        None, gt=0, description="Upper limit of what a plan spends, mean over the week."
+    )
     sla: float = Field(
         0.99, gt=0, le=1, description="SLA-weighted share of the demand that keeps its promises."
     )
@@ -80,7 +88,10 @@ class ObjectiveSettings(Section):
     def _one_direction(self) -> Self:
         if self.maximize and self.minimize:
             raise SettingError(
-                "maximize and minimize are both given", at=("minimize",), mend="Keep one of them."
+                "maximize and minimize are both given",
+                at=("minimize",),
+                mend="Keep one of them. Of plans that reach as much SLA, `maximize: sla` takes a cheap "
+                "one anyway.",
             )
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 HEADING = (
     "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,SpotPrice,Region,GpuInfo,"
     "AvailabilityZone\n"
@@ -41,6 +43,40 @@ def test_nothing_found_is_said(aiops):
 
     assert answer.status == 0
     assert "No machine type" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--accelerator", "Q100", "accelerator: is no accelerator that the catalogue knows"),
+        ("--provider", "awss", "Did you mean 'aws'?"),
+        ("--region", "eu-central-9", "Did you mean 'eu-central-1'?"),
+        ("--region", "nowhere", "region: is no region that the catalogue knows (got 'nowhere')"),
+    ],
+)
+def test_a_misspelt_name_is_not_an_empty_list(aiops, option, value, words):
+    """What nobody sells and what nobody has heard of are different answers."""
+    answer = aiops("catalog", "list", option, value)
+    assert (answer.status, answer.out) == (2, "")
+    assert words in answer.err
+
+
+def test_other_names_of_what_is_known_are_understood(aiops):
+    """As in aiops.yaml."""
+    found = aiops(
+        "catalog", "list", "--provider", "GCP", "--accelerator", "nvidia l4", "-o", "json"
+    ).data
+    assert {"google_cloud"} == {each["machine"]["provider"] for each in found}
+    assert found
+
+
+def test_an_empty_import_names_its_file(aiops, tmp_path):
+    """Nothing of a cloud's permissions, which have nothing to do with it."""
+    file = tmp_path / "vms.csv"
+    file.write_text("")
+    answer = aiops("catalog", "import", str(file), "--provider", "aws")
+    assert answer.status == 2
+    assert "vms.csv: holds no row. Give it a heading with InstanceType, " in answer.err
 
 
 def test_show_tells_facts_of_the_accelerator(aiops):

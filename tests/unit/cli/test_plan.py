@@ -136,6 +136,64 @@ def test_bad_file_is_refused_with_its_line(aiops, folder, text, line, words):
     assert words in answer.err
 
 
+def test_a_pin_to_an_unknown_cluster_is_refused(aiops, folder):
+    """A typing error is no reason to plan everything else and call it infeasible."""
+    (folder / "tasks.yaml").write_text(TASKS.replace("cluster: dear", "cluster: deer"))
+    answer = aiops("plan", "--workloads", "tasks.yaml")
+    assert (answer.status, answer.out) == (2, "")
+    assert "cluster: medical/serve is pinned to a cluster that is not configured" in answer.err
+    assert "'deer'" in answer.err
+    assert "Use one of cheap, dear" in answer.err
+
+
+def test_a_level_out_of_reach_is_explained_unasked(aiops, folder):
+    """Scripts see it by the status, people by the reasons; the nearest plan is shown all the same."""
+    given = CONFIG.format(folder=folder) + "objective: {minimize: cost, sla: 0.99}\n"
+    (folder / "aiops.yaml").write_text(given)
+    (folder / "tasks.yaml").write_text(TASKS + "  cores: 64\n")
+    answer = aiops("plan", "--workloads", "tasks.yaml")
+    assert answer.status == 2
+    said = " ".join(answer.out.split())
+    assert (
+        "where medical/serve can run (cheap, dear: its machine has 16 cores, 64 are needed" in said
+    )
+    assert "add a machine that holds medical/serve" in said
+    answer = aiops("plan", "--workloads", "tasks.yaml", "--output", "json")
+    assert (answer.status, answer.data["status"]) == (2, "infeasible")
+
+
+def test_an_attempt_that_failed_is_not_called_a_lack_of_tasks(aiops, folder, store):
+    """Without a plan in force the latest failure is all there is to say."""
+    given = CONFIG.format(folder=folder) + "objective: {minimize: cost, sla: 0.99}\n"
+    (folder / "aiops.yaml").write_text(given)
+    profile = Profiler().predict(TRAIN, now=utc_now())
+    store.save_profiles([replace(profile, pinned_cluster="nowhere")])
+    answer = aiops("plan")
+    assert answer.status == 1
+    assert "these limits conflict" in answer.err
+    assert "no task is known" not in answer.err
+
+
+def test_machines_of_each_pool_over_the_week(aiops, folder):
+    """Of a file's plan without a store; one pool at a time for what scales it."""
+    found = aiops("plan", "schedule", "--workloads", "tasks.yaml", "-o", "json").data
+    assert [("cheap", "p"), ("dear", "p")] == [(each["cluster"], each["pool"]) for each in found]
+    assert all(168 == len(each["instances"]) and each["groups"] for each in found)
+    shown = aiops("plan", "schedule", "--workloads", "tasks.yaml").out
+    assert "the plan assigns 1 groups" in " ".join(shown.split())
+    refused = aiops("plan", "schedule", "--workloads", "tasks.yaml", "--export", "keda")
+    assert refused.status == 2
+    assert "--export is for one pool, and these are 2" in " ".join(refused.err.split())
+    one = ("--cluster", "dear", "--export", "keda")
+    assert "name: dear-p" in aiops("plan", "schedule", "--workloads", "tasks.yaml", *one).out
+
+
+def test_a_schedule_needs_a_plan(aiops, store):
+    """As the other commands about the plan in force."""
+    answer = aiops("plan", "schedule")
+    assert (answer.status, "no plan is in force" in answer.err) == (2, True)
+
+
 def test_empty_list_is_refused(aiops, folder):
     """A file that describes nothing is no plan of nothing."""
     (folder / "bad.yaml").write_text("[]\n")
@@ -167,6 +225,15 @@ def test_route_of_an_unknown_task(aiops, store):
     assert answer.data["route"]["cluster"] == "cheap"
     assert answer.data["known"] is False
     assert "no stored profile" in answer.err
+
+
+def test_route_as_json_is_data_throughout(aiops, store):
+    """Scripts read the alternatives and the refusals; neither is a text of Python's."""
+    route = aiops("route", "medical/train", "--output", "json").data["route"]
+    (second,) = route["alternatives"]
+    assert ("dear", "p") == (second["cluster"], second["pool"])
+    assert second["expected_cost_usd"] > route["expected_cost_usd"] > 0
+    assert {"dear"} == route["reason"]["rejected"].keys()
 
 
 def test_plan_shows_what_is_emitted(aiops, folder):

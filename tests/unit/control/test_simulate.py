@@ -121,6 +121,30 @@ def test_the_layer_sends_nothing_where_a_cluster_is_out(settings, trace, outages
     assert len(read.tasks) == len(ends)
 
 
+def test_a_cluster_that_is_back_is_used_at_once(settings, trace, tmp_path):
+    """As by an installation, which plans anew then; a plan of the outage is not followed for a day."""
+    outages = tmp_path / "midnight.csv"
+    outages.write_text(
+        "cluster,begin_at,end_at\nspotty,2026-03-03T23:30:00Z,2026-03-04T00:30:00Z\n"
+    )
+    (found,) = simulate(trace, settings, outages=outages, policies=[PolicyName.AIOPS])
+    attempts = {one.cluster: one.attempts for one in found.figures.clusters}
+    assert 0 < attempts["steady"] + attempts["third"] <= 2
+    assert 0 == found.failed_plans
+
+
+def test_a_model_without_a_number_is_one_and_any_of_its_names_will_do(tmp_path, settings):
+    """A name that nobody knows is refused rather than left out."""
+    file = tmp_path / "trace.csv"
+    header = "arrived_at,task,duration_s,cores,memory_gib,accelerator\n"
+    file.write_text(header + "2026-03-02T00:00:00Z,a/b,60,1,1,NVIDIA A100 80GB\n")
+    (task,) = read_trace(file).tasks
+    assert (1, "A100-80GB") == (task.request.accelerators, task.request.accelerator)
+    file.write_text(header + "2026-03-02T00:00:00Z,a/b,60,1,1,Q100\n")
+    with pytest.raises(DataError, match=r"trace\.csv:2: accelerator: .*Q100"):
+        read_trace(file)
+
+
 def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
     """In the order asked for, and the progress ends with everything."""
     told: dict[str, tuple[int, int]] = {}

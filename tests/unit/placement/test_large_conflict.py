@@ -12,7 +12,9 @@ from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.planner import plan_placement
 
 
-def infeasible(machines: dict[str, int], budget: float | None = None) -> str:
+def infeasible(
+    machines: dict[str, int], budget: float | None = None, names: tuple[str, ...] = ("one", "two")
+) -> str:
     groups = [
         WorkloadGroup(
             name=name,
@@ -23,9 +25,9 @@ def infeasible(machines: dict[str, int], budget: float | None = None) -> str:
             accelerators_by_slot=(0.0,),
             peak_of_sum_cores=8.0,
             sum_of_peaks_cores=8.0,
-            allowed_regions=("a",),
+            allowed_regions=() if name == "anywhere" else ("a",),
         )
-        for name in ("one", "two")
+        for name in names
     ]
     clusters = [
         ClusterSpec(
@@ -58,6 +60,14 @@ def test_too_little_capacity_is_named_with_a_factor_that_suffices():
     assert "a, b" not in text
     assert "where groups may run" in text
     assert "Way out: raise max_instances of every pool of a to" in text
+
+
+def test_groups_without_a_place_are_named_with_what_keeps_them_out():
+    """As many as it takes to miss the level, and no more than a few clusters of each."""
+    text = infeasible({f"c{n}": 9 for n in range(8)}, names=("anywhere", "one", "two"))
+    assert "where one can run (c0: region c0 is not allowed (only a); " in text
+    assert "c4: region c4 is not allowed (only a); and 3 more)." in text
+    assert "where two can run" not in text
 
 
 def test_a_budget_that_is_too_small_is_named_with_one_that_suffices():

@@ -11,12 +11,15 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.domain.profile import (
+    REQUESTS,
     ByInput,
+    Choice,
     ComputeType,
     InputShare,
     Quantity,
     ResourceRequest,
     Source,
+    WeeklyUse,
     WorkloadProfile,
 )
 from aiops_provider.domain.task import TaskKey
@@ -141,6 +144,34 @@ def test_of_two_profiles_of_one_task_the_latest_counts():
 def test_an_unknown_cadence_is_one_start_a_day_at_any_hour():
     """A run of an hour a day is a twenty-fourth of a run in every hour."""
     assert math.isclose(1 / 24, *concurrent_runs(workload("a")))
+
+
+def endpoint(*, instances: int = 1, rates: tuple[float, ...] = ()):
+    described = workload(
+        "answers", serving_runtime=Choice(value="cpu"), instances=instances, hours=5.0
+    )
+    if not rates:
+        return described
+    use = WeeklyUse(unit=REQUESTS, p50=rates, p80=rates, p95=rates)
+    return replace(described, use_by_hour_of_week=use)
+
+
+def test_an_endpoint_is_up_all_the_time():
+    """Its cores are not free for others in the hours for which nobody said that it starts."""
+    (group,) = multiplex([endpoint()])
+    assert (2.0,) == group.cores_by_slot
+
+
+def test_the_instances_of_an_endpoint_follow_the_forecast_of_its_requests():
+    """In whole instances, one at least; who peaks at other hours shares its reservation."""
+    day = tuple(100.0 if 8 <= slot % 24 < 20 else 10.0 for slot in range(168))
+    night = tuple(110.0 - rate for rate in day)
+    (group,) = multiplex([endpoint(instances=4, rates=day)])
+    assert {2.0, 8.0} == set(group.cores_by_slot)
+    assert 8.0 == group.cores_by_slot[12]
+    other = replace(endpoint(instances=4, rates=night), task=TaskKey("dag", "other"))
+    (both,) = multiplex([endpoint(instances=4, rates=day), other], largest_peak=10.0)
+    assert (10.0, 16.0) == (both.peak_of_sum_cores, both.sum_of_peaks_cores)
 
 
 @pytest.mark.parametrize("hours", [0.1, 1.0, 5.5, 30.0, 500.0])

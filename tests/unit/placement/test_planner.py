@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.plan import Objective, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.residency import regions_within
+from aiops_provider.domain.separation import AntiAffinityRule, FailureDomain
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.placement.feasibility import check_plan
 from aiops_provider.placement.model import Goal, Question, build_model
@@ -144,6 +147,14 @@ def test_too_little_capacity_is_named_with_the_machines_that_are_missing():
     assert "max_instances of c/p from 1 to 3" in text
 
 
+def test_a_cluster_that_is_one_capacity_is_told_what_that_must_be():
+    """It has no max_instances that its owner could raise."""
+    whole = replace(cluster("c").pools[0], name="default")
+    level = Objective(maximize_sla=False, sla=1.0)
+    plan = make([group("a", 10)], [cluster("c", pools=(whole,))], level)
+    assert "raise the capacity of c to 10 cores and 40 GiB" in " ".join(plan.explanation)
+
+
 def test_a_region_that_is_too_small_is_named():
     """Where a group may run is a limit that its author can move."""
     level = Objective(maximize_sla=False, sla=1.0)
@@ -151,6 +162,65 @@ def test_a_region_that_is_too_small_is_named():
     plan = make(groups, [cluster("small"), cluster("large", machines=9)], level)
     assert "region large is not allowed (only small)" in plan.explanation[0]
     assert "the capacity of small" in plan.explanation[0]
+
+
+def test_of_two_groups_without_a_place_one_is_the_conflict_and_both_are_the_way_out():
+    """An irreducible set names no more than it needs, and what it names is not yet enough to mend."""
+    level = Objective(maximize_sla=False, sla=0.9)
+    groups = [group(name, 1, allowed_regions=("away",)) for name in ("a", "b")]
+    plan = make([*groups, group("c", 1)], [cluster("here", machines=9)], level)
+    conflict, *ways_out = plan.explanation
+    assert 1 == sum(f"where {name} can run" in conflict for name in ("a", "b", "c"))
+    assert any("let a, b run elsewhere" in line for line in ways_out)
+
+
+def test_only_those_are_freed_without_whom_the_level_is_missed():
+    """A quarter may be left out, so one of the two is enough: the one that weighs more."""
+    level = Objective(maximize_sla=False, sla=0.7)
+    groups = [
+        group(name, 1, allowed_regions=("away",), sla_weight=weight)
+        for name, weight in (("heavy", 2.0), ("light", 1.0))
+    ]
+    plan = make([*groups, group("c", 1)], [cluster("here", machines=9)], level)
+    assert "where heavy can run" in plan.explanation[0]
+    assert "light" not in plan.explanation[0]
+    assert any("let heavy run elsewhere" in line for line in plan.explanation)
+
+
+def test_what_no_machine_holds_is_told_apart_from_what_no_rule_allows():
+    """To loosen a pin does not help who is too large everywhere; such groups are counted as needed."""
+    level = Objective(maximize_sla=False, sla=0.7)
+    request = ResourceRequest(cores=64, memory_gib=1)
+    large = group("large", 64, request=request, sla_weight=2.0, pinned_cluster="here")
+    plan = make(
+        [large, group("huge", 64, request=request), group("c", 1)],
+        [cluster("here"), cluster("there")],
+        level,
+    )
+    conflict = plan.explanation[0]
+    assert "where large can run (here, there: its machine has" in conflict
+    assert "huge" not in conflict
+    assert any("add a machine that holds large, or ask for less" in s for s in plan.explanation)
+    assert not any("run elsewhere" in line for line in plan.explanation)
+
+
+@pytest.mark.parametrize("level", [1.0, 0.9999999])
+def test_what_the_solver_takes_for_an_integer_is_no_share(level):
+    """HiGHS lets whole numbers be off by 1e-6, which at a level of everything is worth money."""
+    apart = AntiAffinityRule(tasks=(TaskKey("dag", "y"),), domain=FailureDomain.CLUSTER)
+    groups = [group("x", 4, anti_affinity=(apart,)), group("y", 4)]
+    clusters = [cluster("cheap", cores=8, price=0.8), cluster("dear", cores=80, price=16.0)]
+    plan = make(groups, clusters, Objective(maximize_sla=False, sla=level))
+    assert {"cheap", "dear"} == set(where(plan).values())
+    assert [1.0, 1.0] == [given.share for given in plan.assignments]
+
+
+def test_a_legal_area_is_named_instead_of_its_regions():
+    """Nobody reads a list of all regions of the European Union."""
+    level = Objective(maximize_sla=False, sla=1.0)
+    groups = [group("a", 1, allowed_regions=(*regions_within(("EU", "CH")), "no-oslo"))]
+    plan = make(groups, [cluster("us-east-1")], level)
+    assert "region us-east-1 is not allowed (only EU, CH, no-oslo)" in plan.explanation[0]
 
 
 def test_a_time_limit_leaves_a_plan_with_an_honest_gap():

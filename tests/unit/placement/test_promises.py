@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool
+from aiops_provider.domain.cluster import Availability, Capacity, ClusterSpec, Pool, Purchase
 from aiops_provider.domain.plan import Objective, PlacementPlan, PlanStatus, WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.promise import Promise, probability_below, value_at
@@ -286,3 +286,63 @@ def test_level_that_somebody_vouches_for_is_not_called_unmeasured():
     """An availability that was said has no probes behind it."""
     made = make([group("g")], [cluster("c", 1.0, 0.9999)], Objective(maximize_sla=False, sla=0.999))
     assert "modelled" not in " ".join(made.explanation)
+
+
+class TestSpot:
+    """A spot machine may go at any time: only who can lose a run and be in time counts on it."""
+
+    RUN = (50.0, 55.0, 60.0)
+
+    @pytest.mark.parametrize(
+        ("deadline_s", "checkpoint_s", "where"),
+        [
+            (100.0, None, "steady"),  # one run fits, two do not
+            (200.0, None, "spotty"),
+            (100.0, 10.0, "spotty"),  # no more than ten seconds are done again
+            (100.0, 90.0, "steady"),  # it ends before it writes one
+            (None, None, "spotty"),
+        ],
+    )
+    def test_it_is_used_where_the_deadline_allows(self, deadline_s, checkpoint_s, where):
+        """Though it is a tenth of the price, and with one cluster for both as with two."""
+        promise = Promise(deadline_s=deadline_s, duration_s=self.RUN, checkpoint_s=checkpoint_s)
+        spotty, steady = cluster("spotty", 0.1), cluster("steady", 1.0)
+        pool = replace(spotty.pools[0], purchase=Purchase.SPOT)
+        spotty = replace(spotty, pools=(pool,))
+        for every in (False, True):
+            level = Objective(maximize_sla=False, sla=0.99, every_workload=every)
+            members = [group("a", promise, sla_attainment=0.99)]
+            plan = make(members, [spotty, steady], level)
+            best = max(plan.assignments, key=lambda given: given.share)
+            assert (PlanStatus.OPTIMAL, where) == (plan.status, best.cluster)
+            both = replace(spotty, pools=(pool, replace(steady.pools[0], name="steady")))
+            best = max(make(members, [both], level).assignments, key=lambda given: given.share)
+            assert (best.pool == "steady") == (where == "steady")
+
+    def test_large_problems_count_it_alike(self):
+        """Written as arrays, with pools of both kinds in one cluster."""
+        members = [
+            group(f"g{n}", Promise(deadline_s=60.0 * n, duration_s=self.RUN), sla_attainment=0.9)
+            for n in range(1, 5)
+        ]
+        steady = cluster("c", 1.0)
+        spot = replace(steady.pools[0], name="spot", purchase=Purchase.SPOT)
+        clusters = [replace(steady, pools=(steady.pools[0], spot))]
+        for every in (False, True):
+            problem = make_problem(members, clusters, every_workload=every)
+            columns = make_columns(members, clusters, every_workload=every)
+            kept = {(option.group, option.pool.name): option.kept for option in problem.options}
+            for row, column in product(range(4), range(2)):
+                key = (row, columns.pools[column][1].name)
+                assert np.isfinite(columns.cost[row, column]) == (key in kept)
+                if key in kept and not every:
+                    assert columns.kept[row, column] == pytest.approx(kept[key])
+
+    def test_where_there_is_nothing_else_the_plan_says_so(self):
+        """It stays the best there is, at what it is worth."""
+        spotty = cluster("spotty", 0.1)
+        spotty = replace(spotty, pools=(replace(spotty.pools[0], purchase=Purchase.SPOT),))
+        members = [group("a", Promise(deadline_s=100.0, duration_s=self.RUN))]
+        plan = make(members, [spotty])
+        assert plan.assignments[0].cluster == "spotty"
+        assert any("if its spot machine is lost once" in line for line in plan.explanation)
