@@ -14,7 +14,13 @@ from aiops_provider.control.simulated_moves import SimulatedMoves
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import (
+    Quantity,
+    ResourceRequest,
+    Source,
+    StorageNeed,
+    WorkloadProfile,
+)
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.availability import AvailabilityHistory
@@ -68,15 +74,19 @@ class RoutedPolicy:
     ) -> None:
         self._settings, self._clusters = settings, tuple(clusters)
         self._begin = begin
+        self._carbon_usd_per_kg = settings.objective.carbon_usd_per_kg
         self.period_s, self.notices_after_s = _LEARN_EVERY_S, notices_after_s
         self._plan_every_s, self._next_plan_s = plan_every_s, 0.0
         self._again_after_s = again_after_s
         self._regions = {cluster.name: cluster for cluster in self._clusters}
         self._profiler = new_profiler(settings.profiling)
         self._book: dict[TaskKey, WorkloadProfile] = {}
+        self._stored: dict[TaskKey, tuple[StorageNeed, ...]] = {}
         self._news: list[ExecutionRecord] = []
         self._plan: PlacementPlan | None = None
-        self._router = Router(RouterSnapshot(clusters=self._clusters))
+        self._router = Router(
+            RouterSnapshot(clusters=self._clusters, carbon_usd_per_kg=self._carbon_usd_per_kg)
+        )
         self._history: AvailabilityHistory[PlaceKey] = AvailabilityHistory()
         self._durations = Durations(trust_deadlines=trust_deadlines)
         self._moves = SimulatedMoves(
@@ -85,6 +95,7 @@ class RoutedPolicy:
             durations=self._durations,
             profile_of=self._known,
             restart_s=settings.routing.move_restart_s,
+            carbon_usd_per_kg=self._carbon_usd_per_kg,
         )
         self.plans = self.failed_plans = 0
 
@@ -195,7 +206,11 @@ class RoutedPolicy:
         now = self._moment(replay)
         for task, request in requests.items():
             learned = self._profiler.predict(task, now=now)
-            self._book[task] = learned if request is None else _asking(learned, request)
+            self._book[task] = (
+                learned
+                if request is None
+                else _asking(learned, request, self._stored.get(task, ()))
+            )
 
     def plan_anew(self, replay: Replay) -> None:
         """By what is known now; the plan in force stays if there is none better."""
@@ -233,6 +248,7 @@ class RoutedPolicy:
                 clusters=self._clusters,
                 plan=self._plan,
                 unreachable=dict.fromkeys(sorted(self._lost_clusters(replay)), _GONE),
+                carbon_usd_per_kg=self._carbon_usd_per_kg,
             )
         )
 
@@ -263,13 +279,25 @@ class RoutedPolicy:
             accelerators=task.request.accelerators,
             accelerator=task.request.accelerator,
             deadline_s=task.deadline_s,
+            storage=self._needs_of(task),
         )
+
+    def _needs_of(self, task: ReplayTask) -> tuple[StorageNeed, ...]:
+        """The same object as long as it says the same, by which the router knows it again."""
+        key = task.run.task
+        gib = task.stored_gib
+        written = Quantity(p50=gib, p80=gib, p95=gib, source=Source.PINNED)
+        need = StorageNeed(role="target", storage_class=task.storage_class, capacity_gib=written)
+        needs = (need,) if gib else ()
+        if self._stored.get(key) != needs:
+            self._stored[key] = needs
+        return self._stored[key]
 
     def _known(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
         key = task.run.task
         if key not in self._book:
             predicted = self._profiler.predict(key, now=self._moment(replay))
-            self._book[key] = _asking(predicted, task.request)
+            self._book[key] = _asking(predicted, task.request, self._needs_of(task))
         return self._book[key]
 
     def _moment(self, replay: Replay) -> datetime:
@@ -279,11 +307,14 @@ class RoutedPolicy:
         return self._begin + timedelta(seconds=seconds)
 
 
-def _asking(profile: WorkloadProfile, request: ResourceRequest) -> WorkloadProfile:
+def _asking(
+    profile: WorkloadProfile, request: ResourceRequest, storage: tuple[StorageNeed, ...]
+) -> WorkloadProfile:
     """The same task, asking for what the trace says: sizes are not what is compared."""
     return replace(
         profile,
         request=request,
         accelerators=request.accelerators,
         accelerator=request.accelerator,
+        storage=storage,
     )

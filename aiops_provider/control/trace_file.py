@@ -13,6 +13,8 @@ accelerators number of GPUs (optional, default 0)
 accelerator  model of the GPUs (optional, default: any)
 deadline_s   seconds after its arrival by which it should have ended (optional)
 checkpoint_s seconds of work between two checkpoints (optional: it starts anew when lost)
+stored_gib   GiB that it leaves in storage, in place of what the run before left (optional)
+storage_class object, file, sql, warehouse, key_value or stream (optional, default object)
 run_id       (optional) default: its line
 ============ ====================================================================================
 
@@ -38,7 +40,7 @@ from pathlib import Path
 from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.cluster import ClusterSpec, Pool, Purchase
-from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.profile import PRICED_STORAGE, ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.placement.replay_task import Outage, ReplayTask
@@ -56,6 +58,8 @@ TRACE_COLUMNS = (
     "accelerator",
     "deadline_s",
     "checkpoint_s",
+    "stored_gib",
+    "storage_class",
     "run_id",
 )
 OUTAGE_COLUMNS = ("cluster", "pool", "begin_at", "end_at", "kind")
@@ -176,7 +180,17 @@ def _task(row: Row, arrival_s: float) -> ReplayTask:
         ),
         deadline_s=row.number("deadline_s"),
         checkpoint_s=row.number("checkpoint_s") or None,
+        stored_gib=row.number("stored_gib") or 0.0,
+        storage_class=_storage_class(row),
     )
+
+
+def _storage_class(row: Row) -> str:
+    name = row.text("storage_class", "object")
+    if name not in PRICED_STORAGE:
+        mend = did_you_mean(name, list(PRICED_STORAGE))
+        raise row.wrong("storage_class", "is no class of storage", mend)
+    return name
 
 
 def _positive(row: Row, field: str) -> float:

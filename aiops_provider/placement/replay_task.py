@@ -26,6 +26,8 @@ class ReplayTask:
         deadline_s: After its arrival; ``None``: it is never late.
         checkpoint_s: Work between two checkpoints, in seconds; what was done up to the last one
             survives the loss of a cluster. ``None``: it starts anew.
+        stored_gib: That it leaves in storage when it ends, in place of what the task's run before left.
+        storage_class: Of that, as in :class:`~aiops_provider.domain.profile.StorageNeed`.
     """
 
     run: TaskRun
@@ -34,6 +36,8 @@ class ReplayTask:
     request: ResourceRequest
     deadline_s: float | None = None
     checkpoint_s: float | None = None
+    stored_gib: float = 0.0
+    storage_class: str = "object"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,12 +149,16 @@ def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
         ("2026-03-02T00:00:00Z,a/b,60,1,,,", "memory_gib: is no number > 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,1.5,", "accelerators: is no whole number"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,,-1", "deadline_s: is no number >= 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,-2,", "stored_gib: is no number >= 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,2,tape", "storage_class: is no class of storage"),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path, row, words):
     """With file, line, column, value and mend."""
     file = tmp_path / "trace.csv"
-    file.write_text(HEADER + row + "\n")
+    file.write_text(
+        HEADER.strip() + ",stored_gib,storage_class\n" + row + "," * (8 - row.count(","))
+    )
     with pytest.raises(DataError, match=r"trace\.csv:2: ") as caught:
         read_trace(file)
     assert words in str(caught.value)
@@ -280,3 +284,70 @@ def test_tasks_without_checkpoints_are_not_moved(tmp_path, roomy):
     """Whatever it might save."""
     trace, outages = _spot_trace(tmp_path, deadline_s="20000", checkpoint_s="")
     assert _costs(trace, outages, roomy).moves == 0
+
+
+def _daily(tmp_path, gib: str):
+    """An hour of two cores a day, for two weeks."""
+    rows = ["arrived_at,task,duration_s,cores,memory_gib,stored_gib\n"]
+    for day in range(14):
+        at = (BEGIN + timedelta(days=day)).isoformat()
+        rows.append(f"{at},etl/load,3600,2,4,{gib}\n")
+    trace = tmp_path / "stored.csv"
+    trace.write_text("".join(rows))
+    return trace
+
+
+@pytest.mark.parametrize("plan_every_hours", [None, 24.0])
+def test_what_a_trace_stores_decides_and_is_paid_for(tmp_path, plan_every_hours):
+    """With a plan and without: a cheap machine beside dear storage is not the cheapest."""
+    clusters = [_cluster("machines", 0.5), _cluster("storage", 2.0)]
+    clusters[0]["storage_usd_per_gib_month"] = {"object": 7.3}
+    clusters[1]["storage_usd_per_gib_month"] = {"object": 0.73}
+    settings = Settings.model_validate({"clusters": clusters, "fallback_cluster": "machines"})
+
+    def found(gib: str):
+        (only,) = simulate(
+            _daily(tmp_path, gib),
+            settings,
+            policies=[PolicyName.AIOPS],
+            plan_every_hours=plan_every_hours,
+        )
+        return only.figures
+
+    def used(figures) -> set[str]:
+        return {one.cluster for one in figures.clusters if one.attempts}
+
+    bare, stored = found(""), found("100")
+    assert ({"machines"}, {"storage"}) == (used(bare), used(stored))
+    # A copy is there from the first end to the last, thirteen days.
+    assert pytest.approx(13 * 24 * 100 * 0.73 / 730) == stored.stored_usd
+    assert pytest.approx(14 * 0.25 * 2.0 + stored.stored_usd) == stored.cost_usd
+    assert pytest.approx(14 * 0.25 * 0.5) == bare.cost_usd
+
+
+def test_the_price_of_emissions_decides_in_a_replay_too(tmp_path):
+    """Of all policies the cost has it; ours goes where that is less."""
+    clusters = [_cluster("dirty", 0.5), _cluster("clean", 0.6)]
+    for each, grid in zip(clusters, (1000.0, 50.0), strict=True):
+        each["pools"][0]["watts"] = 2000.0  # type: ignore[index]
+        each["carbon_g_per_kwh"] = grid
+    given = {"clusters": clusters, "fallback_cluster": "dirty"}
+    trace = _daily(tmp_path, "")
+    plain = Settings.model_validate(given)
+    dirty, clean = (
+        0.5 * spec.pools[0].carbon.kg_per_hour
+        for spec in plain.cluster_specs
+        if spec.pools[0].carbon
+    )
+    free = simulate(trace, plain)
+    priced = simulate(
+        trace, Settings.model_validate({**given, "objective": {"carbon_usd_per_kg": 0.5}})
+    )
+    usd = {
+        each.policy: (each.figures.cost_usd, other.figures.cost_usd)
+        for each, other in zip(free, priced, strict=True)
+    }
+    hours = 14 * 0.25
+    assert dirty > 0.5 > clean > 0
+    assert pytest.approx((hours * 0.5, hours * (0.6 + clean))) == usd[PolicyName.AIOPS]
+    assert pytest.approx((hours * 0.5, hours * (0.5 + dirty))) == usd[PolicyName.SINGLE_CLUSTER]
