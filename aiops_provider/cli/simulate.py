@@ -29,7 +29,8 @@ def simulate(
         typer.Argument(
             metavar="TRACE",
             help="CSV, JSON lines or Parquet: arrived_at, task, duration_s, cores, memory_gib, "
-            "accelerators, accelerator, deadline_s, checkpoint_s, stored_gib, storage_class, run_id.",
+            "accelerators, accelerator, deadline_s, checkpoint_s, stored_gib, storage_class, "
+            "spread, apart_from, run_id.",
         ),
     ],
     *,

@@ -7,24 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from aiops_provider.control.instance_count import InstanceCount
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.replan import checked_plan, why_switch
+from aiops_provider.control.simulated_descriptions import TraceDescriptions
 from aiops_provider.control.simulated_durations import Durations
 from aiops_provider.control.simulated_moves import SimulatedMoves
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
-from aiops_provider.domain.profile import (
-    Quantity,
-    ResourceRequest,
-    Source,
-    StorageNeed,
-    WorkloadProfile,
-)
+from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.demand import expected_duration_s
+from aiops_provider.placement.live_instances import LiveInstances
 from aiops_provider.placement.live_load import InUse, LiveLoad, LoadOfThisMoment
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
@@ -81,7 +78,7 @@ class RoutedPolicy:
         self._regions = {cluster.name: cluster for cluster in self._clusters}
         self._profiler = new_profiler(settings.profiling)
         self._book: dict[TaskKey, WorkloadProfile] = {}
-        self._stored: dict[TaskKey, tuple[StorageNeed, ...]] = {}
+        self._trace = TraceDescriptions()
         self._news: list[ExecutionRecord] = []
         self._plan: PlacementPlan | None = None
         self._router = Router(
@@ -109,6 +106,7 @@ class RoutedPolicy:
             avoid=self._avoid(task, lost_on),
             now=self._moment(replay),
             outlook=self._outlook(task, until_s, replay),
+            instances=self._instances(profile, replay),
         )
         expected_s = expected_duration_s(profile.duration_s)
         if route.wait is None or until_s is None:
@@ -123,6 +121,15 @@ class RoutedPolicy:
             again_after_s=min(until_s - replay.now_s, _LEARN_EVERY_S),
             expected_s=expected_s,
         )
+
+    def _instances(self, profile: WorkloadProfile, replay: Replay) -> LiveInstances | None:
+        """Of the task and those it is kept apart from; ``None`` while no rule has been seen."""
+        if not self._trace.has_rules:
+            return None
+        count = InstanceCount()
+        for task, cluster in replay.live():
+            count.add(task.run.task, cluster, task.anti_affinity)
+        return count.of(profile)
 
     def moves(self, replay: Replay) -> Moves:
         """Back to cheaper places, where the settings allow it."""
@@ -207,9 +214,7 @@ class RoutedPolicy:
         for task, request in requests.items():
             learned = self._profiler.predict(task, now=now)
             self._book[task] = (
-                learned
-                if request is None
-                else _asking(learned, request, self._stored.get(task, ()))
+                learned if request is None else self._trace.described(learned, request)
             )
 
     def plan_anew(self, replay: Replay) -> None:
@@ -273,31 +278,16 @@ class RoutedPolicy:
         return load
 
     def _profile(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
-        return replace(
-            self._known(task, replay),
-            request=task.request,
-            accelerators=task.request.accelerators,
-            accelerator=task.request.accelerator,
-            deadline_s=task.deadline_s,
-            storage=self._needs_of(task),
-        )
-
-    def _needs_of(self, task: ReplayTask) -> tuple[StorageNeed, ...]:
-        """The same object as long as it says the same, by which the router knows it again."""
-        key = task.run.task
-        gib = task.stored_gib
-        written = Quantity(p50=gib, p80=gib, p95=gib, source=Source.PINNED)
-        need = StorageNeed(role="target", storage_class=task.storage_class, capacity_gib=written)
-        needs = (need,) if gib else ()
-        if self._stored.get(key) != needs:
-            self._stored[key] = needs
-        return self._stored[key]
+        self._trace.hear(task)
+        described = self._trace.described(self._known(task, replay), task.request)
+        return replace(described, deadline_s=task.deadline_s)
 
     def _known(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
         key = task.run.task
         if key not in self._book:
             predicted = self._profiler.predict(key, now=self._moment(replay))
-            self._book[key] = _asking(predicted, task.request, self._needs_of(task))
+            self._trace.hear(task)
+            self._book[key] = self._trace.described(predicted, task.request)
         return self._book[key]
 
     def _moment(self, replay: Replay) -> datetime:
@@ -305,16 +295,3 @@ class RoutedPolicy:
 
     def _at(self, seconds: float) -> datetime:
         return self._begin + timedelta(seconds=seconds)
-
-
-def _asking(
-    profile: WorkloadProfile, request: ResourceRequest, storage: tuple[StorageNeed, ...]
-) -> WorkloadProfile:
-    """The same task, asking for what the trace says: sizes are not what is compared."""
-    return replace(
-        profile,
-        request=request,
-        accelerators=request.accelerators,
-        accelerator=request.accelerator,
-        storage=storage,
-    )

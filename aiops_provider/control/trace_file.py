@@ -15,6 +15,8 @@ deadline_s   seconds after its arrival by which it should have ended (optional)
 checkpoint_s seconds of work between two checkpoints (optional: it starts anew when lost)
 stored_gib   GiB that it leaves in storage, in place of what the run before left (optional)
 storage_class object, file, sql, warehouse, key_value or stream (optional, default object)
+spread       cluster, region or provider, and how many: region:2 (optional)
+apart_from   the same without a number, and tasks: cluster:shop/index;shop/search (optional)
 run_id       (optional) default: its line
 ============ ====================================================================================
 
@@ -41,6 +43,7 @@ from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.cluster import ClusterSpec, Pool, Purchase
 from aiops_provider.domain.profile import PRICED_STORAGE, ResourceRequest
+from aiops_provider.domain.separation import AntiAffinityRule, FailureDomain, SpreadRule
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.placement.replay_task import Outage, ReplayTask
@@ -60,6 +63,8 @@ TRACE_COLUMNS = (
     "checkpoint_s",
     "stored_gib",
     "storage_class",
+    "spread",
+    "apart_from",
     "run_id",
 )
 OUTAGE_COLUMNS = ("cluster", "pool", "begin_at", "end_at", "kind")
@@ -182,7 +187,39 @@ def _task(row: Row, arrival_s: float) -> ReplayTask:
         checkpoint_s=row.number("checkpoint_s") or None,
         stored_gib=row.number("stored_gib") or 0.0,
         storage_class=_storage_class(row),
+        spread=_spread(row),
+        anti_affinity=_apart_from(row),
     )
+
+
+def _spread(row: Row) -> SpreadRule | None:
+    text = row.text("spread", "")
+    if not text:
+        return None
+    domain, _, count = text.partition(":")
+    if not count.isdecimal() or int(count) < 2:
+        raise row.wrong("spread", "names no number of domains > 1", "Write it like region:2.")
+    return SpreadRule(domain=_domain(row, "spread", domain), at_least=int(count))
+
+
+def _apart_from(row: Row) -> tuple[AntiAffinityRule, ...]:
+    text = row.text("apart_from", "")
+    if not text:
+        return ()
+    domain, _, names = text.partition(":")
+    tasks = tuple(name.strip() for name in names.split(";"))
+    if not all("/" in name for name in tasks):
+        mend = "Write it like cluster:shop/index;shop/search."
+        raise row.wrong("apart_from", "names no task", mend)
+    kind = _domain(row, "apart_from", domain)
+    return (AntiAffinityRule(domain=kind, tasks=tuple(map(TaskKey.parse, tasks))),)
+
+
+def _domain(row: Row, field: str, name: str) -> FailureDomain:
+    known = [domain.value for domain in FailureDomain]
+    if name not in known:
+        raise row.wrong(field, f"{name} is no failure domain", did_you_mean(name, known))
+    return FailureDomain(name)
 
 
 def _storage_class(row: Row) -> str:

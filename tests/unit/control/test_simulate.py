@@ -151,13 +151,21 @@ def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
         ("2026-03-02T00:00:00Z,a/b,60,1,1,,-1", "deadline_s: is no number >= 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,,,-2,", "stored_gib: is no number >= 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,,,2,tape", "storage_class: is no class of storage"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,region", "spread: names no number of domains > 1"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,region:1", "spread: names no number of domains > 1"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,zone:2", "spread: zone is no failure domain"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,,cluster", "apart_from: names no task"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,,rack:a/c", "apart_from: rack is no failure domain"),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path, row, words):
     """With file, line, column, value and mend."""
     file = tmp_path / "trace.csv"
     file.write_text(
-        HEADER.strip() + ",stored_gib,storage_class\n" + row + "," * (8 - row.count(","))
+        HEADER.strip()
+        + ",stored_gib,storage_class,spread,apart_from\n"
+        + row
+        + "," * (10 - row.count(","))
     )
     with pytest.raises(DataError, match=r"trace\.csv:2: ") as caught:
         read_trace(file)
@@ -351,3 +359,41 @@ def test_the_price_of_emissions_decides_in_a_replay_too(tmp_path):
     assert dirty > 0.5 > clean > 0
     assert pytest.approx((hours * 0.5, hours * (0.6 + clean))) == usd[PolicyName.AIOPS]
     assert pytest.approx((hours * 0.5, hours * (0.5 + dirty))) == usd[PolicyName.SINGLE_CLUSTER]
+
+
+@pytest.mark.parametrize("plan_every_hours", [None, 24.0])
+@pytest.mark.parametrize("rules", [("", ""), ("cluster:2", ""), ("", "cluster:shop/index")])
+def test_instances_of_a_replay_are_kept_apart_as_in_production(tmp_path, plan_every_hours, rules):
+    """Both tasks run all the time; without rules all are on the cheapest cluster."""
+    rows = ["arrived_at,task,duration_s,cores,memory_gib,spread,apart_from\n"]
+    for hour in range(72):
+        at = (BEGIN + timedelta(hours=hour)).isoformat()
+        rows.append(f"{at},shop/search,7000,1,1,{rules[0]},{rules[1]}\n")
+        rows.append(f"{at},shop/index,7000,1,1,,\n")
+    trace = tmp_path / "rules.csv"
+    trace.write_text("".join(rows))
+    clusters = [_cluster("a", 1.0), _cluster("b", 2.0), _cluster("c", 3.0)]
+    settings = Settings.model_validate({"clusters": clusters, "fallback_cluster": "a"})
+    read = read_trace(trace)
+    policy = RoutedPolicy(
+        settings,
+        settings.cluster_specs,
+        begin=read.begin,
+        plan_every_s=None if plan_every_hours is None else plan_every_hours * 3600,
+        again_after_s=300,
+        notices_after_s=0,
+    )
+    attempts = Replay(read.tasks, settings.cluster_specs, policy).run()
+    assert len(read.tasks) == len(attempts)
+    together = {"search": 0, "other": 0}
+    for one in attempts:
+        for other in attempts:
+            overlap = one.started_s <= other.started_s < one.ended_s and one is not other
+            if one.task.run.task.name == "search" and overlap and one.place == other.place:
+                together["search" if other.task.run.task.name == "search" else "other"] += 1
+    if not any(rules):
+        assert min(together.values()) > 0
+    elif rules[0]:
+        assert 0 == together["search"]
+    else:
+        assert 0 == together["other"]
