@@ -161,7 +161,10 @@ def _one_program(
     found = solve(model, time_limit_s=limit_s, gap_tolerance=_GAP, relaxed=relaxed, solver=solver)
     bound = -found.bound if objective.maximize_sla else found.bound
     shares = None if relaxed else found.values
-    stopped = found.solve_s >= _ALMOST * limit_s
+    proven = found.values is not None and found.objective - found.bound <= _GAP * abs(
+        found.objective
+    )
+    stopped = found.solve_s >= _ALMOST * limit_s and (relaxed or not proven)
     ending = "time limit" if stopped else "bound only" if relaxed else "done"
     return watch.answer(name, case, objective, (problem, shares, bound), ending)
 

@@ -119,11 +119,11 @@ def _ratios(comparisons: Sequence[Comparison]) -> list[float]:
 
 
 def verdict_musts(comparisons: Sequence[Comparison]) -> list[Must]:
-    """That the solver which the package takes first deserves it."""
-    if not _both(comparisons):
-        return []
+    """That the solver which the package takes first deserves it, where both ended by themselves."""
     ratios = _ratios(comparisons)
-    ratio = statistics.geometric_mean(ratios) if ratios else math.nan
+    if not ratios:
+        return []
+    ratio = statistics.geometric_mean(ratios)
     left = sum(h.ending != "done" and c.ending == "done" for h, c in _both(comparisons))
     return [
         at_most("one program: CPU time of HiGHS over CBC's, where both ended", ratio, 1.0),
@@ -138,7 +138,7 @@ def verdict(comparisons: Sequence[Comparison]) -> list[str]:
         return []
     ended = [(highs.ending == "done", cbc.ending == "done") for highs, cbc in both]
     told = (
-        f"HiGHS against CBC, the whole program at once, {len(both)} programs: HiGHS ended "
+        f"HiGHS against CBC, the whole program at once, programs: {len(both)}; HiGHS ended "
         f"{sum(one for one, _ in ended)}, CBC {sum(one for _, one in ended)}"
     )
     ratios = sorted(_ratios(comparisons))

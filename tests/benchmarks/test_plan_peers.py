@@ -164,3 +164,4 @@ def test_the_verdict_is_against_the_solver_that_is_slower_or_does_not_end():
     assert [False, False] == [must.met for must in verdict_musts([bad, cut])]
     assert "HiGHS ended 1, CBC 2" in verdict([bad, cut])[0]
     assert not verdict_musts([_comparison(_ANSWER)])
+    assert not verdict_musts([cut])
