@@ -29,7 +29,8 @@ def simulate(
         typer.Argument(
             metavar="TRACE",
             help="CSV, JSON lines or Parquet: arrived_at, task, duration_s, cores, memory_gib, "
-            "accelerators, accelerator, deadline_s, checkpoint_s, run_id.",
+            "accelerators, accelerator, deadline_s, checkpoint_s, stored_gib, storage_class, "
+            "spread, apart_from, run_id.",
         ),
     ],
     *,
@@ -91,6 +92,7 @@ def _view(found: Sequence[SimulatedPolicy]) -> Iterator[RenderableType]:
         "refused",
         "USD",
         "of it wasted",
+        "of it storage",
         "SLA",
         "utilisation",
         "queue mean s",
@@ -135,6 +137,7 @@ def _totals(each: SimulatedPolicy) -> list[object]:
         figures.refused,
         f"{figures.cost_usd:.2f}",
         f"{figures.wasted_usd:.2f}",
+        f"{figures.stored_usd:.2f}",
         _percent(figures.sla_attainment),
         _percent(figures.utilisation),
         figures.queueing_mean_s,

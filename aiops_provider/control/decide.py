@@ -94,7 +94,11 @@ class Decider:
         self._lock = threading.Lock()
         self._unreachable: dict[str, str] = {}
         self._snapshot = Snapshot(
-            router=RouterSnapshot(clusters=installation.clusters), book=ProfileBook(())
+            router=RouterSnapshot(
+                clusters=installation.clusters,
+                carbon_usd_per_kg=installation.settings.objective.carbon_usd_per_kg,
+            ),
+            book=ProfileBook(()),
         )
         self._router = Router(self._snapshot.router)
         self._advisor = self._new_advisor(self._snapshot)

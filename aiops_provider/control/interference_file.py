@@ -25,7 +25,7 @@ def open_interference(planning: PlanningSettings) -> Interference | None:
     if planning.interference_file is None:
         return None
     measured = read_slowdowns(Path(planning.interference_file))
-    return Interference(measured, most=planning.most_slowdown)
+    return Interference(measured, most=planning.most_slowdown, most_meetings=planning.most_meetings)
 
 
 def read_slowdowns(path: Path) -> Iterator[Slowdown]:

@@ -125,7 +125,11 @@ def route_dag_file(installation: Installation, file: Path, now: datetime) -> Rou
 
 def _decided_by(installation: Installation, now: datetime) -> tuple[Router, ProfileBook]:
     if installation.store is None:
-        return Router(RouterSnapshot(clusters=installation.clusters)), ProfileBook(())
+        bare = RouterSnapshot(
+            clusters=installation.clusters,
+            carbon_usd_per_kg=installation.settings.objective.carbon_usd_per_kg,
+        )
+        return Router(bare), ProfileBook(())
     snapshot = load_snapshot(installation, now)
     return Router(snapshot.router), snapshot.book
 

@@ -13,6 +13,7 @@ from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.control.stored_descriptions import stored_description
+from aiops_provider.control.stored_instances import stored_instances
 from aiops_provider.domain.plan import Placement, Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
@@ -31,7 +32,8 @@ class RoutedTask:
     Where a task would go, and where it went.
 
     Attributes:
-        route: By plan, quarantines and health as stored; load is known to the schedulers only.
+        route: By plan, quarantines, health and living instances as stored; load is known to the schedulers
+            only.
         known: Whether a profile was stored; otherwise it was predicted here.
         placements: Of its latest tries, the newest first.
         storage: What it would store where it goes, and at the alternatives.
@@ -90,7 +92,8 @@ def route_task(installation: Installation, task: TaskKey, now: datetime) -> Rout
             without=there.out_of_use,
         )
         profile = advisor.advise(profiler.predict(task, description, now=now), description)
-    route = Router(there).route(profile, now=now)
+    instances = stored_instances(store, profile, snapshot.book, now)
+    route = Router(there).route(profile, now=now, instances=instances)
     return RoutedTask(
         route=route,
         known=known,

@@ -150,7 +150,12 @@ def _replayed(
     replay = Replay(trace.tasks, clusters, policy, outages=outages, watch=watch)
     attempts = replay.run()
     figures = replay_figures(
-        trace.tasks, attempts, clusters, outages=outages, refused=replay.refused
+        trace.tasks,
+        attempts,
+        clusters,
+        outages=outages,
+        refused=replay.refused,
+        carbon_usd_per_kg=settings.objective.carbon_usd_per_kg,
     )
     planned = policy if isinstance(policy, RoutedPolicy) else None
     return SimulatedPolicy(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from aiops_provider.control.simulated_durations import Durations
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.placement.availability import AvailabilityHistory
+from aiops_provider.placement.cost import run_usd_per_hour
 from aiops_provider.placement.live_load import InUse, has_room
 from aiops_provider.placement.moving import Running, Target, Verdict, worth_moving
 from aiops_provider.placement.replay import Replay
@@ -49,6 +49,7 @@ class SimulatedMoves:
         durations: What is known about runs that have not ended.
         profile_of: The profile by which a run is routed.
         restart_s: Until a moved run is as far again as its last checkpoint.
+        carbon_usd_per_kg: Price put on emissions.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SimulatedMoves:
         durations: Durations,
         profile_of: Callable[[ReplayTask, Replay], WorkloadProfile],
         restart_s: float,
+        carbon_usd_per_kg: float,
     ) -> None:
         self._clusters = tuple(clusters)
         self._pools: Mapping[PlaceKey, Pool] = {
@@ -66,6 +68,7 @@ class SimulatedMoves:
         }
         self._history, self._durations = history, durations
         self._profile_of, self._restart_s = profile_of, restart_s
+        self._carbon_usd_per_kg = carbon_usd_per_kg
         self._capacities = {key: pool.capacity for key, pool in self._pools.items()}
         self._able: dict[ResourceRequest, dict[PlaceKey, float]] = {}
 
@@ -126,7 +129,7 @@ class SimulatedMoves:
             able = self._able[request] = {
                 key: usd
                 for key in places_by_price(self._clusters, request)
-                if (usd := self._pools[key].cost_usd(request, SECONDS_PER_HOUR)) is not None
+                if (usd := self._usd_per_hour(self._pools[key], request)) is not None
             }
         weighed = {
             key: price * rework_factor(step_s, up_s[key], restart_s=self._restart_s)
@@ -142,6 +145,15 @@ class SimulatedMoves:
         # A place without a known price is neither left nor gone to for its price.
         everywhere = dict.fromkeys(held, 0.0) | weighed
         return _Prices(everywhere, cheapest, weighed[cheapest] if cheapest else math.inf)
+
+    def _usd_per_hour(self, pool: Pool, request: ResourceRequest) -> float | None:
+        """What is stored is there at the end of the run, wherever it began."""
+        return run_usd_per_hour(
+            pool,
+            pool.machine_share(request),
+            carbon_usd_per_kg=self._carbon_usd_per_kg,
+            storage_usd_per_hour=0.0,
+        )
 
     def _verdict(
         self, run: RunningTask, target: PlaceKey, up_s: Mapping[PlaceKey, float], replay: Replay

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from aiops_provider.control.instance_count import InstanceCount
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.replan import checked_plan, why_switch
+from aiops_provider.control.simulated_descriptions import TraceDescriptions
 from aiops_provider.control.simulated_durations import Durations
 from aiops_provider.control.simulated_moves import SimulatedMoves
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import PlacementPlan, PlanStatus
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.availability import AvailabilityHistory
 from aiops_provider.placement.demand import expected_duration_s
+from aiops_provider.placement.live_instances import LiveInstances
 from aiops_provider.placement.live_load import InUse, LiveLoad, LoadOfThisMoment
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_pool import PlaceKey
@@ -70,6 +73,7 @@ class RoutedPolicy:
     ) -> None:
         self._settings, self._clusters = settings, tuple(clusters)
         self._begin = begin
+        self._carbon_usd_per_kg = settings.objective.carbon_usd_per_kg
         self.period_s, self.notices_after_s = _LEARN_EVERY_S, notices_after_s
         self._plan_every_s, self._next_plan_s = plan_every_s, 0.0
         self._plan_on_change = plan_on_change
@@ -78,9 +82,12 @@ class RoutedPolicy:
         self._regions = {cluster.name: cluster for cluster in self._clusters}
         self._profiler = new_profiler(settings.profiling)
         self._book: dict[TaskKey, WorkloadProfile] = {}
+        self._trace = TraceDescriptions()
         self._news: list[ExecutionRecord] = []
         self._plan: PlacementPlan | None = None
-        self._router = Router(RouterSnapshot(clusters=self._clusters))
+        self._router = Router(
+            RouterSnapshot(clusters=self._clusters, carbon_usd_per_kg=self._carbon_usd_per_kg)
+        )
         self._history: AvailabilityHistory[PlaceKey] = AvailabilityHistory()
         self._durations = Durations(trust_deadlines=trust_deadlines)
         self._moves = SimulatedMoves(
@@ -89,6 +96,7 @@ class RoutedPolicy:
             durations=self._durations,
             profile_of=self._known,
             restart_s=settings.routing.move_restart_s,
+            carbon_usd_per_kg=self._carbon_usd_per_kg,
         )
         self.plans = self.failed_plans = 0
 
@@ -102,6 +110,7 @@ class RoutedPolicy:
             avoid=self._avoid(task, lost_on),
             now=self._moment(replay),
             outlook=self._outlook(task, until_s, replay),
+            instances=self._instances(profile, replay),
         )
         expected_s = expected_duration_s(profile.duration_s)
         if route.wait is None or until_s is None:
@@ -116,6 +125,15 @@ class RoutedPolicy:
             again_after_s=min(until_s - replay.now_s, _LEARN_EVERY_S),
             expected_s=expected_s,
         )
+
+    def _instances(self, profile: WorkloadProfile, replay: Replay) -> LiveInstances | None:
+        """Of the task and those it is kept apart from; ``None`` while no rule has been seen."""
+        if not self._trace.has_rules:
+            return None
+        count = InstanceCount()
+        for task, cluster in replay.live():
+            count.add(task.run.task, cluster, task.anti_affinity)
+        return count.of(profile)
 
     def moves(self, replay: Replay) -> Moves:
         """Back to cheaper places, where the settings allow it."""
@@ -205,7 +223,9 @@ class RoutedPolicy:
         now = self._moment(replay)
         for task, request in requests.items():
             learned = self._profiler.predict(task, now=now)
-            self._book[task] = learned if request is None else _asking(learned, request)
+            self._book[task] = (
+                learned if request is None else self._trace.described(learned, request)
+            )
 
     def plan_anew(self, replay: Replay) -> None:
         """By what is known now; the plan in force stays if there is none better."""
@@ -243,6 +263,7 @@ class RoutedPolicy:
                 clusters=self._clusters,
                 plan=self._plan,
                 unreachable=dict.fromkeys(sorted(self._lost_clusters(replay)), _GONE),
+                carbon_usd_per_kg=self._carbon_usd_per_kg,
             )
         )
 
@@ -267,19 +288,16 @@ class RoutedPolicy:
         return load
 
     def _profile(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
-        return replace(
-            self._known(task, replay),
-            request=task.request,
-            accelerators=task.request.accelerators,
-            accelerator=task.request.accelerator,
-            deadline_s=task.deadline_s,
-        )
+        self._trace.hear(task)
+        described = self._trace.described(self._known(task, replay), task.request)
+        return replace(described, deadline_s=task.deadline_s)
 
     def _known(self, task: ReplayTask, replay: Replay) -> WorkloadProfile:
         key = task.run.task
         if key not in self._book:
             predicted = self._profiler.predict(key, now=self._moment(replay))
-            self._book[key] = _asking(predicted, task.request)
+            self._trace.hear(task)
+            self._book[key] = self._trace.described(predicted, task.request)
         return self._book[key]
 
     def _moment(self, replay: Replay) -> datetime:
@@ -287,13 +305,3 @@ class RoutedPolicy:
 
     def _at(self, seconds: float) -> datetime:
         return self._begin + timedelta(seconds=seconds)
-
-
-def _asking(profile: WorkloadProfile, request: ResourceRequest) -> WorkloadProfile:
-    """The same task, asking for what the trace says: sizes are not what is compared."""
-    return replace(
-        profile,
-        request=request,
-        accelerators=request.accelerators,
-        accelerator=request.accelerator,
-    )

@@ -71,6 +71,7 @@ class SnapshotReader:
             unreachable={},
             unfit=failed_checks(self._store),
             held_tasks=held,
+            carbon_usd_per_kg=self._installation.settings.objective.carbon_usd_per_kg,
         )
         return Snapshot(
             router=router,

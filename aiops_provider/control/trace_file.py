@@ -13,6 +13,10 @@ accelerators number of GPUs (optional, default 0)
 accelerator  model of the GPUs, by any of its names (optional, default: any); alone it means one
 deadline_s   seconds after its arrival by which it should have ended (optional)
 checkpoint_s seconds of work between two checkpoints (optional: it starts anew when lost)
+stored_gib   GiB that it leaves in storage, in place of what the run before left (optional)
+storage_class object, file, sql, warehouse, key_value or stream (optional, default object)
+spread       cluster, region or provider, and how many: region:2 (optional)
+apart_from   the same without a number, and tasks: cluster:shop/index;shop/search (optional)
 run_id       (optional) default: its line
 ============ ====================================================================================
 
@@ -39,7 +43,8 @@ from aiops_provider.catalog.catalog import Catalog
 from aiops_provider.control.parquet_file import parquet_rows
 from aiops_provider.control.row_file import Row, read_rows
 from aiops_provider.domain.cluster import ClusterSpec, Pool, Purchase
-from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.profile import PRICED_STORAGE, ResourceRequest
+from aiops_provider.domain.separation import AntiAffinityRule, FailureDomain, SpreadRule
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import DataError
 from aiops_provider.placement.replay_task import Outage, ReplayTask
@@ -57,6 +62,10 @@ TRACE_COLUMNS = (
     "accelerator",
     "deadline_s",
     "checkpoint_s",
+    "stored_gib",
+    "storage_class",
+    "spread",
+    "apart_from",
     "run_id",
 )
 OUTAGE_COLUMNS = ("cluster", "pool", "begin_at", "end_at", "kind")
@@ -184,6 +193,10 @@ def _task(row: Row, arrival_s: float, catalog: Catalog) -> ReplayTask:
         ),
         deadline_s=row.number("deadline_s"),
         checkpoint_s=row.number("checkpoint_s") or None,
+        stored_gib=row.number("stored_gib") or 0.0,
+        storage_class=_storage_class(row),
+        spread=_spread(row),
+        anti_affinity=_apart_from(row),
     )
 
 
@@ -197,6 +210,44 @@ def _model(row: Row, catalog: Catalog) -> str | None:
         mend = catalog.accelerator_suggestion(name)
         raise row.wrong("accelerator", "is no accelerator that the catalogue knows", mend)
     return found.model
+
+
+def _spread(row: Row) -> SpreadRule | None:
+    text = row.text("spread", "")
+    if not text:
+        return None
+    domain, _, count = text.partition(":")
+    if not count.isdecimal() or int(count) < 2:
+        raise row.wrong("spread", "names no number of domains > 1", "Write it like region:2.")
+    return SpreadRule(domain=_domain(row, "spread", domain), at_least=int(count))
+
+
+def _apart_from(row: Row) -> tuple[AntiAffinityRule, ...]:
+    text = row.text("apart_from", "")
+    if not text:
+        return ()
+    domain, _, names = text.partition(":")
+    tasks = tuple(name.strip() for name in names.split(";"))
+    if not all("/" in name for name in tasks):
+        mend = "Write it like cluster:shop/index;shop/search."
+        raise row.wrong("apart_from", "names no task", mend)
+    kind = _domain(row, "apart_from", domain)
+    return (AntiAffinityRule(domain=kind, tasks=tuple(map(TaskKey.parse, tasks))),)
+
+
+def _domain(row: Row, field: str, name: str) -> FailureDomain:
+    known = [domain.value for domain in FailureDomain]
+    if name not in known:
+        raise row.wrong(field, f"{name} is no failure domain", did_you_mean(name, known))
+    return FailureDomain(name)
+
+
+def _storage_class(row: Row) -> str:
+    name = row.text("storage_class", "object")
+    if name not in PRICED_STORAGE:
+        mend = did_you_mean(name, list(PRICED_STORAGE))
+        raise row.wrong("storage_class", "is no class of storage", mend)
+    return name
 
 
 def _positive(row: Row, field: str) -> float:

@@ -74,6 +74,9 @@ class WorkloadGroup:
         slowdown: Time that a run of a member takes at most because others run beside it, as a multiple;
             it is in the demand and in the durations of the promises.
         storage_gib: What they leave in storage and hold there while they run, by class of storage.
+        met_beyond: Share of a member's runs that are expected to meet another which slows it more than
+            is bearable, by name of each member that has such another; that is in the demand, not in
+            ``slowdown``.
     """
 
     name: str
@@ -96,6 +99,7 @@ class WorkloadGroup:
     anti_affinity: tuple[AntiAffinityRule, ...] = ()
     slowdown: float = 1.0
     storage_gib: Mapping[str, float] = field(default_factory=dict)
+    met_beyond: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,13 +33,15 @@ class Candidates:
 
     Attributes:
         allowance: The pools that it may use, whether or not they can hold it.
+        stored: What its runs store; ``None``: nothing that has a price.
     """
 
-    __slots__ = ("_all", "_fits", "_profile", "_table", "allowance")
+    __slots__ = ("_all", "_fits", "_profile", "_table", "allowance", "stored")
 
     def __init__(self, table: PlaceTable, profile: WorkloadProfile) -> None:
         self._table, self._profile = table, profile
         self.allowance = table.allowances.of(profile)
+        self.stored = table.storage.of(profile)
         self._fits: NDArray[np.bool_] | None = None
         self._all: tuple[Place, ...] | None = None
 
@@ -150,6 +152,8 @@ class Candidates:
             barrier=known.barrier,
             pace=pace,
             scarcity_usd=known.scarcity_usd,
+            carbon_usd_per_kg=self._table.columns.carbon_usd_per_kg,
+            storage_usd=0.0 if self.stored is None else self.stored.at(known.cluster.name),
         )
 
     def _fitting(self) -> NDArray[np.bool_]:

@@ -48,7 +48,7 @@ def choose(asked: Asked, plan: PlanShares) -> Choice | None:
     if due:
         return Choice(asked.candidates.place(due[0]), Obstacle.NONE, blocked)
     tiers = asked.candidates.allowance.tiers
-    free = preferred_free(asked.profile, tiers, asked.load, asked.hindered)
+    free = preferred_free(asked.profile, tiers, asked.load, asked.hindered, asked.candidates.stored)
     if free is not None:
         row, passed = free
         # What the plan gives and is not free was met on the way again.

@@ -44,6 +44,38 @@ def planning_price(pool: Pool) -> float:
     )
 
 
+def machine_usd_per_hour(pool: Pool, carbon_usd_per_kg: float) -> float:
+    """
+    What one machine counts as for one hour: its price and that of its emissions.
+
+    Args:
+        pool: Of the machine; see :func:`planning_price` where its price is unknown.
+        carbon_usd_per_kg: Price that the objective puts on emissions.
+    """
+    return planning_price(pool) + carbon_usd_per_hour(pool, carbon_usd_per_kg)
+
+
+def run_usd_per_hour(
+    pool: Pool,
+    machines: float,
+    *,
+    carbon_usd_per_kg: float,
+    storage_usd_per_hour: float,
+) -> float | None:
+    """
+    What a run costs for each of its hours: machine, emissions, storage; ``None``: no price is known.
+
+    Args:
+        pool: Where it runs.
+        machines: Share of a machine that it holds, times the pace of its work there.
+        carbon_usd_per_kg: Price that the objective puts on emissions.
+        storage_usd_per_hour: Of what the run stores.
+    """
+    if pool.price_usd_per_hour is None:
+        return None
+    return machines * machine_usd_per_hour(pool, carbon_usd_per_kg) + storage_usd_per_hour
+
+
 def machines_by_slot(group: WorkloadGroup, pool: Pool) -> tuple[float, ...]:
     """
     Machines of the pool that the whole group occupies per slot; its scarcest resource decides.
@@ -127,8 +159,7 @@ def group_cost_usd_per_hour(
     """
     if mean_machines is None:
         mean_machines, _ = mean_and_peak_machines(group, pool)
-    hourly = planning_price(pool) + carbon_usd_per_hour(pool, carbon_usd_per_kg)
-    machines = mean_machines * hourly
+    machines = mean_machines * machine_usd_per_hour(pool, carbon_usd_per_kg)
     moved = egress_usd_per_gib(egress, group.data_region, cluster) or 0.0
     return machines + storage_usd_per_hour(group, cluster) + moved * group.data_gib_per_hour
 

@@ -9,9 +9,8 @@ from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.placement.cost import (
     EgressPrices,
-    carbon_usd_per_hour,
     egress_usd_per_gib,
-    planning_price,
+    machine_usd_per_hour,
     storage_price,
 )
 
@@ -42,9 +41,7 @@ def cost_columns(
     """
     import numpy as np
 
-    hourly = [
-        planning_price(pool) + carbon_usd_per_hour(pool, carbon_usd_per_kg) for _, pool in pools
-    ]
+    hourly = [machine_usd_per_hour(pool, carbon_usd_per_kg) for _, pool in pools]
     moved, far = _egress(groups, pools, egress)
     cost = mean_machines * np.array(hourly)[None, :] + moved + _storage(groups, pools)
     return cost, far

@@ -248,6 +248,29 @@ def stored_gib(profile: WorkloadProfile) -> dict[str, float]:
     return found
 
 
+def stored_gib_by_run(profile: WorkloadProfile) -> dict[str, float]:
+    """
+    The same for each hour that a run takes: over all runs of a week it adds up to as much.
+
+    A task that starts never, as far as is known, counts as one of unknown cadence.
+
+    Returns:
+        GiB by class of storage.
+
+    Raises:
+        DataError: If the profile's cadence has neither 168 entries nor none.
+    """
+    stored = stored_gib(profile)
+    if not stored:
+        return stored
+    runs = concurrent_runs(profile)
+    running = math.fsum(runs) / len(runs)
+    if running <= 0:
+        hours = expected_duration_s(profile.duration_s) / SECONDS_PER_HOUR
+        running = DEFAULT_STARTS_PER_DAY * hours / 24.0
+    return {name: gib / running for name, gib in stored.items()} if running > 0 else {}
+
+
 def _hours_occupied(hours: float) -> list[float]:
     """Expected share of each hour that a run holds, from the hour it starts in; sums to *hours*."""
 

@@ -10,6 +10,7 @@ from aiops_provider.placement.allowance import Tier
 from aiops_provider.placement.live_load import LiveLoad
 from aiops_provider.placement.places import Obstacle
 from aiops_provider.placement.pool_columns import Entry
+from aiops_provider.placement.storage_prices import Stored
 
 _FULL = int(Obstacle.FULL)
 
@@ -49,6 +50,7 @@ def preferred_free(
     tiers: tuple[Tier, ...],
     load: LiveLoad,
     hindered: Mapping[str, int],
+    stored: Stored | None,
 ) -> tuple[int, list[Passed]] | None:
     """
     The free place that is preferred to all others.
@@ -59,6 +61,7 @@ def preferred_free(
         load: What is booked now.
         hindered: What else stands in the way of clusters for this task, by name, as the number of
             an Obstacle.
+        stored: What its runs store, as far as that has a price.
 
     Returns:
         Its row and what was passed over for it, in no order; ``None`` if no place is free.
@@ -66,7 +69,7 @@ def preferred_free(
     passed: list[Passed] = []
     for tier in tiers:
         if len(tier.order):
-            row, score = _cheapest_free(profile, tier, load, hindered, passed)
+            row, score = _cheapest_free(profile, tier, load, hindered, stored=stored, passed=passed)
             if row >= 0:
                 best = (tier.number, score, row)
                 return row, [each for each in passed if each[1:] < best]
@@ -78,6 +81,8 @@ def _cheapest_free(  # noqa: C901 - one loop without calls, as every place passe
     tier: Tier,
     load: LiveLoad,
     hindered: Mapping[str, int],
+    *,
+    stored: Stored | None,
     passed: list[Passed],
 ) -> tuple[int, float]:
     """Row and score, the row -1 if none is free; adds what is not free and seemed better then."""
@@ -89,10 +94,11 @@ def _cheapest_free(  # noqa: C901 - one loop without calls, as every place passe
         own_paces, factor = tier.order.own_paces(profile)
         unit *= factor
     best, lowest, done = -1, math.inf, 0
+    least = stored.least if stored is not None else 0.0
     while ladder.grow(done):
         steps = ladder.steps
         for bound, entry in steps[done:] if done else steps:
-            if bound * unit > lowest:
+            if bound * unit + least > lowest:
                 return best, lowest
             (
                 row,
@@ -118,6 +124,8 @@ def _cheapest_free(  # noqa: C901 - one loop without calls, as every place passe
             if own_paces:
                 pace = own_paces.get(row, pace)
             score = share * pace * price + scarcity * cores
+            if stored is not None:
+                score += stored.at(name)
             if score > lowest or (score == lowest and row > best):
                 continue
             if hindered and name in hindered:

@@ -60,6 +60,7 @@ class Draft:
         peak_slot: Where that is.
         largest: The highest peak of a member.
         slowed: Whether any two members slow one another.
+        met: Share of the runs of each member that meet another which slows it unbearably.
     """
 
     members: list[Measured] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Draft:
     peak_slot: int = 0
     largest: float = 0.0
     slowed: bool = False
+    met: list[float] = field(default_factory=list)
 
     def sum_with(self, workload: Measured) -> list[float]:
         """The load with one more member, if it slowed nobody."""
@@ -124,6 +126,7 @@ def join(
         draft.slowed = draft.slowed or any(
             interference.between(workload.profile, other.profile) > 1.0 for other in draft.members
         )
+        draft.met = _met_with(draft, workload, interference)
     draft.add(workload, together)
 
 
@@ -147,15 +150,31 @@ def _slowed_with(
     slowed = draft.slowed
     for other in draft.members:
         worst = interference.between(workload.profile, other.profile)
-        if worst > interference.most:
+        if worst > interference.most and not interference.most_meetings:
             return None
         slowed = slowed or worst > 1.0
     if not slowed:
         return draft.sum_with(workload)
-    members = [*draft.members, workload]
-    runs = [member.runs for member in members]
-    factors = interference.factors([member.profile for member in members], runs)
-    if max(map(worst_while_running, runs, factors)) > interference.most:
+    if max(_met_with(draft, workload, interference)) > interference.most_meetings:
         return None
+    members = [*draft.members, workload]
+    runs, profiles = [member.runs for member in members], [member.profile for member in members]
+    usual = interference.factors(profiles, runs, with_rare=False)
+    if max(map(worst_while_running, runs, usual)) > interference.most:
+        return None
+    factors = interference.factors(profiles, runs)
     loads = map(multiplied, (member.weekly for member in members), factors)
     return [math.fsum(values) for values in zip(*loads, strict=True)]
+
+
+def _met_with(draft: Draft, workload: Measured, interference: Interference) -> list[float]:
+    """Share of the runs that meet another which slows them unbearably, of the members and the workload."""
+    own = workload.profile
+    with_it = [
+        met + interference.unbearable(other.profile, own)
+        for met, other in zip(draft.met, draft.members, strict=True)
+    ]
+    return [
+        *with_it,
+        math.fsum(interference.unbearable(own, other.profile) for other in draft.members),
+    ]

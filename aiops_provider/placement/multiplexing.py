@@ -72,8 +72,8 @@ def multiplex(
         every_workload: A pool counts as able to hold a workload only where that keeps its own
             promise, so that nobody loses a place to the stricter promise of another.
         interference: By how much workloads slow one another. Those that do so more than is bearable
-            share no group, and the others count with the time that they take beside each other;
-            with it no moves and exchanges follow.
+            share no group unless they hardly meet, and all others count with the time that they take
+            beside each other; with it no moves and exchanges follow.
 
     Returns:
         Groups in order of their names; every task is in exactly one.
@@ -81,8 +81,7 @@ def multiplex(
     Raises:
         DataError: If a profile has a cadence that is not one of a week.
     """
-    by_kind: dict[tuple[object, ...], list[Draft]] = {}
-    known = latest_profiles(profiles)
+    known, by_kind = latest_profiles(profiles), dict[tuple[object, ...], list[Draft]]()
     measured, apart = [_measure(profile, clusters) for profile in known], partners(known)
     for workload in sorted(measured, key=lambda w: (-w.peak, w.profile.task)):
         kind = _kind(workload.profile, clusters, every_workload=every_workload)
@@ -128,8 +127,9 @@ def make_group(
     apart = [max(series) for series in cores]
     slowed = [1.0] * len(members)
     if interference is not None:
+        usual = interference.factors(members, runs, with_rare=False)
+        slowed = list(map(worst_while_running, runs, usual))
         factors = interference.factors(members, runs)
-        slowed = list(map(worst_while_running, runs, factors))
         cores, memory, accelerators = (
             list(map(multiplied, series, factors)) for series in (cores, memory, accelerators)
         )
@@ -159,6 +159,7 @@ def make_group(
         anti_affinity=_apart(members),
         storage_gib=_storage_gib(members),
         slowdown=max(slowed),
+        met_beyond={} if interference is None else interference.met_beyond(members),
     )
 
 

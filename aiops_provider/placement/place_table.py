@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.placement.allowance import Allowances
 from aiops_provider.placement.pool_columns import PoolColumns
+from aiops_provider.placement.storage_prices import StoragePrices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +29,13 @@ class PlaceTable:
     Attributes:
         columns: As given.
         allowances: What each kind of task may use.
+        storage: What tasks pay for storage.
     """
 
     def __init__(self, columns: PoolColumns) -> None:
         self.columns = columns
         self.allowances = Allowances(columns)
+        self.storage = StoragePrices(columns)
 
     def ranked(
         self,
@@ -90,6 +93,9 @@ class PlaceTable:
             # Price per unit of work: a device that takes twice as long costs twice as much.
             share = share * columns.paces(profile)
         score: NDArray[np.float64] = share * columns.price + columns.scarcity * request.cores
+        stored = self.storage.of(profile)
+        if stored is not None:
+            score += stored.by_row()
         return score
 
 

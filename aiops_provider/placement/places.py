@@ -9,7 +9,7 @@ from enum import IntEnum
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.errors import InfeasibleError
-from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.cost import machine_usd_per_hour, run_usd_per_hour
 from aiops_provider.placement.eligibility import limit_against, rule_against, shortage
 
 
@@ -47,7 +47,8 @@ class Place:
         capacity: Of the whole pool.
         barrier: ``NONE``, ``QUARANTINED`` or ``UNREACHABLE``.
         why: The barrier in words.
-        cost_usd_per_hour: Of the task's share of a machine; ``None`` if the price is unknown.
+        cost_usd_per_hour: Of the task's share of a machine, with its emissions at their price and with
+            what it stores; ``None`` if the price is unknown.
         score_usd_per_hour: As above, an unknown price taken as high, with the scarcity price.
         far: It is not where the data or the users are.
         scarce: Whether the score has a scarcity price in it.
@@ -137,6 +138,8 @@ def make_place(
     barrier: tuple[Obstacle, str],
     pace: float = 1.0,
     scarcity_usd: float,
+    carbon_usd_per_kg: float = 0.0,
+    storage_usd: float = 0.0,
 ) -> Place:
     """
     A pool as a place for one request.
@@ -150,10 +153,12 @@ def make_place(
         barrier: What stands in the way of the cluster, and in words.
         pace: Time that the work takes there, as a multiple; see :func:`pace_on`.
         scarcity_usd: What a core-hour of the cluster is worth to others.
+        carbon_usd_per_kg: Price put on emissions.
+        storage_usd: For what the run stores there, per hour.
     """
     share = pool.machine_share(request)
-    score = share * pace * planning_price(pool) + scarcity_usd * request.cores
-    known = pool.price_usd_per_hour
+    price = machine_usd_per_hour(pool, carbon_usd_per_kg)
+    score = share * pace * price + scarcity_usd * request.cores + storage_usd
     return Place(
         key=(cluster.name, pool.name),
         name=cluster.name,
@@ -161,11 +166,16 @@ def make_place(
         capacity=capacity,
         barrier=barrier[0],
         why=barrier[1],
-        cost_usd_per_hour=None if known is None else share * pace * known,
+        cost_usd_per_hour=run_usd_per_hour(
+            pool,
+            share * pace,
+            carbon_usd_per_kg=carbon_usd_per_kg,
+            storage_usd_per_hour=storage_usd,
+        ),
         score_usd_per_hour=score,
         far=far,
         scarce=bool(scarcity_usd),
-        tier=2 * far + (known is None),
+        tier=2 * far + (pool.price_usd_per_hour is None),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.cost import machine_usd_per_hour
 from aiops_provider.placement.eligibility import accelerators_offered
 from aiops_provider.placement.live_load import SLACK
 from aiops_provider.placement.places import Obstacle, barrier_of, pace_on
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
         key: Name of the cluster and name of the pool.
         cores: Of one machine.
         memory_gib: Of one machine.
-        price_usd: Of one machine for one hour.
+        price_usd: Of one machine for one hour, with its emissions.
         scarcity_usd: What a core-hour is worth to others.
         barrier: What stands in the way whoever asks, as a number; 0: nothing.
         most_cores: Cores that may be booked on the whole pool, with some slack.
@@ -77,15 +77,17 @@ class PoolColumns:
         unreachable: Reason by cluster.
         unfit: Reason by cluster.
         scarcity_usd: What a core-hour of a cluster is worth to others, by cluster.
+        carbon_usd_per_kg: Price put on emissions.
 
     Attributes:
         clusters: As given.
+        carbon_usd_per_kg: As given.
         rows: The pools in the order that decides between equals, that of their keys.
         index: Number of a row by name of the cluster and name of the pool.
         entries: The rows as decisions read them.
         cores: Of one machine, by row.
         memory: GiB of one machine, by row.
-        price: USD of one machine for one hour, by row; an unknown one is taken as high.
+        price: USD of one machine for one hour with its emissions, by row; an unknown one is taken as high.
         unknown: Whether the price is unknown, by row.
         scarcity: As given, by row.
         cluster: Number of the cluster, by row.
@@ -99,10 +101,11 @@ class PoolColumns:
         unreachable: Mapping[str, str],
         unfit: Mapping[str, str],
         scarcity_usd: Mapping[str, float],
+        carbon_usd_per_kg: float = 0.0,
     ) -> None:
         import numpy as np
 
-        self.clusters = clusters
+        self.clusters, self.carbon_usd_per_kg = clusters, carbon_usd_per_kg
         self.rows = [
             Row(
                 cluster,
@@ -114,7 +117,9 @@ class PoolColumns:
             for cluster in clusters
             for pool in sorted(cluster.pools, key=lambda pool: pool.name)
         ]
-        self.entries = [_entry(number, row) for number, row in enumerate(self.rows)]
+        self.entries = [
+            _entry(number, row, carbon_usd_per_kg) for number, row in enumerate(self.rows)
+        ]
         self.index = {entry.key: entry.row for entry in self.entries}
         self.cores = np.array([entry.cores for entry in self.entries], dtype=np.float64)
         self.memory = np.array([entry.memory_gib for entry in self.entries], dtype=np.float64)
@@ -169,7 +174,7 @@ class PoolColumns:
         return known
 
 
-def _entry(number: int, row: Row) -> Entry:
+def _entry(number: int, row: Row, carbon_usd_per_kg: float) -> Entry:
     machine, capacity = row.pool.machine, row.capacity
     return Entry(
         row=number,
@@ -177,7 +182,7 @@ def _entry(number: int, row: Row) -> Entry:
         key=(row.cluster.name, row.pool.name),
         cores=machine.cores,
         memory_gib=machine.memory_gib,
-        price_usd=planning_price(row.pool),
+        price_usd=machine_usd_per_hour(row.pool, carbon_usd_per_kg),
         scarcity_usd=row.scarcity_usd,
         barrier=int(row.barrier[0]),
         most_cores=capacity.cores * (1.0 + SLACK),

@@ -65,6 +65,13 @@ def _grouping(groups: Sequence[WorkloadGroup]) -> Iterator[str]:
             f"Members of {len(slowed)} groups slow one another, most of all in {worst.name}: a run "
             f"takes up to {worst.slowdown:.3g} times as long. Need and durations count that."
         )
+    rare = [(share, name) for group in groups for name, share in group.met_beyond.items()]
+    if rare:
+        share, name = max(rare)
+        yield (
+            f"Runs of {len(rare)} tasks may meet one that slows them more than is bearable, most of all "
+            f"{name}: {share:.2%} of its runs. Need counts that, the durations of promises do not."
+        )
 
 
 def _unknown_prices(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str]:

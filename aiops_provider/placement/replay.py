@@ -150,6 +150,16 @@ class Replay:
                 kept_s=state.task.duration_s - state.left_s,
             )
 
+    def live(self) -> Iterator[tuple[ReplayTask, str]]:
+        """What runs or waits now, with its cluster; of several that it waits for one."""
+        found = {
+            number: place[0]
+            for place, pool in self._pools.items()
+            for number in (*pool.running(), *pool.waiting())
+        }
+        for number, cluster in found.items():
+            yield self._states[number].task, cluster
+
     def run(self) -> Sequence[Attempt]:
         """Replay until every task is done or will never be."""
         fruitless = 0

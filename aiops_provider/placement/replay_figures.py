@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aiops_provider.domain.cluster import ClusterSpec, Pool
-from aiops_provider.domain.task import TaskRun
+from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
+from aiops_provider.placement.cost import run_usd_per_hour, storage_price
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import (
     Attempt,
@@ -31,7 +32,7 @@ class ClusterFigures:
         lost_attempts: Of these, those that were lost with it.
         machine_hours: Held, in machines of the pools.
         utilisation: Share of the machine hours that it offered while it was there; ``None``: none.
-        cost_usd: Of what was held; pools without a price are left out.
+        cost_usd: Of what was held and stored; pools without a price are left out.
     """
 
     cluster: str
@@ -55,7 +56,10 @@ class ReplayFigures:
         doubled: At their end more than once, or at two places at once.
         interruptions: Attempts that were lost with their place.
         moves: Attempts that were stopped to go on at a cheaper place.
-        cost_usd: Share of a machine that each attempt held × its price × its time.
+        cost_usd: Share of a machine that each attempt held × its time × its price and that of its
+            emissions; and what is stored.
+        stored_usd: Of it, for what tasks left in storage, from the end of a run until the task's next
+            one replaces it or the last attempt of all ends.
         wasted_usd: Of it, for attempts that were lost or moved, without the part that checkpoints kept.
         unpriced: Attempts on pools without a price; they are in neither figure.
         with_deadline: Tasks that have a deadline.
@@ -77,6 +81,7 @@ class ReplayFigures:
     interruptions: int
     moves: int
     cost_usd: float
+    stored_usd: float
     wasted_usd: float
     unpriced: int
     with_deadline: int
@@ -97,6 +102,7 @@ def replay_figures(
     *,
     outages: Iterable[Outage] = (),
     refused: Collection[TaskRun] = (),
+    carbon_usd_per_kg: float = 0.0,
 ) -> ReplayFigures:
     """
     Sum a replay up, from its attempts alone.
@@ -107,6 +113,7 @@ def replay_figures(
         clusters: Where.
         outages: Hours in which pools offered nothing.
         refused: Tasks that no machine holds.
+        carbon_usd_per_kg: Price put on emissions.
     """
     pools = {(c.name, pool.name): pool for c in clusters for pool in c.pools}
     by_task: dict[TaskRun, list[Attempt]] = {task.run: [] for task in tasks}
@@ -126,6 +133,17 @@ def replay_figures(
     due = [task for task in tasks if task.deadline_s is not None]
     waits = sorted(math.fsum(a.started_s - a.ready_s for a in by_task[run]) for run in ends)
     held = math.fsum(_machine_hours(pools, a) for a in everything)
+    stored = _stored_usd(everything, clusters, end_s)
+
+    def usd(attempt: Attempt, seconds: float) -> float:
+        hourly = run_usd_per_hour(
+            pools[attempt.place],
+            pools[attempt.place].machine_share(attempt.task.request),
+            carbon_usd_per_kg=carbon_usd_per_kg,
+            storage_usd_per_hour=0.0,
+        )
+        return (hourly or 0.0) * seconds / SECONDS_PER_HOUR
+
     return ReplayFigures(
         tasks=len(tasks),
         finished=len(ends),
@@ -134,8 +152,11 @@ def replay_figures(
         doubled=sum(_is_doubled(own) for own in by_task.values()),
         interruptions=sum(a.lost for a in everything),
         moves=sum(a.moved for a in everything),
-        cost_usd=math.fsum(_cost(pools, a, a.ended_s - a.started_s) for a in everything),
-        wasted_usd=math.fsum(_cost(pools, a, wasted_s(a)) for a in everything),
+        cost_usd=math.fsum(
+            [*(usd(a, a.ended_s - a.started_s) for a in everything), *stored.values()]
+        ),
+        stored_usd=math.fsum(stored.values()),
+        wasted_usd=math.fsum(usd(a, wasted_s(a)) for a in everything),
         unpriced=sum(pools[a.place].price_usd_per_hour is None for a in everything),
         with_deadline=len(due),
         sla_attainment=sum(map(_met, due, (ends.get(t.run) for t in due))) / len(due)
@@ -148,7 +169,14 @@ def replay_figures(
         makespan_s=end_s - begin_s,
         utilisation=_share(held, math.fsum(offered.values())),
         clusters=tuple(
-            _cluster_figures(name, own, pools, offered) for name, own in sorted(by_cluster.items())
+            _cluster_figures(
+                name,
+                own,
+                pools,
+                offered,
+                usd=math.fsum([*(usd(a, a.ended_s - a.started_s) for a in own), stored[name]]),
+            )
+            for name, own in sorted(by_cluster.items())
         ),
     )
 
@@ -166,6 +194,8 @@ def _cluster_figures(
     attempts: Sequence[Attempt],
     pools: dict[PlaceKey, Pool],
     offered: dict[PlaceKey, float],
+    *,
+    usd: float,
 ) -> ClusterFigures:
     held = math.fsum(_machine_hours(pools, attempt) for attempt in attempts)
     hours = math.fsum(value for place, value in offered.items() if place[0] == name)
@@ -175,7 +205,7 @@ def _cluster_figures(
         lost_attempts=sum(attempt.lost for attempt in attempts),
         machine_hours=held,
         utilisation=_share(held, hours),
-        cost_usd=math.fsum(_cost(pools, a, a.ended_s - a.started_s) for a in attempts),
+        cost_usd=usd,
     )
 
 
@@ -197,8 +227,29 @@ def _machine_hours(pools: dict[PlaceKey, Pool], attempt: Attempt) -> float:
     return pools[attempt.place].machine_share(attempt.task.request) * hours
 
 
-def _cost(pools: dict[PlaceKey, Pool], attempt: Attempt, seconds: float) -> float:
-    return pools[attempt.place].cost_usd(attempt.task.request, seconds) or 0.0
+def _stored_usd(
+    attempts: Iterable[Attempt], clusters: Sequence[ClusterSpec], end_s: float
+) -> dict[str, float]:
+    """What is paid for storage, by cluster; each task has one copy, that of its latest run."""
+    usd = {cluster.name: 0.0 for cluster in clusters}
+    copies: dict[tuple[TaskKey, int], list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.finished:
+            run = attempt.task.run
+            copies.setdefault((run.task, run.map_index), []).append(attempt)
+    price = {
+        (cluster.name, name): storage_price(cluster, name)
+        for cluster in clusters
+        for name in cluster.storage
+    }
+    for own in copies.values():
+        own.sort(key=lambda attempt: attempt.ended_s)
+        ends = [*(attempt.ended_s for attempt in own[1:]), end_s]
+        for attempt, until_s in zip(own, ends, strict=True):
+            each = price.get((attempt.place[0], attempt.task.storage_class), 0.0)
+            hours = (until_s - attempt.ended_s) / SECONDS_PER_HOUR
+            usd[attempt.place[0]] += attempt.task.stored_gib * each * hours
+    return usd
 
 
 def _is_doubled(attempts: Sequence[Attempt]) -> bool:

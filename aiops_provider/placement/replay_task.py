@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.separation import AntiAffinityRule, SpreadRule
 from aiops_provider.domain.task import TaskRun
 from aiops_provider.placement.replay_pool import PlaceKey
 
@@ -26,6 +27,10 @@ class ReplayTask:
         deadline_s: After its arrival; ``None``: it is never late.
         checkpoint_s: Work between two checkpoints, in seconds; what was done up to the last one
             survives the loss of a cluster. ``None``: it starts anew.
+        stored_gib: That it leaves in storage when it ends, in place of what the task's run before left.
+        storage_class: Of that, as in :class:`~aiops_provider.domain.profile.StorageNeed`.
+        spread: Over which failure domains the task's instances are to be divided.
+        anti_affinity: What they share no failure domain with.
     """
 
     run: TaskRun
@@ -34,6 +39,10 @@ class ReplayTask:
     request: ResourceRequest
     deadline_s: float | None = None
     checkpoint_s: float | None = None
+    stored_gib: float = 0.0
+    storage_class: str = "object"
+    spread: SpreadRule | None = None
+    anti_affinity: tuple[AntiAffinityRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

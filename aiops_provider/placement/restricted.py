@@ -260,9 +260,15 @@ class RestrictedProgram:
 
         highs = self._highs
         # HiGHS counts its time over all runs of one instance.
-        highs.setOptionValue("time_limit", highs.getRunTime() + max(limit_s, _LEAST_TIME_S))
-        highs.run()
-        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        until_s = highs.getRunTime() + max(limit_s, _LEAST_TIME_S)
+        # There is nothing yet for the simplex method to start from, and so many options are degenerate.
+        for solver in ("choose",) if highs.getBasis().valid else ("ipm", "choose"):
+            highs.setOptionValue("solver", solver)
+            highs.setOptionValue("time_limit", until_s)
+            highs.run()
+            if highs.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+                break
+        else:
             return None
         solution = highs.getSolution()
         values = np.array(solution.col_value)

@@ -49,6 +49,7 @@ class RouterSnapshot:
         unreachable: Reason by cluster.
         unfit: Why a cluster cannot run tasks although it answers, by cluster.
         held_tasks: Tasks that are not failed over any more.
+        carbon_usd_per_kg: Price that the objective puts on emissions.
     """
 
     clusters: tuple[ClusterSpec, ...]
@@ -57,6 +58,7 @@ class RouterSnapshot:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)
     held_tasks: frozenset[TaskKey] = frozenset()
+    carbon_usd_per_kg: float = 0.0
 
     @property
     def out_of_use(self) -> frozenset[str]:
@@ -92,6 +94,7 @@ class Router:
                 unreachable=snapshot.unreachable,
                 unfit=snapshot.unfit,
                 scarcity_usd=scarcity,
+                carbon_usd_per_kg=snapshot.carbon_usd_per_kg,
             )
         )
 

@@ -64,7 +64,14 @@ class PlanningSettings(Section):
         1.2,
         ge=1,
         description="Tasks that take more than this multiple of their time beside each other share "
-        "no reservation.",
+        "no reservation, unless they hardly ever meet.",
+    )
+    most_meetings: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="Share of its runs that may meet tasks which slow it more than that, by the hours "
+        "at which they run; 0: none, whatever their hours.",
     )
 
 

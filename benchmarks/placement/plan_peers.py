@@ -24,8 +24,10 @@ from aiops_provider.placement.problem import PlacementProblem, make_problem
 from aiops_provider.placement.solver import solve
 from benchmarks.placement.plan_cases import PlanCase
 
-_GIB = 2**20
+HIGHS, CBC = "HiGHS, one shot", "CBC, one shot"
+_GIB = 2**20  # ru_maxrss counts KiB
 _GAP = 0.0005
+_ALMOST = 0.95  # CBC stops a little before its limit
 # CP-SAT counts in whole numbers: shares in thousandths, needs in millionths of a capacity, costs in
 # millionths of the dearest option.
 _SHARES, _PARTS = 1_000, 1_000_000
@@ -43,7 +45,8 @@ class Answer:
         seconds: By the wall, with building the problem.
         process_seconds: Of the process alone.
         violations: Counted by the independent checker.
-        gib: Peak memory of its process.
+        gib: Peak memory of its process; of CBC, the larger of its two. NaN if it was killed.
+        ending: ``done``, ``time limit``, ``bound only``, or how its process was ended.
     """
 
     peer: str
@@ -53,6 +56,7 @@ class Answer:
     process_seconds: float
     violations: int
     gib: float
+    ending: str
 
 
 class _Watch:
@@ -65,6 +69,7 @@ class _Watch:
         case: PlanCase,
         objective: Objective,
         found: tuple[PlacementProblem, Sequence[float] | None, float],
+        ending: str = "done",
     ) -> Answer:
         seconds, process_seconds = time.perf_counter() - self._wall, _process_s() - self._process
         problem, shares, bound = found
@@ -83,8 +88,14 @@ class _Watch:
             seconds=seconds,
             process_seconds=process_seconds,
             violations=violations,
-            gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _GIB,
+            gib=_peak_gib(),
+            ending=ending,
         )
+
+
+def _peak_gib() -> float:
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(one).ru_maxrss for one in who) / _GIB
 
 
 def _process_s() -> float:
@@ -128,12 +139,12 @@ def greedy(case: PlanCase, objective: Objective, limit_s: float) -> Answer:
 
 def highs(case: PlanCase, objective: Objective, limit_s: float) -> Answer:
     """The whole program at once for HiGHS."""
-    return _one_program("HiGHS, one shot", "HiGHS", case, objective, limit_s, relaxed=False)
+    return _one_program(HIGHS, "HiGHS", case, objective, limit_s, relaxed=False)
 
 
 def cbc(case: PlanCase, objective: Objective, limit_s: float) -> Answer:
     """The whole program at once for CBC."""
-    return _one_program("CBC, one shot", "CBC", case, objective, limit_s, relaxed=False)
+    return _one_program(CBC, "CBC", case, objective, limit_s, relaxed=False)
 
 
 def linear(case: PlanCase, objective: Objective, limit_s: float) -> Answer:
@@ -150,7 +161,12 @@ def _one_program(
     found = solve(model, time_limit_s=limit_s, gap_tolerance=_GAP, relaxed=relaxed, solver=solver)
     bound = -found.bound if objective.maximize_sla else found.bound
     shares = None if relaxed else found.values
-    return watch.answer(name, case, objective, (problem, shares, bound))
+    proven = found.values is not None and found.objective - found.bound <= _GAP * abs(
+        found.objective
+    )
+    stopped = found.solve_s >= _ALMOST * limit_s and (relaxed or not proven)
+    ending = "time limit" if stopped else "bound only" if relaxed else "done"
+    return watch.answer(name, case, objective, (problem, shares, bound), ending)
 
 
 def _question(problem: PlacementProblem, objective: Objective) -> Question:
@@ -205,7 +221,8 @@ def cp_sat(case: PlanCase, objective: Objective, limit_s: float) -> Answer:
     if status in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
         found = [solver.value(share) / _SHARES for share in shares]
     nothing = math.inf if objective.maximize_sla else -math.inf
-    return watch.answer("CP-SAT", case, objective, (problem, found, nothing))
+    ending = "done" if status == cp_model.OPTIMAL else "time limit"
+    return watch.answer("CP-SAT", case, objective, (problem, found, nothing), ending)
 
 
 def _one_way(
@@ -228,4 +245,10 @@ def _problem(case: PlanCase) -> PlacementProblem:
     return make_problem(case.groups, case.clusters, egress=case.egress)
 
 
-PEERS = (greedy, highs, cbc, linear, cp_sat)
+PEERS = {
+    "greedy": greedy,
+    HIGHS: highs,
+    CBC: cbc,
+    "linear relaxation": linear,
+    "CP-SAT": cp_sat,
+}

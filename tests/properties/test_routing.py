@@ -11,7 +11,14 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool, Purchase
+from aiops_provider.domain.cluster import (
+    Capacity,
+    CarbonRate,
+    ClusterSpec,
+    Pool,
+    Purchase,
+    StorageRate,
+)
 from aiops_provider.domain.plan import Assignment, Objective, PlacementPlan, PlanStatus, RouteCode
 from aiops_provider.domain.profile import (
     ClusterLimit,
@@ -19,11 +26,13 @@ from aiops_provider.domain.profile import (
     Quantity,
     ResourceRequest,
     Source,
+    StorageNeed,
     WorkloadProfile,
 )
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.cost import planning_price
+from aiops_provider.placement.demand import stored_gib_by_run
 from aiops_provider.placement.eligibility import limit_against, rule_against
 from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, fill, has_room
 from aiops_provider.placement.multiplexing import make_group
@@ -76,6 +85,7 @@ def case_of(random: Random) -> Case:
         unreachable=some(trouble / 2, "unreachable"),
         unfit=some(trouble / 2, "unfit"),
         held_tasks=frozenset({profile.task} if random.random() < 0.1 else ()),
+        carbon_usd_per_kg=random.choice([0.0, 0.0, 0.3]),
     )
     now = random.choice([None, NOW, NOW + timedelta(hours=random.randrange(168))])
     return Case(snapshot, profile, _load(random, clusters), some(trouble, "failed on"), now)
@@ -98,6 +108,7 @@ def _cluster(number: int, random: Random) -> ClusterSpec:
                 max_instances=random.choice([1, 2, 20]),
                 price_usd_per_hour=random.choice(PRICES),
                 purchase=random.choice(list(Purchase)),
+                carbon=random.choice([None, CarbonRate(kg_per_hour=random.choice([0.1, 2.0]))]),
             )
         )
     return ClusterSpec(
@@ -106,6 +117,9 @@ def _cluster(number: int, random: Random) -> ClusterSpec:
         provider=random.choice(["aws", "azure"]),
         region=random.choice(REGIONS),
         pools=tuple(pools),
+        storage=random.choice(
+            [{}, {"object": StorageRate(usd_per_gib_month=random.choice([1, 9]))}]
+        ),
     )
 
 
@@ -144,7 +158,16 @@ def _profile(random: Random, names: list[str], name: str = "train") -> WorkloadP
             for each in names
             if random.random() < 0.1
         ),
+        storage=random.choice(
+            [(), (), (need(random.choice(["source", "target", "intermediate"])),)]
+        ),
     )
+
+
+def need(role: str) -> StorageNeed:
+    """Of ten GiB."""
+    ten = Quantity(p50=10.0, p80=10.0, p95=10.0, source=Source.PRIOR)
+    return StorageNeed(role=role, storage_class="object", capacity_gib=ten)
 
 
 def _plan(
@@ -210,8 +233,12 @@ def judge(case: Case, avoid: Mapping[str, str]) -> list[Judged]:
             continue
         for pool in cluster.feasible_pools(profile.request):
             share = pool.machine_share(profile.request) * pace_on(cluster.name, pool, profile)
-            score = share * planning_price(pool)
+            emitted = 0.0 if pool.carbon is None else pool.carbon.kg_per_hour
+            score = share * (planning_price(pool) + emitted * snapshot.carbon_usd_per_kg)
             score += prices.get(cluster.name, 0.0) * profile.request.cores
+            if "object" in cluster.storage:
+                price = cluster.storage["object"].usd_per_gib_month / 730.0
+                score += stored_gib_by_run(profile).get("object", 0.0) * price
             far = bool(near) and cluster.region not in near
             tier = 2 * far + (pool.price_usd_per_hour is None)
             obstacle = 0

@@ -68,8 +68,10 @@ def test_plans_of_the_installation_keep_such_tasks_apart(tmp_path):
     (tmp_path / "slow.csv").write_text("task,beside,slowdown\ndag/*,dag/*,3\n")
     machine = {"cores": 64, "memory_gib": 256}
     clusters = [{"name": "c", "kind": "local", "capacity": machine, "price_usd_per_hour": 1}]
-    settings = Settings.model_validate(
-        {"clusters": clusters, "planning": {"interference_file": str(tmp_path / "slow.csv")}}
+    file = {"interference_file": str(tmp_path / "slow.csv")}
+    settings, strict = (
+        Settings.model_validate({"clusters": clusters, "planning": {**file, **more}})
+        for more in ({}, {"most_meetings": 0})
     )
     hours = [tuple(float(slot % 24 == hour) for slot in range(168)) for hour in (3, 15)]
     profiler = Profiler()
@@ -80,6 +82,9 @@ def test_plans_of_the_installation_keep_such_tasks_apart(tmp_path):
     plain = Settings.model_validate({"clusters": clusters})
     groups = [
         len(checked_plan(each, each.cluster_specs, profiles, now=NOW).groups)
-        for each in (plain, settings)
+        for each in (plain, settings, strict)
     ]
-    assert [1, 2] == groups
+    assert [1, 1, 2] == groups
+    together = [replace(each, starts_by_hour_of_week=hours[0]) for each in profiles]
+    # At one hour they raise each other's peak, so that no plan puts them together without the file either.
+    assert 2 == len(checked_plan(settings, settings.cluster_specs, together, now=NOW).groups)

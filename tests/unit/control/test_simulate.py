@@ -173,12 +173,24 @@ def test_only_what_is_wanted_is_replayed_and_told(settings, trace):
         ("2026-03-02T00:00:00Z,a/b,60,1,,,", "memory_gib: is no number > 0"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,1.5,", "accelerators: is no whole number"),
         ("2026-03-02T00:00:00Z,a/b,60,1,1,,-1", "deadline_s: is no number >= 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,-2,", "stored_gib: is no number >= 0"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,2,tape", "storage_class: is no class of storage"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,region", "spread: names no number of domains > 1"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,region:1", "spread: names no number of domains > 1"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,zone:2", "spread: zone is no failure domain"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,,cluster", "apart_from: names no task"),
+        ("2026-03-02T00:00:00Z,a/b,60,1,1,,,,,,rack:a/c", "apart_from: rack is no failure domain"),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path, row, words):
     """With file, line, column, value and mend."""
     file = tmp_path / "trace.csv"
-    file.write_text(HEADER + row + "\n")
+    file.write_text(
+        HEADER.strip()
+        + ",stored_gib,storage_class,spread,apart_from\n"
+        + row
+        + "," * (10 - row.count(","))
+    )
     with pytest.raises(DataError, match=r"trace\.csv:2: ") as caught:
         read_trace(file)
     assert words in str(caught.value)
@@ -304,3 +316,108 @@ def test_tasks_without_checkpoints_are_not_moved(tmp_path, roomy):
     """Whatever it might save."""
     trace, outages = _spot_trace(tmp_path, deadline_s="20000", checkpoint_s="")
     assert _costs(trace, outages, roomy).moves == 0
+
+
+def _daily(tmp_path, gib: str):
+    """An hour of two cores a day, for two weeks."""
+    rows = ["arrived_at,task,duration_s,cores,memory_gib,stored_gib\n"]
+    for day in range(14):
+        at = (BEGIN + timedelta(days=day)).isoformat()
+        rows.append(f"{at},etl/load,3600,2,4,{gib}\n")
+    trace = tmp_path / "stored.csv"
+    trace.write_text("".join(rows))
+    return trace
+
+
+@pytest.mark.parametrize("plan_every_hours", [None, 24.0])
+def test_what_a_trace_stores_decides_and_is_paid_for(tmp_path, plan_every_hours):
+    """With a plan and without: a cheap machine beside dear storage is not the cheapest."""
+    clusters = [_cluster("machines", 0.5), _cluster("storage", 2.0)]
+    clusters[0]["storage_usd_per_gib_month"] = {"object": 7.3}
+    clusters[1]["storage_usd_per_gib_month"] = {"object": 0.73}
+    settings = Settings.model_validate({"clusters": clusters, "fallback_cluster": "machines"})
+
+    def found(gib: str):
+        (only,) = simulate(
+            _daily(tmp_path, gib),
+            settings,
+            policies=[PolicyName.AIOPS],
+            plan_every_hours=plan_every_hours,
+        )
+        return only.figures
+
+    def used(figures) -> set[str]:
+        return {one.cluster for one in figures.clusters if one.attempts}
+
+    bare, stored = found(""), found("100")
+    assert ({"machines"}, {"storage"}) == (used(bare), used(stored))
+    # A copy is there from the first end to the last, thirteen days.
+    assert pytest.approx(13 * 24 * 100 * 0.73 / 730) == stored.stored_usd
+    assert pytest.approx(14 * 0.25 * 2.0 + stored.stored_usd) == stored.cost_usd
+    assert pytest.approx(14 * 0.25 * 0.5) == bare.cost_usd
+
+
+def test_the_price_of_emissions_decides_in_a_replay_too(tmp_path):
+    """Of all policies the cost has it; ours goes where that is less."""
+    clusters = [_cluster("dirty", 0.5), _cluster("clean", 0.6)]
+    for each, grid in zip(clusters, (1000.0, 50.0), strict=True):
+        each["pools"][0]["watts"] = 2000.0  # type: ignore[index]
+        each["carbon_g_per_kwh"] = grid
+    given = {"clusters": clusters, "fallback_cluster": "dirty"}
+    trace = _daily(tmp_path, "")
+    plain = Settings.model_validate(given)
+    dirty, clean = (
+        0.5 * spec.pools[0].carbon.kg_per_hour
+        for spec in plain.cluster_specs
+        if spec.pools[0].carbon
+    )
+    free = simulate(trace, plain)
+    priced = simulate(
+        trace, Settings.model_validate({**given, "objective": {"carbon_usd_per_kg": 0.5}})
+    )
+    usd = {
+        each.policy: (each.figures.cost_usd, other.figures.cost_usd)
+        for each, other in zip(free, priced, strict=True)
+    }
+    hours = 14 * 0.25
+    assert dirty > 0.5 > clean > 0
+    assert pytest.approx((hours * 0.5, hours * (0.6 + clean))) == usd[PolicyName.AIOPS]
+    assert pytest.approx((hours * 0.5, hours * (0.5 + dirty))) == usd[PolicyName.SINGLE_CLUSTER]
+
+
+@pytest.mark.parametrize("plan_every_hours", [None, 24.0])
+@pytest.mark.parametrize("rules", [("", ""), ("cluster:2", ""), ("", "cluster:shop/index")])
+def test_instances_of_a_replay_are_kept_apart_as_in_production(tmp_path, plan_every_hours, rules):
+    """Both tasks run all the time; without rules all are on the cheapest cluster."""
+    rows = ["arrived_at,task,duration_s,cores,memory_gib,spread,apart_from\n"]
+    for hour in range(72):
+        at = (BEGIN + timedelta(hours=hour)).isoformat()
+        rows.append(f"{at},shop/search,7000,1,1,{rules[0]},{rules[1]}\n")
+        rows.append(f"{at},shop/index,7000,1,1,,\n")
+    trace = tmp_path / "rules.csv"
+    trace.write_text("".join(rows))
+    clusters = [_cluster("a", 1.0), _cluster("b", 2.0), _cluster("c", 3.0)]
+    settings = Settings.model_validate({"clusters": clusters, "fallback_cluster": "a"})
+    read = read_trace(trace)
+    policy = RoutedPolicy(
+        settings,
+        settings.cluster_specs,
+        begin=read.begin,
+        plan_every_s=None if plan_every_hours is None else plan_every_hours * 3600,
+        again_after_s=300,
+        notices_after_s=0,
+    )
+    attempts = Replay(read.tasks, settings.cluster_specs, policy).run()
+    assert len(read.tasks) == len(attempts)
+    together = {"search": 0, "other": 0}
+    for one in attempts:
+        for other in attempts:
+            overlap = one.started_s <= other.started_s < one.ended_s and one is not other
+            if one.task.run.task.name == "search" and overlap and one.place == other.place:
+                together["search" if other.task.run.task.name == "search" else "other"] += 1
+    if not any(rules):
+        assert min(together.values()) > 0
+    elif rules[0]:
+        assert 0 == together["search"]
+    else:
+        assert 0 == together["other"]

@@ -225,6 +225,141 @@ def test_what_holds_for_all_groups(profiles, measured, most, chance):
     assert groups == multiplex(shuffled, clusters=[cluster()], interference=again)
 
 
+def sharing(
+    *profiles: WorkloadProfile,
+    rows,
+    most_meetings: float = 0.01,
+    largest_peak: float | None = None,
+):
+    table = Interference(rows, most=1.2, most_meetings=most_meetings)
+    return table, multiplex(profiles, interference=table, largest_peak=largest_peak)
+
+
+BOTH = (slow("a", "b", 9.0), slow("b", "a", 9.0))
+
+
+def test_a_pair_that_never_meets_may_share_unless_nobody_may():
+    """Hours apart they do not slow each other, however much they would."""
+    profiles = [workload("a", 2), workload("b", 10)]
+    (group,) = sharing(*profiles, rows=BOTH)[1]
+    assert {"dag/a": 0.0, "dag/b": 0.0} == group.met_beyond
+    assert 1.0 == group.slowdown
+    assert make_group(profiles).cores_by_slot == group.cores_by_slot
+    assert 2 == len(sharing(*profiles, rows=BOTH, most_meetings=0.0)[1])
+    assert 2 == len(sharing(workload("a", 2), workload("b", 2), rows=BOTH)[1])
+
+
+def test_hours_that_nobody_knows_are_no_reason_to_share():
+    """A cadence that is only assumed says nothing about when both run."""
+    brief = workload("a", 2, 0.01), workload("b", 10, 0.01)
+    assert 1 == len(sharing(*brief, rows=BOTH)[1])
+    for unknown in ((replace(brief[0], starts_by_hour_of_week=()), brief[1]), brief[::-1]):
+        changed = (unknown[0], replace(unknown[1], starts_by_hour_of_week=()))
+        assert 2 == len(sharing(*changed, rows=BOTH)[1])
+
+
+def test_the_share_is_that_of_the_task_that_is_slowed():
+    """One run a week meets all of its own, and one in 168 of those of an hourly task."""
+    hourly = workload("hourly", 0, 0.5, starts_by_hour_of_week=(1.0,) * 168)
+    weekly = workload("weekly", 5, 0.5)
+    weekly = replace(weekly, starts_by_hour_of_week=(0.0,) * 5 + (1.0,) + (0.0,) * 162)
+    suffers = [slow("hourly", "weekly", 3.0)]
+    # Half an hour each: they meet if either starts within half an hour of the other.
+    table, groups = sharing(hourly, weekly, rows=suffers)
+    assert pytest.approx(1 / 168) == table.unbearable(hourly, weekly)
+    assert 0.0 == table.unbearable(weekly, hourly)
+    assert table.unbearable(hourly, weekly) <= 0.01
+    assert {"dag/hourly": pytest.approx(1 / 168)} == make_group([hourly, weekly], table).met_beyond
+    both = [*suffers, slow("weekly", "hourly", 3.0)]
+    table, groups = sharing(hourly, weekly, rows=both)
+    assert 1.0 == table.unbearable(weekly, hourly)
+    assert 2 == len(groups)
+
+
+def test_a_run_that_now_and_then_takes_long_reaches_into_the_hour_of_another():
+    """The mean of its duration would end before."""
+    tail = Quantity(p50=1800, p80=3600, p95=6 * 3600.0, source=Source.PRIOR)
+    early, late = workload("a", 2, duration_s=tail), workload("b", 6)
+    table, groups = sharing(early, late, rows=BOTH)
+    assert 2 == len(groups)
+    assert 0.05 < table.unbearable(early, late) < 0.2
+    assert 0.0 == table.unbearable(workload("a", 2, 0.7), late)
+
+
+def test_many_rare_meetings_are_not_rare():
+    """Each pair is within the share, all of them together are not."""
+    hourly = workload("a", 0, 0.1, starts_by_hour_of_week=(0.0,) + (1.0,) * 167)
+
+    def once(name: str, at: int) -> WorkloadProfile:
+        starts = tuple(1.0 if slot == at else 0.0 for slot in range(168))
+        return workload(name, 0, 0.9, starts_by_hour_of_week=starts)
+
+    others = [once(name, 7 * number + 9) for number, name in enumerate("bcdef")]
+    rows = [slow("a", each.task.name, 5.0) for each in others]
+    table, groups = sharing(hourly, *others, rows=rows, largest_peak=4.0)
+    (own,) = [group for group in groups if hourly.task in group.tasks]
+    each = table.unbearable(hourly, others[0])
+    assert each < 0.01 < 5 * each
+    assert len(own.tasks) - 1 <= 0.01 / each
+    assert own.met_beyond.get("dag/a", 0.0) <= 0.01
+
+
+def test_a_meeting_adds_no_more_than_the_time_of_the_other():
+    """A task that cannot run beside another waits until that is over."""
+    hourly = workload("a", 0, 0.5, starts_by_hour_of_week=(1.0,) * 168)
+    weekly = replace(hourly, task=TaskKey("dag", "b"))
+    weekly = replace(weekly, starts_by_hour_of_week=(1.0,) + (0.0,) * 167)
+    never = Interference([slow("a", "b", 1e6)], most=1.2, most_meetings=0.01)
+    plain = make_group([hourly, weekly])
+    group = make_group([hourly, weekly], never)
+    added_h = (sum(group.cores_by_slot) - sum(plain.cores_by_slot)) / hourly.request.cores
+    meetings = 168 * group.met_beyond["dag/a"]
+    assert pytest.approx(meetings * 0.5) == added_h
+    assert 1.0 == group.slowdown
+
+
+def test_the_checker_knows_which_meetings_are_rare():
+    """By what the group says of them; a plan that says nothing was made without the table."""
+    profiles = [workload("a", 2), workload("b", 10)]
+    table = Interference(BOTH, most=1.2, most_meetings=0.01)
+    made = plan_workloads(profiles, [cluster()], Objective(), now=NOW, interference=table)
+    assert 1 == len(made.groups)
+    assert () == check_plan(made, [cluster()], interference=table)
+    assert any("may meet one that slows them" in line for line in made.explanation)
+    strict = Interference(BOTH, most=1.2)
+    assert 2 == len(check_plan(made, [cluster()], interference=strict))
+    old = plan_workloads(profiles, [cluster()], Objective(), now=NOW)
+    assert 2 == len(check_plan(old, [cluster()], interference=table))
+    stay = refresh_plan(old, profiles, [cluster()], interference=table)
+    assert () == check_plan(stay, [cluster()], interference=table)
+    # Hours that have changed since break it up.
+    moved = [workload("a", 10), profiles[1]]
+    stay = refresh_plan(made, moved, [cluster()], interference=table)
+    assert {"interference"} == {
+        each.kind for each in check_plan(stay, [cluster()], interference=table)
+    }
+
+
+@many
+@given(some_workloads, rows, st.sampled_from([0.0, 0.01, 0.2]), st.randoms())
+def test_no_run_is_expected_to_meet_what_it_must_not_more_often_than_allowed(
+    profiles, measured, most_meetings, chance
+):
+    """Whatever the hours; and the order of profiles and measurements decides nothing."""
+    table = Interference(measured, most=1.2, most_meetings=most_meetings)
+    groups = multiplex(profiles, clusters=[cluster()], interference=table)
+    by_task = {profile.task: profile for profile in profiles}
+    for group in groups:
+        assert all(share <= most_meetings for share in group.met_beyond.values())
+        assert 1.0 <= group.slowdown <= 1.2 * (1 + 1e-9)
+        for task, beside in permutations(group.tasks, 2):
+            if table.slowdown(task, beside, None) > 1.2:
+                share = table.unbearable(by_task[task], by_task[beside])
+                assert share <= group.met_beyond[str(task)] + 1e-12
+    shuffled = chance.sample(profiles, len(profiles))
+    assert groups == multiplex(shuffled, clusters=[cluster()], interference=table)
+
+
 @pytest.mark.shared_data
 @pytest.mark.skipif(not GAVEL.is_file(), reason=f"{GAVEL} is absent")
 @pytest.mark.parametrize("accelerator", ["v100", "p100"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
+from aiops_provider.domain.cluster import Capacity, CarbonRate, ClusterSpec, Pool, StorageRate
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.placement.live_load import has_room
@@ -318,3 +319,55 @@ def test_a_move_to_where_there_is_no_room_is_a_bug_of_the_policy():
     ]
     with pytest.raises(ValueError, match="no room"):
         Replay(tasks, CLUSTERS, policy).run()
+
+
+def test_a_copy_is_paid_for_until_the_next_run_replaces_it():
+    """Where it was written; a loss leaves nothing, and another class has another price."""
+    monthly = {"object": StorageRate(usd_per_gib_month=730.0)}
+    places = (
+        replace(CHEAP, storage=monthly),
+        replace(DEAR, storage={"file": StorageRate(usd_per_gib_month=7300.0)}),
+    )
+    tasks = [
+        task(0, 0, 3600, stored_gib=2.0),
+        task(3, 0, 7200, stored_gib=5.0),  # the same task again
+        task(1, 0, 10800, stored_gib=1.0, storage_class="file"),
+    ]
+    attempts = [
+        Attempt(task=each, place=place, ready_s=0, started_s=0, ended_s=end, finished=finished)
+        for each, place, end, finished in (
+            (tasks[0], ("cheap", "p"), 3600, True),
+            (tasks[1], ("dear", "p"), 1800, False),
+            (tasks[1], ("cheap", "p"), 7200, True),
+            (tasks[2], ("dear", "p"), 10800, True),
+            (replace(tasks[2], run=TaskRun(TaskKey("d", "t2"), "r9")), ("dear", "p"), 14400, True),
+        )
+    ]
+    figures = replay_figures(tasks[:2] + [each.task for each in attempts[3:]], attempts, places)
+    # Two GiB for an hour, five for two, at a dollar an hour; one of files for an hour at ten.
+    assert pytest.approx(2.0 + 10.0 + 10.0) == figures.stored_usd
+    bare = replay_figures(tasks[:2] + [each.task for each in attempts[3:]], attempts, CLUSTERS)
+    assert 0.0 == bare.stored_usd
+    assert pytest.approx(bare.cost_usd + 22.0) == figures.cost_usd
+    assert figures.wasted_usd == bare.wasted_usd > 0
+    by_cluster = {each.cluster: each.cost_usd for each in figures.clusters}
+    assert pytest.approx(figures.cost_usd) == sum(by_cluster.values())
+
+
+def test_emissions_are_in_the_cost_at_their_price():
+    """Also in what was wasted; a pool without a price stays out of both."""
+    pool = replace(CHEAP.pools[0], carbon=CarbonRate(kg_per_hour=2.0))
+    emitting = replace(CHEAP, pools=(pool,))
+    tasks = [task(0, 0, 3600), task(1, 0, 1800)]
+    attempts = [
+        Attempt(task=each, place=("cheap", "p"), ready_s=0, started_s=0, ended_s=end, finished=done)
+        for each, end, done in ((tasks[0], 3600, True), (tasks[1], 1800, False))
+    ]
+    plain = replay_figures(tasks, attempts, [emitting])
+    priced = replay_figures(tasks, attempts, [emitting], carbon_usd_per_kg=0.5)
+    # A quarter of a machine of one USD and two kilograms an hour.
+    assert (pytest.approx(0.375), pytest.approx(0.125)) == (plain.cost_usd, plain.wasted_usd)
+    assert (pytest.approx(0.75), pytest.approx(0.25)) == (priced.cost_usd, priced.wasted_usd)
+    free = replace(emitting, pools=(replace(pool, price_usd_per_hour=None),))
+    unpriced = replay_figures(tasks, attempts, [free], carbon_usd_per_kg=0.5)
+    assert (0.0, 2) == (unpriced.cost_usd, unpriced.unpriced)
