@@ -50,12 +50,19 @@ def list_alarms(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Super-alarms, alarms that belong to none, and responses in force."""
+    from aiops_provider.control.watch_position import Position
+
     store = open_installation(config).require_store()
     super_alarms = store.super_alarms(open_only=not closed, limit=limit)
     alarms = store.alarms(open_only=not closed, limit=1_000_000)
     alone = [alarm for alarm in alarms if alarm.super_alarm is None][:limit]
     responses = store.responses(active_at=None if closed else utc_now(), limit=limit)
-    data = {"super_alarms": super_alarms, "alarms": alone, "responses": responses}
+    data = {
+        "super_alarms": super_alarms,
+        "alarms": alone,
+        "responses": responses,
+        "expected_false_alarms_per_week": Position.read(store).false_alarms_per_week,
+    }
     emit(data, output=output, view=lambda: _list_view(super_alarms, alone, responses))
 
 

@@ -129,7 +129,7 @@ def _round(
         now, unavailable=clusters_out_of_use(store, now).reasons, complete=complete
     )
     _persist(store, evaluation)
-    state.position = state.position.moved(cursor, now)
+    state.position = state.position.moved(cursor, now, by_chance=evaluation.by_chance)
     return evaluation
 
 

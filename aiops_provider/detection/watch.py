@@ -28,7 +28,7 @@ from aiops_provider.detection.silence import (
     silence_of,
     silent_series,
 )
-from aiops_provider.detection.verdict import Detector, Verdict
+from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
@@ -45,6 +45,7 @@ class Evaluation:
         responses: To apply or to lift; those that do nothing are not among them.
         samples: Samples observed.
         judged: Samples that had enough history to be judged.
+        by_chance: Alarms that chance alone is expected to have raised among them, at most.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -52,6 +53,7 @@ class Evaluation:
     responses: tuple[Response, ...] = ()
     samples: int = 0
     judged: int = 0
+    by_chance: float = 0.0
 
 
 class Watch:
@@ -93,6 +95,7 @@ class Watch:
         self._board = AlarmBoard(clear_after=config.clear_after, give_up_after=config.give_up_after)
         self._investigation = Investigation(config, clusters)
         self._samples = self._judged = 0
+        self._by_chance = 0.0
         self._news = False
         self._spread_at: datetime | None = None  # an alarm was last seen where it was not before
 
@@ -255,8 +258,10 @@ class Watch:
             responses=tuple(responses),
             samples=self._samples,
             judged=self._judged,
+            by_chance=self._by_chance,
         )
         self._samples = self._judged = 0
+        self._by_chance = 0.0
         return done
 
     def _observe_together(self, samples: Sequence[KpiSample]) -> list[Observation]:
@@ -264,13 +269,13 @@ class Watch:
             self._judge.verdict(sample, self._memory.past(sample.series)) for sample in samples
         ]
         judged = list(zip(samples, verdicts, strict=True))
-        threshold_p = self._discoveries.threshold(
-            [
-                (sample.observed_at, verdict.p_value)
-                for sample, verdict in judged
-                if verdict is not None and not verdict.event
-            ]
-        )
+        tested = [
+            (sample.observed_at, verdict.p_value)
+            for sample, verdict in judged
+            if verdict is not None and not verdict.event
+        ]
+        threshold_p = self._discoveries.threshold(tested)
+        self._by_chance += self._discoveries.by_chance(len(tested), ALARM_P)
         observations = [
             self._judge.observation(sample, verdict, threshold_p=threshold_p)
             for sample, verdict in judged
