@@ -218,5 +218,8 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
         yield Text(
             f"Like {each.id} ({each.similarity:.0%}) of {each.opened_at:%Y-%m-%d}: {what}; {how}"
         )
+    if one.real_cause:
+        real = ", ".join(f"{k}={v}" for k, v in one.real_cause.items())
+        yield Text(f"Real cause, as somebody found: {real}")
     if one.note:
         yield Text(f"Note: {one.note}")

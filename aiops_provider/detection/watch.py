@@ -184,7 +184,7 @@ class Watch:
                     self._silences.accept(silent)
 
     def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
-        """Remember super-alarms that are over, which later ones are compared with; the newest last."""
+        """Remember these super-alarms that are over, which later ones are compared with; the newest last."""
         self._investigation.super_alarms.recall(super_alarms)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
@@ -213,8 +213,10 @@ class Watch:
             if key not in told:
                 mine.forget(key)
             elif _marks(told[key]) != _marks(one):
-                state, response, note = _marks(told[key])
-                mine.put(replace(one, state=state, response=response, note=note))
+                state, response, note, real_cause = _marks(told[key])
+                mine.put(
+                    replace(one, state=state, response=response, note=note, real_cause=real_cause)
+                )
 
     def observe(self, samples: Iterable[KpiSample]) -> list[Observation]:
         """Judge samples and update the alarm board; the samples of a period face one test."""
@@ -356,9 +358,9 @@ class Watch:
                 self._board.put(replace(alarm, super_alarm=holder))
 
 
-def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str]:
+def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str, Mapping[str, str]]:
     """What people can change of a super-alarm."""
-    return one.state, one.response, one.note
+    return one.state, one.response, one.note, one.real_cause
 
 
 def _by_period(samples: Iterable[KpiSample], period: timedelta) -> Iterator[list[KpiSample]]:
