@@ -120,7 +120,7 @@ def drift_files(
     retyped = {
         name
         for name, one in types.items()
-        if one and one.p_value < (told.p_value if (told := values[name]) else 1.0)
+        if one and one.p_value < (as_texts.p_value if (as_texts := values[name]) else 1.0)
     }
     values |= {name: types[name] for name in retyped}
     missing = {name: _missing(before[name], now[name]) for name in shared}
