@@ -12,6 +12,7 @@ from aiops_provider.cli.options import ConfigOption, open_installation
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.units import utc_now
+from aiops_provider.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +26,7 @@ _Note = Annotated[
 ]
 _SHOWN_MEMBERS = 20
 
-commands = typer.Typer(help="Show alarms and super-alarms, acknowledge or release them.")
+commands = typer.Typer(help="Show alarms and super-alarms, acknowledge, explain or release them.")
 
 
 def register(app: typer.Typer) -> None:
@@ -50,12 +51,19 @@ def list_alarms(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Super-alarms, alarms that belong to none, and responses in force."""
+    from aiops_provider.control.watch_position import Position
+
     store = open_installation(config).require_store()
     super_alarms = store.super_alarms(open_only=not closed, limit=limit)
     alarms = store.alarms(open_only=not closed, limit=1_000_000)
     alone = [alarm for alarm in alarms if alarm.super_alarm is None][:limit]
     responses = store.responses(active_at=None if closed else utc_now(), limit=limit)
-    data = {"super_alarms": super_alarms, "alarms": alone, "responses": responses}
+    data = {
+        "super_alarms": super_alarms,
+        "alarms": alone,
+        "responses": responses,
+        "expected_false_alarms_per_week": Position.read(store).false_alarms_per_week,
+    }
     emit(data, output=output, view=lambda: _list_view(super_alarms, alone, responses))
 
 
@@ -90,6 +98,35 @@ def false_positive(
 ) -> None:
     """It was no trouble: its figures are learned as normal, its response is lifted."""
     _mark(wanted, AlarmState.FALSE_POSITIVE, config, output, note)
+
+
+@commands.command()
+def cause(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="Of a super-alarm, open or over.")],
+    real: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE…", help="What was at fault; nothing: nobody knows."),
+    ] = None,
+    note: _Note = "",
+    config: ConfigOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Say what the real cause was: later super-alarms that look alike are judged by it."""
+    from aiops_provider.control.alarms import tell_cause
+
+    conditions = dict(_condition(text) for text in real or ())
+    told = tell_cause(open_installation(config), wanted, conditions, utc_now(), note=note)
+    words = ", ".join(f"{name}={value}" for name, value in conditions.items()) or "unknown"
+    emit(told, output=output, view=lambda: [f"The real cause of {wanted}: {words}."])
+
+
+def _condition(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (separator and name.strip() and value.strip()):
+        raise DataError(
+            "is no condition", field="cause", value=text, mend="Write it as cluster=aws-east."
+        )
+    return name.strip(), value.strip()
 
 
 @commands.command()

@@ -41,7 +41,9 @@ COMMANDS = {
     "drift": _Command("drift", "Say which columns of a file moved against a reference."),
     "score": _Command("score", "Score detections against labels."),
     "rules": _Command("rules", "Check and test expert rules."),
-    "alarms": _Command("alarms", "Show alarms and super-alarms, acknowledge or release them."),
+    "alarms": _Command(
+        "alarms", "Show alarms and super-alarms, acknowledge, explain or release them."
+    ),
     "server": _Command("server", "Serve the API and the page."),
     "doctor": _Command("doctor", "Check this installation and say what to do."),
     "config": _Command("config", "Show, check or describe the configuration."),

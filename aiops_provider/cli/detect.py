@@ -68,6 +68,9 @@ def as_plain(found: Detection) -> dict[str, Any]:
     """The result as scripts get it."""
     return {
         "samples": found.samples,
+        "judged": found.judged,
+        "expected_false_alarms_per_week": found.false_alarms_per_week,
+        "expected_false_super_alarms_per_week": found.false_super_alarms_per_week,
         "alarms": [_plain_alarm(alarm) for alarm in found.alarms],
         "super_alarms": [_plain_super_alarm(one) for one in found.super_alarms],
     }
@@ -89,10 +92,13 @@ def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
     return {
         "id": one.id,
         "summary": one.summary,
+        "state": one.state,
         "opened_at": one.opened_at,
         "closed_at": one.closed_at,
         "severity": one.severity,
         "size": len(one.alarms),
+        "impact": one.impact,
+        "representative": one.representative,
         "cause": dict(one.root_cause.best.cause),
         "hypotheses": [_plain_hypothesis(h) for h in one.root_cause.hypotheses],
         "similar": [_plain_similar(each) for each in one.similar],
@@ -103,9 +109,15 @@ def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
 def _plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
     return {
         "cause": dict(hypothesis.cause),
+        "kind": hypothesis.kind,
+        "depth": hypothesis.depth,
+        "parent": dict(hypothesis.parent) if hypothesis.parent is not None else None,
         "support": hypothesis.support,
+        "precision": hypothesis.precision,
         "lift": hypothesis.lift,
+        "p_value": hypothesis.p_value,
         "confidence": hypothesis.confidence,
+        "counter_evidence": hypothesis.counter_evidence,
         "next_check": hypothesis.next_check,
         "remedy": hypothesis.remedy,
     }
@@ -139,6 +151,11 @@ def _view(found: Detection) -> Iterator[RenderableType]:
         f"{found.samples} samples, {found.judged} judged: {len(found.alarms)} alarms, "
         f"{len(found.super_alarms)} super-alarms"
     )
+    if found.false_alarms_per_week is not None:
+        yield (
+            f"By chance alone at most {found.false_alarms_per_week:.2g} alarms and "
+            f"{found.false_super_alarms_per_week:g} super-alarms a week are to be expected."
+        )
     for one in found.super_alarms:
         yield from super_alarm_view(one)
     alone = [alarm for alarm in found.alarms if alarm.super_alarm is None]
@@ -204,5 +221,8 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
         yield Text(
             f"Like {each.id} ({each.similarity:.0%}) of {each.opened_at:%Y-%m-%d}: {what}; {how}"
         )
+    if one.real_cause:
+        real = ", ".join(f"{k}={v}" for k, v in one.real_cause.items())
+        yield Text(f"Real cause, as somebody found: {real}")
     if one.note:
         yield Text(f"Note: {one.note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _EVERYTHING = 1_000_000
 _LONGEST_NOTE = 1_000
+FEEDBACK = "detection:feedback"
+"""Where the store keeps when somebody last said what a real cause was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,7 @@ def mark(
         StoreError: The store does not answer.
     """
     store = installation.require_store()
-    if len(note) > _LONGEST_NOTE:
-        raise DataError(
-            f"is longer than {_LONGEST_NOTE} characters",
-            field="note",
-            value=f"{note[:20]}…",
-            mend="Say what helped; link to the rest.",
-        )
+    _check_note(note)
     found = find(installation, wanted)
     whole = found.super_alarm is not None and found.super_alarm.id == wanted
     _check_open(found.super_alarm if whole else found.alarms[0], wanted)
@@ -125,6 +122,54 @@ def release(installation: Installation, wanted: str, now: datetime) -> Response:
     raise DataError(
         "there is no such response", field="id", value=wanted, mend="`aiops alarms list` has them."
     )
+
+
+def tell_cause(
+    installation: Installation,
+    wanted: str,
+    cause: Mapping[str, str],
+    now: datetime,
+    *,
+    note: str = "",
+) -> SuperAlarm:
+    """
+    Say what was really at fault; later super-alarms that look alike are judged by it.
+
+    Args:
+        installation: With a store.
+        wanted: Id of a super-alarm, open or over.
+        cause: Dimension and value, one or several; empty takes back what was said.
+        now: The present moment.
+        note: What was found or done.
+
+    Raises:
+        DataError: There is no such super-alarm.
+        StoreError: The store does not answer.
+    """
+    store = installation.require_store()
+    _check_note(note)
+    found = store.super_alarm(wanted)
+    if found is None:
+        raise DataError(
+            "there is no such super-alarm",
+            field="id",
+            value=wanted,
+            mend="`aiops alarms list --all` has them.",
+        )
+    told = replace(found, real_cause=dict(cause), updated_at=now, note=note or found.note)
+    store.save_super_alarms([told])
+    store.set_state(FEEDBACK, now.isoformat())
+    return told
+
+
+def _check_note(note: str) -> None:
+    if len(note) > _LONGEST_NOTE:
+        raise DataError(
+            f"is longer than {_LONGEST_NOTE} characters",
+            field="note",
+            value=f"{note[:20]}…",
+            mend="Say what helped; link to the rest.",
+        )
 
 
 def _check_open(one: Alarm | SuperAlarm | None, wanted: str) -> None:

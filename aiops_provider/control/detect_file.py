@@ -17,7 +17,7 @@ import numpy as np
 from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
-from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.limits import FALSE_PER_WEEK, WatchConfig
 from aiops_provider.detection.local_clock import ClockError
 from aiops_provider.detection.streaming.ranking import abnormality
 from aiops_provider.detection.verdict import ALARM_P
@@ -42,12 +42,17 @@ class Detection:
     Attributes:
         samples: Samples read.
         judged: Samples that had enough history before them to be judged.
+        false_alarms_per_week: How many alarms chance alone is expected to raise in a week, at most;
+            ``None`` where the file spans no time.
+        false_super_alarms_per_week: The same of super-alarms, for the whole file.
         alarms: In order of onset.
         super_alarms: In order of onset.
     """
 
     samples: int
     judged: int
+    false_alarms_per_week: float | None
+    false_super_alarms_per_week: float
     alarms: tuple[Alarm, ...]
     super_alarms: tuple[SuperAlarm, ...]
 
@@ -92,6 +97,7 @@ def detect_file(
     super_alarms: dict[str, SuperAlarm] = {}
     observations: list[Observation] = []
     judged = 0
+    by_chance = 0.0
 
     def take(found: Evaluation) -> None:
         alarms.update({alarm.id: alarm for alarm in found.alarms})
@@ -107,15 +113,22 @@ def detect_file(
         now = batch[-1].observed_at
         found = watch.evaluate(now, complete=now <= trusted)
         judged += found.judged
+        by_chance += found.by_chance
         take(found)
     if scores_file is not None:
         _write_scores(scores_file, observations, _ranked(observations) if ranked else None)
     return Detection(
         samples=len(samples),
         judged=judged,
+        false_alarms_per_week=by_chance / weeks if (weeks := _weeks(samples)) else None,
+        false_super_alarms_per_week=FALSE_PER_WEEK,
         alarms=tuple(sorted(alarms.values(), key=lambda one: (one.observed_at, one.id))),
         super_alarms=tuple(sorted(super_alarms.values(), key=lambda one: (one.opened_at, one.id))),
     )
+
+
+def _weeks(samples: Sequence[KpiSample]) -> float:
+    return (samples[-1].observed_at - samples[0].observed_at) / timedelta(weeks=1)
 
 
 def _silent_moments(watch: Watch, before: datetime) -> Iterator[datetime]:

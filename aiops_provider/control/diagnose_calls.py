@@ -62,6 +62,14 @@ def diagnose_calls(
             file=str(kpis),
             mend=f"Name one of {', '.join(sorted(series)[:8])}.",
         )
+    if not moments[0] <= onset <= moments[-1]:
+        raise DataError(
+            "is outside of what was measured",
+            field="onset",
+            value=onset.isoformat(),
+            file=str(kpis),
+            mend=f"Name a moment from {moments[0].isoformat()} to {moments[-1].isoformat()}.",
+        )
     found = rank_services(
         series,
         [(_required(row, "caller"), _required(row, "callee")) for row in read_rows(calls)],

@@ -38,7 +38,8 @@ class ColumnDrift:
 
     Attributes:
         column: Its name.
-        kind: How its values were compared; ``names``: not at all, they are too many to be categories.
+        kind: How its values were compared; ``types``: by how many of them are numbers, since all were in one
+            of the files only; ``names``: not at all, they are too many to be categories.
         drifted: Its values, or the share of those that are missing, moved more than chance explains
             and by enough to matter.
         values: Of the values, if they were compared.
@@ -48,7 +49,7 @@ class ColumnDrift:
     """
 
     column: str
-    kind: Literal["numeric", "categorical", "names"]
+    kind: Literal["numeric", "categorical", "types", "names"]
     drifted: bool
     values: DriftVerdict | None
     missing: DriftVerdict
@@ -110,10 +111,18 @@ def drift_files(
             value=sorted(now)[:5],
             mend=f"The reference has {', '.join(sorted(before)[:5])}.",
         )
+    types = {name: _types(before[name], now[name]) for name in shared}
     for name in shared:
         before[name], now[name] = _alike(before[name], now[name])
     numeric = [name for name in shared if is_numeric(before[name]) and is_numeric(now[name])]
     values = {name: _values(before[name], now[name]) for name in shared}
+    # Whichever of the two is clearer: a few new codes among many, or numbers that became texts.
+    retyped = {
+        name
+        for name, one in types.items()
+        if one and one.p_value < (as_texts.p_value if (as_texts := values[name]) else 1.0)
+    }
+    values |= {name: types[name] for name in retyped}
     missing = {name: _missing(before[name], now[name]) for name in shared}
     together = _together(before, now, numeric)
     told = [*values.values(), *missing.values(), together]
@@ -131,6 +140,8 @@ def drift_files(
             column=name,
             kind="numeric"
             if name in numeric
+            else "types"
+            if name in retyped
             else "categorical"
             if values[name] is not None
             else "names",
@@ -167,6 +178,18 @@ def _values(before: NDArray[Any], now: NDArray[Any]) -> DriftVerdict | None:
         return numeric_drift(before.astype(np.float64), now.astype(np.float64))
     counts = counted(before)[0]
     return categorical_drift(counts, counted(now)[0]) if len(counts) <= MOST_CATEGORIES else None
+
+
+def _types(before: NDArray[Any], now: NDArray[Any]) -> DriftVerdict | None:
+    """How many cells are numbers, of a column that is numeric in one of the files only."""
+    if (_numbers(before) is None) == (_numbers(now) is None):
+        return None
+    tables = []
+    for column in (before, now):
+        there = [cell for cell in column.tolist() if cell is not None]
+        numbers = sum(_numbers(_objects([cell])) is not None for cell in there)
+        tables.append({"numbers": numbers, "others": len(there) - numbers})
+    return categorical_drift(*tables)
 
 
 def _missing(before: NDArray[Any], now: NDArray[Any]) -> DriftVerdict:

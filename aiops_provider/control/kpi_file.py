@@ -12,11 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiops_provider.control.parquet_file import parquet_rows
-from aiops_provider.control.row_file import Row, read_rows
+from aiops_provider.control.row_file import Row, in_utc, read_rows
 from aiops_provider.domain.kpi import KpiSample, SeriesKey, split_dimensions
 from aiops_provider.errors import DataError
 
@@ -114,7 +115,9 @@ def _value(row: Row) -> float:
         raise row.wrong(
             "value",
             f"row {row.line}: is not a finite number",
-            "Leave the row out when there is nothing to report.",
+            "Write decimals with a point, such as 1.5."
+            if isinstance(cell, str) and "," in cell
+            else "Leave the row out when there is nothing to report.",
         )
     return value
 
@@ -127,4 +130,5 @@ def _moment(row: Row) -> datetime:
         raise row.wrong(
             "observed_at", f"row {row.line}: is no moment", "Write it as 2026-11-24T14:03:00Z."
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return in_utc(zoned, partial(row.wrong, "observed_at"))

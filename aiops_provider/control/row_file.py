@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -93,7 +96,23 @@ def moment_of(text: str, wrong: Callable[[str, str], DataError]) -> datetime:
         raise wrong("is no moment", "Write ISO 8601, such as 2026-01-05T06:30:00Z.") from None
     if moment.tzinfo is None:
         raise wrong("has no time zone", "Append Z for UTC, or +01:00.")
-    return moment.astimezone(UTC)
+    return in_utc(moment, wrong)
+
+
+def in_utc(moment: datetime, wrong: Callable[[str, str], DataError]) -> datetime:
+    """
+    The same moment in UTC.
+
+    Args:
+        moment: With time zone.
+        wrong: Makes the error that is raised, of a problem and how to mend it.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise wrong(
+            "is in UTC before the year 1 or after the year 9999", "Mend the year."
+        ) from None
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -101,25 +120,34 @@ def read_rows(path: Path) -> Iterator[Row]:
     Read a file row by row.
 
     Args:
-        path: ``*.csv`` with a header line, or ``*.jsonl`` (``*.ndjson``) with an object per line.
+        path: ``*.csv`` with a header line, or ``*.jsonl`` (``*.ndjson``) with an object per line;
+            ``*.gz`` of either.
 
     Raises:
         DataError: At once if the file cannot be read, else at the row that cannot.
     """
     readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
-    reader = readers.get(path.suffix.lower())
+    packed = path.suffix.lower() == ".gz"
+    reader = readers.get(Path(path.stem if packed else path.name).suffix.lower())
     if reader is None:
         raise DataError(
             "the file is neither CSV nor JSON lines",
             file=str(path),
-            mend="Name it *.csv (with a header line) or *.jsonl (one object per line).",
+            mend="Name it *.csv (with a header line) or *.jsonl (one object per line); *.gz if packed.",
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if packed else content).decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError(
             "the file does not exist", file=str(path), mend="Name another one."
         ) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"the file cannot be unpacked: {error}", file=str(path), mend="Pack it anew with gzip."
+        ) from error
+    except IsADirectoryError:
+        raise DataError("is a folder", file=str(path), mend="Name a file in it.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"the file cannot be read: {error}", file=str(path), mend="Save it as UTF-8 text."
@@ -130,6 +158,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 def _csv_rows(text: str, file: str) -> Iterator[Row]:
     reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
     try:
+        _check_header([name.strip() for name in reader.fieldnames or ()], file)
         for values in reader:
             if None in values or None in values.values():
                 raise DataError(
@@ -147,6 +176,27 @@ def _csv_rows(text: str, file: str) -> Iterator[Row]:
             line=reader.line_num,
             mend="Mend the quotes.",
         ) from error
+
+
+def _check_header(names: Sequence[str], file: str) -> None:
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        raise DataError(
+            "there are several columns of this name",
+            field=twice,
+            file=file,
+            line=1,
+            mend="Give each column a name of its own.",
+        )
+    other = next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        raise DataError(
+            f"the columns are separated by {other!r}",
+            file=file,
+            line=1,
+            value=names[0],
+            mend="Separate them by commas, and write decimals with a point.",
+        )
 
 
 def _json_rows(text: str, file: str) -> Iterator[Row]:
@@ -167,6 +217,6 @@ def _json_rows(text: str, file: str) -> Iterator[Row]:
                 "this line is no JSON object",
                 file=file,
                 line=number,
-                mend='Write {"started_at": …}.',
+                mend='Write {"column": "value", …}.',
             )
         yield Row(file, number, values)

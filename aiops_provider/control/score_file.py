@@ -119,7 +119,10 @@ def _read_labels(file: Path) -> Spans:
             label = row.whole("label")
             points[series].append((_moment(row, "observed_at"), bool(label)))
         else:
-            spans[series].append((_moment(row, "begin"), _moment(row, "end")))
+            begin, end = _moment(row, "begin"), _moment(row, "end")
+            if end < begin:
+                raise row.wrong("end", "is before its begin", "Swap the two.")
+            spans[series].append((begin, end))
     for series, labelled in points.items():
         spans[series].extend(_runs(sorted(labelled)))
     return spans
@@ -150,7 +153,7 @@ def _read_json(file: Path) -> Spans:
     for series, spans in content.items():
         try:
             found[series] = [(_seconds(begin), _seconds(end)) for begin, end in spans]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"is no list of begin and end: {error}",
                 field=series,
@@ -158,6 +161,16 @@ def _read_json(file: Path) -> Spans:
                 file=str(file),
                 mend=mend,
             ) from error
+        reversed_one = next((span for span in found[series] if span[1] < span[0]), None)
+        if reversed_one is not None:
+            place = found[series].index(reversed_one)
+            raise DataError(
+                "ends before it begins",
+                field=series,
+                value=spans[place],
+                file=str(file),
+                mend="Swap the two moments.",
+            )
     return found
 
 
@@ -165,7 +178,7 @@ def _moment(row: Row, field: str) -> float:
     cell = row.values.get(field)
     try:
         moment = _seconds(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         moment = math.nan
     if not math.isfinite(moment):
         raise row.wrong(field, "is no moment", "Write it as 2026-11-24T14:03:00Z.")

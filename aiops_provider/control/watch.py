@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiops_provider.control.alarms import FEEDBACK
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
@@ -63,6 +64,7 @@ class WatchState:
         position: Up to where samples are accounted for.
         past_alarms: Alarms of before this process, which say what of the past was not normal.
         rules_read: When the rules file was last changed, as read.
+        feedback_read: When somebody last said what a real cause was, as read.
         unmet: Last samples of series that this process has not heard of yet, the newest first.
     """
 
@@ -70,6 +72,7 @@ class WatchState:
     position: Position = field(default_factory=Position)
     past_alarms: Sequence[Alarm] = ()
     rules_read: float | None = None
+    feedback_read: str | None = None
     unmet: Sequence[KpiSample] = ()
 
 
@@ -97,6 +100,10 @@ def watch_once(installation: Installation, state: WatchState, now: datetime) -> 
         state.rules_read = rules_at
     watch = state.watch
     assert watch is not None  # noqa: S101 - just rebuilt
+    told_at = store.get_state(FEEDBACK)
+    if state.feedback_read != told_at:
+        _recall(store, watch)
+        state.feedback_read = told_at
     try:
         evaluation = _round(installation, watch, state, now)
         state.position.write(store, saved)
@@ -129,7 +136,7 @@ def _round(
         now, unavailable=clusters_out_of_use(store, now).reasons, complete=complete
     )
     _persist(store, evaluation)
-    state.position = state.position.moved(cursor, now)
+    state.position = state.position.moved(cursor, now, by_chance=evaluation.by_chance)
     return evaluation
 
 
@@ -223,13 +230,17 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
         ],
         samples,
     )
-    over = (AlarmState.RESOLVED, AlarmState.FALSE_POSITIVE)
-    earlier = [one for one in store.super_alarms(limit=REMEMBERED) if one.state in over]
-    watch.recall(reversed(earlier))
+    _recall(store, watch)
     if saved.resumed_at is not None:
         watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms
     state.unmet = store.last_samples(since=now - _LATELY)
+
+
+def _recall(store: Store, watch: Watch) -> None:
+    over = (AlarmState.RESOLVED, AlarmState.FALSE_POSITIVE)
+    earlier = [one for one in store.super_alarms(limit=REMEMBERED) if one.state in over]
+    watch.recall(reversed(earlier))
 
 
 def _between(store: Store, cursor: int, end: int) -> Iterator[KpiSample]:

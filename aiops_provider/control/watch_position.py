@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,7 @@ _KEY = "detection"
 _WINDOW = timedelta(hours=2)
 # The moment of the last round is written this often, even when nothing arrived.
 _STAMP = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Position:
         next_window: The place that becomes the window when it is old enough.
         next_window_at: When that place was reached.
         resumed_at: Since when rounds follow each other without a pause; before it nobody listened.
+        false_alarms_per_week: How many alarms chance alone is expected to raise in a week, at most, by
+            what was judged on the last day; ``None`` before the second round.
     """
 
     cursor: int = 0
@@ -39,9 +43,17 @@ class Position:
     next_window: int = 0
     next_window_at: datetime | None = None
     resumed_at: datetime | None = None
+    false_alarms_per_week: float | None = None
 
-    def moved(self, cursor: int, now: datetime) -> Self:
-        """After a round at *now* that read up to *cursor*."""
+    def moved(self, cursor: int, now: datetime, *, by_chance: float = 0.0) -> Self:
+        """
+        After a round.
+
+        Args:
+            cursor: Up to where it read.
+            now: When it was.
+            by_chance: Alarms that chance alone is expected to have raised since the round before.
+        """
         window, window_at = self.window, self.window_at
         following, following_at = self.next_window, self.next_window_at
         # Two places are enough: the window is between one and two times as long as asked.
@@ -56,7 +68,19 @@ class Position:
             watched_at=now,
             next_window=following,
             next_window_at=following_at,
+            false_alarms_per_week=self._expected(now, by_chance),
         )
+
+    def _expected(self, now: datetime, by_chance: float) -> float | None:
+        """A mean over the last day: one lasting round says as much as many short ones."""
+        if self.watched_at is None or now <= self.watched_at:
+            return self.false_alarms_per_week
+        passed = now - self.watched_at
+        rate = by_chance / (passed / timedelta(weeks=1))
+        if self.false_alarms_per_week is None:
+            return rate
+        kept = math.exp(-(passed / _DAY))
+        return kept * self.false_alarms_per_week + (1.0 - kept) * rate
 
     @classmethod
     def read(cls, store: Store) -> Self:
@@ -70,6 +94,7 @@ class Position:
             next_window=int(found.get("next_window", 0)),
             next_window_at=_moment(found.get("next_window_at")),
             resumed_at=_moment(found.get("resumed_at")),
+            false_alarms_per_week=found.get("false_alarms_per_week"),
         )
 
     def write(self, store: Store, kept: Position) -> None:

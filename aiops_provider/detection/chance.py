@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from aiops_provider.detection.attributes import execution_of, has, witness_of
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.failures import at_least
-
-FALSE_PER_WEEK = 2.0
-"""Super-alarms a week that chance may bring, for the whole installation."""
+from aiops_provider.detection.limits import FALSE_PER_WEEK
 
 # Alarms whose onsets are within the merge gap are looked at together, so that there are no more than
 # so many looks a week with anything to see. Each may err in one of three ways: a cause, many tasks, or

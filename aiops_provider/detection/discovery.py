@@ -45,6 +45,7 @@ class Discoveries:
     def __init__(self, rate: float, period: timedelta, *, beside: float = 0.0) -> None:
         self._rate, self._period = rate, period
         self._tests_per_sample = 1.0 + beside
+        self._limit = 0.0
         self._recent: deque[tuple[datetime, float]] = deque()
 
     def threshold(self, samples: Sequence[tuple[datetime, float]]) -> float:
@@ -59,8 +60,22 @@ class Discoveries:
             return -1.0
         newest = max(at for at, _ in self._recent)
         self._recent = deque(one for one in self._recent if newest - one[0] < self._period)
-        return benjamini_hochberg(
-            [p_value for _, p_value in self._recent],
-            self._rate,
-            tests=len(self._recent) * self._tests_per_sample,
+        tests = len(self._recent) * self._tests_per_sample
+        found = benjamini_hochberg(
+            [p_value for _, p_value in self._recent], self._rate, tests=tests
         )
+        self._limit = max(found, self._rate / max(tests, 1.0))
+        return found
+
+    def by_chance(self, samples: int, most_p: float) -> float:
+        """
+        How many alarms chance alone is expected to raise among as many samples, if all is well with them.
+
+        A sample counts up to the threshold found last, or up to what a first discovery of that period
+        needs, with the probability of just that p-value.
+
+        Args:
+            samples: Those that the last threshold was found for.
+            most_p: No p-value above it raises an alarm.
+        """
+        return samples * self._tests_per_sample * min(self._limit, most_p)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+FALSE_PER_WEEK = 2.0
+"""Super-alarms a week that chance may bring, for the whole installation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchConfig:

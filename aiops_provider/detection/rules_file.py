@@ -157,6 +157,8 @@ def _rule_nodes(text: str, file: str) -> list[yaml.Node]:
     for key, value in root.value:
         if key.value == "version" and value.value == "1":
             continue
+        if key.value == "version":
+            raise _wrong(value, file, "version", "Write `version: 1`, the only one there is.")
         if key.value == "rules" and isinstance(value, yaml.SequenceNode):
             found = value.value
             continue

@@ -25,7 +25,7 @@ _LEAST = 0.5
 # Of the likeness of two incidents: their cause, their KPIs, and how large they are.
 _CAUSE, _KPIS, _SIZE = 0.5, 0.35, 0.15
 # Causes that name the same kind of thing, but another one, are half as alike.
-_SAME_KIND = 0.5
+SAME_KIND = 0.5
 
 
 def similarity(
@@ -43,7 +43,7 @@ def similarity(
         size: Number of alarms.
         other: The earlier one.
     """
-    then = other.root_cause.best.cause
+    then = other.real_cause or other.root_cause.best.cause
     ratio = min(size, len(other.alarms)) / max(size, len(other.alarms), 1)
     return (
         _CAUSE * _same_cause(cause, then)
@@ -77,7 +77,9 @@ def with_remedy(
     if not hypothesis.cause:
         return replace(hypothesis, remedy="")
     kpis = {one.series.name for one in explained}
-    same = [one for one in past if one.root_cause.best.cause == hypothesis.cause]
+    same = [
+        one for one in past if (one.real_cause or one.root_cause.best.cause) == hypothesis.cause
+    ]
     helped = [
         one
         for one in similar_incidents(hypothesis.cause, kpis, len(explained), same)
@@ -96,7 +98,7 @@ def _same_cause(cause: Mapping[str, str], then: Mapping[str, str]) -> float:
         return 0.0
     names = cause.keys() | then.keys()
     shared = cause.keys() & then.keys()
-    alike = sum(1.0 if cause[name] == then[name] else _SAME_KIND for name in shared)
+    alike = sum(1.0 if cause[name] == then[name] else SAME_KIND for name in shared)
     return alike / len(names)
 
 
@@ -110,7 +112,7 @@ def _told(one: SuperAlarm, rate: float) -> SimilarIncident:
         similarity=rate,
         opened_at=one.opened_at,
         closed_at=one.closed_at,
-        cause=one.root_cause.best.cause,
+        cause=one.real_cause or one.root_cause.best.cause,
         closed_by=_closed_by(one),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from aiops_provider.detection.feedback import weigh_by_feedback
 from aiops_provider.detection.fold import Fold
 from aiops_provider.detection.similar import REMEMBERED, similar_incidents, with_remedy
 from aiops_provider.detection.summary import impact_of, shared_attributes, summarise_alarms
@@ -79,7 +80,8 @@ class SuperAlarms:
         self._told[super_alarm.id] = told
 
     def recall(self, past: Iterable[SuperAlarm]) -> None:
-        """Remember super-alarms that are over, for comparison; the newest last."""
+        """Remember these super-alarms that are over, and no others, for comparison; the newest last."""
+        self._past.clear()
         self._past.extend(past)
 
     def put(self, super_alarm: SuperAlarm) -> None:
@@ -105,6 +107,7 @@ class SuperAlarms:
             now: The present moment.
         """
         claimed: set[str] = set()
+        folds = [replace(one, root_cause=self._weighed(one)) for one in folds]
         for fold in sorted(folds, key=self._claim):
             members = {key: alarms[key] for key in sorted(fold.alarms) if key in alarms}
             if members:
@@ -112,6 +115,10 @@ class SuperAlarms:
         self._unite(now)
         for told in list(self._told.values()):
             self._refresh(told, alarms, now)
+
+    def _weighed(self, fold: Fold) -> RootCause:
+        kpis = {row.series.name for row in fold.rows}
+        return weigh_by_feedback(fold.root_cause, kpis, self._past)
 
     def _claim(self, fold: Fold) -> tuple[bool, int]:
         """

@@ -28,7 +28,7 @@ from aiops_provider.detection.silence import (
     silence_of,
     silent_series,
 )
-from aiops_provider.detection.verdict import Detector, Verdict
+from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
@@ -45,6 +45,7 @@ class Evaluation:
         responses: To apply or to lift; those that do nothing are not among them.
         samples: Samples observed.
         judged: Samples that had enough history to be judged.
+        by_chance: Alarms that chance alone is expected to have raised among them, at most.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -52,6 +53,7 @@ class Evaluation:
     responses: tuple[Response, ...] = ()
     samples: int = 0
     judged: int = 0
+    by_chance: float = 0.0
 
 
 class Watch:
@@ -93,6 +95,7 @@ class Watch:
         self._board = AlarmBoard(clear_after=config.clear_after, give_up_after=config.give_up_after)
         self._investigation = Investigation(config, clusters)
         self._samples = self._judged = 0
+        self._by_chance = 0.0
         self._news = False
         self._spread_at: datetime | None = None  # an alarm was last seen where it was not before
 
@@ -181,7 +184,7 @@ class Watch:
                     self._silences.accept(silent)
 
     def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
-        """Remember super-alarms that are over, which later ones are compared with; the newest last."""
+        """Remember these super-alarms that are over, which later ones are compared with; the newest last."""
         self._investigation.super_alarms.recall(super_alarms)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
@@ -210,8 +213,10 @@ class Watch:
             if key not in told:
                 mine.forget(key)
             elif _marks(told[key]) != _marks(one):
-                state, response, note = _marks(told[key])
-                mine.put(replace(one, state=state, response=response, note=note))
+                state, response, note, real_cause = _marks(told[key])
+                mine.put(
+                    replace(one, state=state, response=response, note=note, real_cause=real_cause)
+                )
 
     def observe(self, samples: Iterable[KpiSample]) -> list[Observation]:
         """Judge samples and update the alarm board; the samples of a period face one test."""
@@ -255,8 +260,10 @@ class Watch:
             responses=tuple(responses),
             samples=self._samples,
             judged=self._judged,
+            by_chance=self._by_chance,
         )
         self._samples = self._judged = 0
+        self._by_chance = 0.0
         return done
 
     def _observe_together(self, samples: Sequence[KpiSample]) -> list[Observation]:
@@ -264,13 +271,13 @@ class Watch:
             self._judge.verdict(sample, self._memory.past(sample.series)) for sample in samples
         ]
         judged = list(zip(samples, verdicts, strict=True))
-        threshold_p = self._discoveries.threshold(
-            [
-                (sample.observed_at, verdict.p_value)
-                for sample, verdict in judged
-                if verdict is not None and not verdict.event
-            ]
-        )
+        tested = [
+            (sample.observed_at, verdict.p_value)
+            for sample, verdict in judged
+            if verdict is not None and not verdict.event
+        ]
+        threshold_p = self._discoveries.threshold(tested)
+        self._by_chance += self._discoveries.by_chance(len(tested), ALARM_P)
         observations = [
             self._judge.observation(sample, verdict, threshold_p=threshold_p)
             for sample, verdict in judged
@@ -351,9 +358,9 @@ class Watch:
                 self._board.put(replace(alarm, super_alarm=holder))
 
 
-def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str]:
+def _marks(one: SuperAlarm) -> tuple[AlarmState, Response | None, str, Mapping[str, str]]:
     """What people can change of a super-alarm."""
-    return one.state, one.response, one.note
+    return one.state, one.response, one.note, one.real_cause
 
 
 def _by_period(samples: Iterable[KpiSample], period: timedelta) -> Iterator[list[KpiSample]]:

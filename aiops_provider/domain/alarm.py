@@ -231,6 +231,7 @@ class SuperAlarm:
         updated_at: When it last changed.
         attributes: What all of its alarms share.
         kpis: Names of the KPIs in alarm.
+        real_cause: What a person found to be at fault; empty: nobody said.
         similar: Earlier ones that looked alike, the likest first.
         note: What a person wrote when acknowledging it.
         owners: Who cares for its alarms, as the rules say.
@@ -250,6 +251,7 @@ class SuperAlarm:
     impact: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     kpis: tuple[str, ...] = ()
+    real_cause: Mapping[str, str] = field(default_factory=dict)
     similar: tuple[SimilarIncident, ...] = ()
     note: str = ""
     owners: tuple[str, ...] = ()

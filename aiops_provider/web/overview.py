@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from aiops_provider.control.cluster_check import failed_checks
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.replan import planning_problem
+from aiops_provider.control.watch_position import Position
+from aiops_provider.detection.limits import FALSE_PER_WEEK
 from aiops_provider.domain.alarm import AlarmState, Response, SuperAlarm
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord
@@ -79,6 +81,7 @@ class Overview:
         mode: How far the layer may go, in words.
         clusters: All that are configured.
         super_alarms: Newest first, the open ones before the others.
+        false_alarms_per_week: Alarms that chance alone is expected to raise, at most; ``None``: not known.
         plan: The plan in force.
         plan_members: Tasks of each group of the plan.
         planning_problem: Why the latest attempt made no plan: ``at``, ``reason``, ``problem``.
@@ -91,12 +94,18 @@ class Overview:
     mode: str
     clusters: tuple[ClusterRow, ...]
     super_alarms: tuple[SuperAlarm, ...]
+    false_alarms_per_week: float | None
     plan: PlacementPlan | None
     plan_members: Mapping[str, tuple[TaskKey, ...]]
     planning_problem: Mapping[str, str] | None
     routes: tuple[RouteRow, ...]
     routes_of: TaskRun | None
     profiles: tuple[ProfileRow, ...]
+
+    @property
+    def false_super_alarms_per_week(self) -> float:
+        """How many super-alarms chance may bring, which the detection keeps to."""
+        return FALSE_PER_WEEK
 
     @property
     def open_count(self) -> int:
@@ -149,6 +158,7 @@ def read_overview(installation: Installation, now: datetime, of: TaskRun | None 
         super_alarms=tuple(
             sorted(store.super_alarms(limit=MAX_SUPER_ALARMS), key=is_open, reverse=True)
         ),
+        false_alarms_per_week=Position.read(store).false_alarms_per_week,
         plan=plan,
         plan_members={group.name: group.tasks for group in plan.groups} if plan else {},
         planning_problem=planning_problem(store),

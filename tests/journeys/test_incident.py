@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aiops_provider.control.alarms import tell_cause
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.watch import WatchState, watch_once
 from aiops_provider.domain.alarm import (
     AlarmState,
     CauseKind,
+    Hypothesis,
     Response,
     ResponseAction,
+    RootCause,
     Severity,
     SuperAlarm,
 )
@@ -104,6 +107,35 @@ def test_hundreds_of_alarms_are_one_super_alarm_and_a_quarantine(stage):
     assert [AlarmState.RESOLVED] == [one.state for one in stage.told]
     assert [response.id] == [one.id for one in stage.in_force]
     assert [] == stage.installation.require_store().alarms(open_only=True)
+
+
+def test_who_was_blamed_wrongly_twice_is_not_quarantined_again(stage):
+    """People say what it really was, while the detection runs: it is less sure the next time."""
+    store = stage.installation.require_store()
+    stage.happen(stage.run("healthy"))
+    best = Hypothesis(
+        cause={"provider": "aws"}, kind=CauseKind.CLUSTER, support=1.0, precision=1.0, lift=2.0,
+        p_value=1e-6, confidence=0.95,
+    )  # fmt: skip
+    for number in (1, 2):
+        at = NOW - timedelta(days=number)
+        past = SuperAlarm(
+            id=f"s{number}", summary="", opened_at=at, severity=Severity.WARNING, alarms=("a",),
+            representative="a", root_cause=RootCause(hypotheses=(best,)), updated_at=at,
+            state=AlarmState.RESOLVED, closed_at=at, kpis=("row_count",),
+        )  # fmt: skip
+        store.save_super_alarms([past])
+        tell_cause(stage.installation, past.id, {"dataset": "claims"}, at)
+    stage.happen(stage.run("bad", Fault(where={"provider": "aws"})))
+
+    told = next(one for one in stage.told if one.state is AlarmState.OPEN)
+    assert {"provider": "aws"} == told.root_cause.best.cause
+    assert 0.3 < told.root_cause.best.confidence < 0.55
+    assert [] == stage.in_force
+    assert "confidence" in told.response.reason
+    tell_cause(stage.installation, told.id, {"provider": "aws"}, stage.now)
+    stage.round()
+    assert {"provider": "aws"} == store.super_alarm(told.id).real_cause
 
 
 def test_a_restart_in_every_round_changes_nothing(stage):

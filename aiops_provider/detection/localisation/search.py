@@ -87,6 +87,7 @@ def localise(cube: Cube, *, most_conditions: int = 3) -> list[Element]:
     excess = cube.actual - cube.expected
     weight = base ** -_noise_exponent(base, excess)
     noise = _noise(weight, excess)
+    exact = _mostly_exact(cube)
     elements = _Elements(cube, most_conditions)
     signal, power = weight * base * excess, weight * base**2
     left = np.ones(len(base), dtype=np.bool_)
@@ -95,9 +96,14 @@ def localise(cube: Cube, *, most_conditions: int = 3) -> list[Element]:
     first_gain = first_factor = first_excess = 0.0
     for _ in range(_MOST_ELEMENTS):
         best = elements.best(np.where(left, signal, 0.0), np.where(left, power, 0.0), noise)
-        if best is None or best.gain < max(_SIGNIFICANT * noise, _BESIDE_FIRST * first_gain):
+        if best is None:
             break
         inside = best.inside & left
+        if exact and not found:
+            # No leaf but those that are off could tell what noise is, so they must not.
+            noise = min(noise, _noise(weight[left & ~inside], excess[left & ~inside]))
+        if best.gain < max(_SIGNIFICANT * noise, _BESIDE_FIRST * first_gain):
+            break
         held = abs(float(excess[inside].sum()))
         factor = held / max(float(base[inside].sum()), 1e-12)
         if not found:
@@ -261,6 +267,13 @@ def _noise(weight: Floats, excess: Floats) -> float:
     kept = max(int(0.9 * len(squares)), 1)
     trimmed = float(np.partition(squares, kept - 1)[:kept].mean())
     return max(robust, trimmed, 1e-300)
+
+
+def _mostly_exact(cube: Cube) -> bool:
+    """Whether most leaves of which anything was measured or expected are just as expected."""
+    off = cube.actual != cube.expected
+    some = (cube.actual > 0.0) | (cube.expected > 0.0)
+    return bool(2 * int(off.sum()) < int(some.sum()))
 
 
 def _median(values: Floats) -> float:

@@ -121,3 +121,14 @@ def test_bad_input_names_the_file(aiops, tmp_path, before, text, hint):
     assert hint in told.err
     assert "now.csv" in told.err
     assert 2 == aiops("drift", "nowhere.csv", "--reference", before).status
+
+
+def test_numbers_that_became_texts_are_told(aiops, tmp_path):
+    """Another decimal sign: the column is the same, but nobody can compute with it."""
+    before, now = tmp_path / "before.csv", tmp_path / "now.csv"
+    before.write_text("\n".join(["id,price", *(f"{i},{i / 7:.3f}" for i in range(1000))]))
+    texts = (f'{i},"{i / 7:.3f}"'.replace(".", ",") for i in range(1000))
+    now.write_text("\n".join(["id,price", *texts]))
+    told = aiops("drift", str(now), "--reference", str(before), "-o", "json")
+    kinds = {one["column"]: (one["kind"], one["drifted"]) for one in told.data["columns"]}
+    assert {"id": ("numeric", False), "price": ("types", True)} == kinds

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aiops_provider.control.alarms import mark
+from aiops_provider.control.alarms import mark, tell_cause
 from aiops_provider.control.installation import Installation
 from aiops_provider.domain.alarm import (
     AlarmState,
@@ -63,3 +63,15 @@ def test_a_novel_is_refused(installation):
     """The message says what a note is for."""
     with pytest.raises(DataError, match="1000 characters"):
         mark(installation, "s1", AlarmState.ACKNOWLEDGED, NOW, note="x" * 1_001)
+
+
+def test_a_real_cause_is_kept_until_it_is_taken_back(installation):
+    """Also of what is over; an odd id is refused."""
+    tell_cause(installation, "s1", {"cluster": "eks"}, NOW, note="disk full")
+    told = installation.require_store().super_alarm("s1")
+    assert ({"cluster": "eks"}, "disk full") == (told.real_cause, told.note)
+    tell_cause(installation, "s1", {}, NOW)
+    told = installation.require_store().super_alarm("s1")
+    assert ({}, "disk full") == (told.real_cause, told.note)
+    with pytest.raises(DataError, match="no such super-alarm"):
+        tell_cause(installation, "s2", {}, NOW)

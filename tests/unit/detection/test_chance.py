@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from aiops_provider.detection.chance import FALSE_PER_WEEK, Chance, false_alarm_share
+from aiops_provider.detection.chance import Chance, false_alarm_share
 from aiops_provider.detection.evidence import Row
+from aiops_provider.detection.limits import FALSE_PER_WEEK
 from aiops_provider.domain.kpi import SeriesKey
 
 NOW = datetime(2026, 11, 2, 14, tzinfo=UTC)

@@ -57,3 +57,13 @@ def test_an_earlier_period_is_forgotten(start):
 def test_nothing_is_discovered_where_nothing_is(start, empty):
     """No samples, or only p = 1: no threshold."""
     assert -1.0 == Discoveries(0.05, timedelta(minutes=1)).threshold([(start, p) for p in empty])
+
+
+def test_what_chance_alone_brings_is_told(start):
+    """Of a few samples the least p-value decides, of many the rate: about one alarm in twenty periods."""
+    few = Discoveries(0.05, timedelta(minutes=1))
+    few.threshold([(start, 0.5)] * 10)
+    assert pytest.approx(10 * 1e-4) == few.by_chance(10, 1e-4)
+    many = Discoveries(0.05, timedelta(minutes=1))
+    many.threshold([(start, 0.5)] * 100_000)
+    assert pytest.approx(0.05) == many.by_chance(100_000, 1e-4)

@@ -95,6 +95,14 @@ def test_failed_planning_is_told(caller, lively):
     assert "no cluster holds &lt;train&gt;" in text
 
 
+def test_what_chance_alone_brings_is_told(caller, lively):
+    """Whoever is woken knows how often it may be for nothing; before anything was judged nobody does."""
+    assert "By chance alone" not in caller("read").get("/").text
+    lively.require_store().set_state("detection", {"false_alarms_per_week": 0.448})
+    told = "By chance alone at most 0.45 alarms and 2 super-alarms a week"
+    assert told in caller("read").get("/").text
+
+
 def test_page_is_well_formed_and_loads_nothing(caller, lively):
     """No script, no style sheet, no picture from elsewhere; every element is closed."""
     parsed = outline(caller("read").get("/").text)

@@ -106,3 +106,12 @@ def test_a_million_values_of_one_dimension_do_not_take_memory_by_their_square():
     found = localise(make_cube(columns, actual, expected))
     assert 1 == len(found)
     assert found[0].leaves == 1
+
+
+def test_a_small_clean_snapshot_is_explained():
+    """As somebody writes one by hand: a third of its leaves is off, the others are exactly right."""
+    columns = {"app": ["x", "x", "y", "y", "z", "z"], "os": ["1", "2"] * 3}
+    expected = np.full(6, 1000.0)
+    actual = np.array([1000.0, 1000.0, 300.0, 300.0, 1000.0, 1000.0])
+    found = localise(make_cube(columns, actual, expected))
+    assert [{"app": "y"}] == [dict(one.conditions) for one in found]

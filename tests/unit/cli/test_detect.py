@@ -1,0 +1,50 @@
+"""What ``aiops detect`` prints."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def kpis(tmp_path):
+    """Three days of crash rates an hour; since six hours iOS crashes with version 3.2."""
+    file, noise = tmp_path / "kpis.csv", np.random.default_rng(5)
+    places = list(
+        itertools.product(("ios", "android", "web"), ("3.1", "3.2", "3.3"), ("eu", "us", "ap"))
+    )
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["observed_at", "name", "value", "device", "version", "region"])
+        for hour in range(72):
+            at = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=hour)
+            for device, version, region in places:
+                factor = 6.0 if hour >= 66 and (device, version) == ("ios", "3.2") else 1.0
+                value = 0.02 * factor * np.exp(noise.normal(0, 0.08))
+                writer.writerow([at.isoformat(), "crash_rate", value, device, version, region])
+    return str(file)
+
+
+def test_the_tree_of_hypotheses_is_told_with_what_speaks_against_each(aiops, kpis):
+    """So that scripts need not ask again: the conjunction first, its wider parents after it."""
+    (one,) = aiops("detect", kpis, "-o", "json").data["super_alarms"]
+    assert ("open", 3) == (one["state"], one["size"])
+    best, *others = one["hypotheses"]
+    assert one["cause"] == best["cause"] == {"device": "ios", "version": "3.2"}
+    assert (1.0, 1) == (best["precision"], best["depth"])
+    assert best["parent"] in [other["cause"] for other in others]
+    assert all(other["counter_evidence"] for other in others)
+
+
+def test_what_chance_alone_brings_is_told(aiops, kpis):
+    """One alarm in 10,000 samples that are judged, and what silences may err beside."""
+    told = aiops("detect", kpis, "-o", "json").data
+    weeks = 71 / (7 * 24)
+    expected = told["judged"] * 1e-4 * 1.1 / weeks
+    assert pytest.approx(expected) == told["expected_false_alarms_per_week"]
+    assert 2 == told["expected_false_super_alarms_per_week"]
+    assert "By chance alone at most" in aiops("detect", kpis).out
