@@ -18,6 +18,7 @@ from aiops_provider.domain.workload import TASK_DESCRIPTION
 from aiops_provider.errors import DescriptionError
 
 MARK = "aiops-dag-tasks:"
+_PYDANTIC_LINK = "For further information visit https://errors.pydantic.dev"
 
 
 def read_dag_file(file: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def read_dag_file(file: str) -> dict[str, Any]:
 
     Returns:
         ``tasks``, each with ``dag``, ``task``, ``operator``, ``queue``, ``executor``,
-        ``description`` and ``problem``, and ``errors``, the last line of what went wrong by file.
+        ``description`` and ``problem``, and ``errors``, the sentence of what went wrong by file.
     """
     from airflow.dag_processing.dagbag import DagBag
 
@@ -38,10 +39,23 @@ def read_dag_file(file: str) -> dict[str, Any]:
         "tasks": [
             _told(dag_id, task) for dag_id, dag in sorted(bag.dags.items()) for task in dag.tasks
         ],
-        "errors": {
-            path: error.strip().splitlines()[-1] for path, error in bag.import_errors.items()
-        },
+        "errors": {path: _what_went_wrong(error) for path, error in bag.import_errors.items()},
     }
+
+
+def _what_went_wrong(traceback: str) -> str:
+    """
+    The error that a traceback ends with, on one line.
+
+    Its message may have several, as pydantic's have, whose last one says nothing: it begins after the last
+    line of a frame, and what pydantic adds for developers is left out.
+    """
+    lines = traceback.strip().splitlines()
+    framed = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[framed[-1] + 1 :] if framed else lines
+    begins = next((n for n, line in enumerate(after) if line[:1].strip()), 0)
+    message = [line.strip() for line in after[begins:] if _PYDANTIC_LINK not in line]
+    return " ".join(message) or lines[-1]
 
 
 def _told(dag_id: str, task: Any) -> dict[str, Any]:

@@ -113,6 +113,23 @@ def test_a_file_that_is_no_dag_file_is_told(route, text, why):
 
 
 @pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("memory_gib=-1", ("Training", "memory_gib", "greater than 0", "-1")),
+        ("memory=4", ("Training", "memory", "not permitted", "4")),
+        ("sla=Sla(deadline_s=1)", ("NameError", "Sla")),
+    ],
+)
+def test_a_wrong_word_in_a_description_is_named(route, said, words):
+    """Its field and its value, on one line, though pydantic's last line is a link."""
+    status, out, error = route(text=DAG, pin=said)
+    assert (2, "") == (status, out)
+    assert all(word in error for word in words), error
+    assert 1 == len(error.strip().splitlines()), error
+    assert "errors.pydantic.dev" not in error
+
+
+@pytest.mark.parametrize(
     "arguments",
     [["route"], ["route", "a/b", "--dag", "f.py"], ["route", "a/b", "--dry-run"]],
 )
