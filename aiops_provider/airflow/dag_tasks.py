@@ -11,10 +11,12 @@ import json
 import sys
 from typing import Any
 
+from aiops_provider.airflow.dag_facts import known_operator
 from aiops_provider.airflow.description import read_description
 from aiops_provider.airflow.pod_request import pod_request
+from aiops_provider.airflow.requested_memory import requested_memory_gib
 from aiops_provider.airflow.task_request import asked_executor, named_queue
-from aiops_provider.domain.workload import TASK_DESCRIPTION
+from aiops_provider.domain.workload import TASK_DESCRIPTION, with_requested_memory
 from aiops_provider.errors import DescriptionError
 
 MARK = "aiops-dag-tasks:"
@@ -30,7 +32,7 @@ def read_dag_file(file: str) -> dict[str, Any]:
 
     Returns:
         ``tasks``, each with ``dag``, ``task``, ``operator``, ``queue``, ``executor``,
-        ``description`` and ``problem``, and ``errors``, the sentence of what went wrong by file.
+        ``description``, ``known`` (what Airflow tells of it by itself) and ``problem``, and ``errors``, the sentence of what went wrong by file.
     """
     from airflow.dag_processing.dagbag import DagBag
 
@@ -63,7 +65,9 @@ def _told(dag_id: str, task: Any) -> dict[str, Any]:
     try:
         # A mapped operator keeps what it was given under its own name for it.
         config = getattr(task, "executor_config", None)
-        said = read_description(config) or pod_request(config)
+        said = with_requested_memory(
+            read_description(config) or pod_request(config), requested_memory_gib(config)
+        )
         if said is not None:
             description = TASK_DESCRIPTION.dump_python(said, mode="json", fallback=str)
     except DescriptionError as error:
@@ -75,6 +79,7 @@ def _told(dag_id: str, task: Any) -> dict[str, Any]:
         "queue": named_queue(task.queue),
         "executor": asked_executor(task),
         "description": description,
+        "known": TASK_DESCRIPTION.dump_python(known_operator(task), mode="json", fallback=str),
         "problem": problem,
     }
 

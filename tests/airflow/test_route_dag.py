@@ -95,6 +95,27 @@ with DAG("nightly", schedule=None):
     assert told["ask"]["cores"]["p50"] < told["compute"]["cores"]["p50"]
 
 
+def test_a_pin_does_not_hide_the_operator(route):
+    """As in the scheduler: who only pins a task has said nothing of what it does."""
+    text = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+from aiops_provider.airflow import describe
+
+BATCH = {"containerOverrides": {"memory": 4096}}
+
+with DAG("nightly", schedule=None):
+    EmptyOperator(task_id="free")
+    EmptyOperator(task_id="pinned", executor_config=describe(cluster="onprem"))
+    EmptyOperator(task_id="asked", executor_config=BATCH)
+"""
+    _, out, _ = route(text=text)
+    told = {each["task"]["name"]: each["profile"] for each in json.loads(out)["tasks"]}
+    for figure in ("cores", "memory_gib", "duration_s"):
+        assert told["free"][figure]["p50"] == told["pinned"][figure]["p50"], figure
+    assert told["free"]["memory_gib"]["p50"] < told["asked"]["memory_gib"]["p50"]
+
+
 def test_a_table_for_people(route):
     """One line a task."""
     status, out, _ = route(options=())
