@@ -189,6 +189,18 @@ def known_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, KnownTask]
         yield name, KnownTask(_described(told), arguments)
 
 
+def known_operator(task: Any) -> Generic:
+    """
+    What the serialized DAG would tell of an operator that is at hand, mapped or not.
+
+    Args:
+        task: An operator of a DAG that was imported here.
+    """
+    told = {"task_type": task.task_type, _POOL: task.pool, _SLOTS: task.pool_slots}
+    given = getattr(task, "partial_kwargs", None) or {}
+    return _described({**told, _SQL: given.get(_SQL, getattr(task, _SQL, None))})
+
+
 def _described(told: Mapping[str, Any]) -> Generic:
     given = _mapped(told)
     parameters: dict[str, Any] = {}

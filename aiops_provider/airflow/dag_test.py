@@ -96,6 +96,7 @@ class InProcessRuns:
         return self._stage
 
     def _request(self, task_instance: Any) -> TaskRequest:
+        from aiops_provider.airflow.dag_facts import known_operator
         from aiops_provider.airflow.task_arguments import given_arguments
         from aiops_provider.airflow.task_request import (
             asked_executor,
@@ -107,6 +108,7 @@ class InProcessRuns:
         from aiops_provider.control.cluster_limits import cluster_limits
         from aiops_provider.control.decision import TaskRequest
         from aiops_provider.control.file_sizes import FileSizes
+        from aiops_provider.domain.workload import with_operator
 
         task, stage = task_instance.task, self._opened()
         assert self._teams is not None  # noqa: S101 - opened together
@@ -115,11 +117,13 @@ class InProcessRuns:
             executor_config=task.executor_config,
         )
         team = self._teams.of(ti.dag_id, None)
-        description = description_of(ti)
+        known = known_operator(task)
+        description = with_operator(description_of(ti), known)
         inputs = facts_of(given_arguments(task), description, file_sizes=FileSizes())
         return TaskRequest(
             run=task_run(ti),
             description=with_input(description, inputs),
+            known=known,
             inputs=inputs,
             team=team,
             limits=cluster_limits(

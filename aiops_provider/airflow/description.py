@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from aiops_provider.domain.workload import TASK_DESCRIPTION, TaskDescription
+from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription
 from aiops_provider.errors import DescriptionError
 from aiops_provider.telemetry.returned import KpiDeclaration, KpiSource, parse_kpis
 
@@ -16,8 +16,9 @@ _KPIS = "kpis"
 
 
 def describe(
-    description: TaskDescription,
+    description: TaskDescription | None = None,
     *,
+    cluster: str | None = None,
     kpis: KpiDeclaration | None = None,
     **executor_config: Any,
 ) -> dict[str, Any]:
@@ -25,19 +26,39 @@ def describe(
     Describe a task to the layer: ``@task(executor_config=describe(Training(...)))``.
 
     Args:
-        description: What the task does; unknown figures are left out.
+        description: What the task does; unknown figures are left out. Without one the task is
+            learned from its runs: ``describe(cluster="onprem")`` pins it and says no more.
+        cluster: Pin the task to this cluster, as the description's own ``cluster`` does.
         kpis: What of the value that it returns is a KPI: names, or a path for each name, as
             :func:`aiops_provider.telemetry.returned.parse_kpis` reads them.
         **executor_config: Anything else that belongs into the task's ``executor_config``.
 
     Raises:
-        DescriptionError: *kpis* cannot be used.
+        DescriptionError: *description* is none, *cluster* is another one than the description's, or
+            *kpis* cannot be used.
 
     >>> from aiops_provider import Generic
     >>> describe(Generic(memory_gib=2))
     {'aiops': {'kind': 'generic', 'memory_gib': 2.0}}
     """
+    description = Generic() if description is None else description
+    if not isinstance(description, get_args(get_args(TaskDescription)[0])):
+        raise DescriptionError(
+            "is no description of a task",
+            field="describe()",
+            value=description,
+            mend="Give one of aiops_provider.Etl, FeatureEngineering, Training, Serving, Generic",
+        )
     said = description.model_dump(mode="json", exclude_defaults=True)
+    if cluster is not None:
+        if description.cluster not in {None, cluster}:
+            raise DescriptionError(
+                f"the description pins the task to {description.cluster!r} already",
+                field="cluster",
+                value=cluster,
+                mend="Name one of them",
+            )
+        said["cluster"] = cluster
     if kpis is not None:
         said[_KPIS] = _plain(kpis)
     return {**executor_config, EXECUTOR_CONFIG_KEY: {"kind": description.kind, **said}}

@@ -25,7 +25,7 @@ from aiops_provider.control.snapshot_reader import load_snapshot
 from aiops_provider.domain.plan import Route
 from aiops_provider.domain.profile import WorkloadProfile
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription
+from aiops_provider.domain.workload import TASK_DESCRIPTION, Generic, TaskDescription, with_operator
 from aiops_provider.errors import DataError, DescriptionError, InfeasibleError
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
@@ -151,9 +151,11 @@ def _routed(
     description: TaskDescription | None = None
     if told["description"] is not None:
         description = TASK_DESCRIPTION.validate_python(told["description"])
+    by_host = Generic.model_validate(told["known"])
+    description = with_operator(description, by_host)
     if known is None:
         # What has never run and is not described is described by what its host knows.
-        description = description or Generic(operator=told["operator"] or None)
+        description = description or by_host
         profile = profiler.predict(task, description, now=now)
     else:
         profile = profiler.constrain(known, description) if description else known

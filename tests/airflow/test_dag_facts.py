@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
-from aiops_provider.airflow.dag_facts import DagFacts, known_tasks
+from aiops_provider.airflow.dag_facts import DagFacts, known_operator, known_tasks
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +124,21 @@ def test_what_could_not_be_read_once_is_read_later(serialized: dict[str, Any]) -
     assert facts.of(instance("query"), session) is None
     now[0] = 61.0
     assert facts.of(instance("query"), session) is not None
+
+
+def test_an_operator_at_hand_is_known_as_its_serialized_dag_knows_it():
+    """Plain and mapped; ``dag.test()`` and ``aiops route --dag`` see what the scheduler sees."""
+    from airflow.sdk import BaseOperator
+
+    class Query(BaseOperator):
+        def __init__(self, sql="", part=None, **kwargs):
+            super().__init__(**kwargs)
+            self.sql = sql
+
+    plain = Query(task_id="plain", sql="SELECT 1", pool="warehouse", pool_slots=2)
+    mapped = Query.partial(task_id="mapped", sql="SELECT 1", pool="warehouse", pool_slots=2)
+    said = {"sql": "SELECT 1", "pool": "warehouse", "pool_slots": 2}
+    for each in (plain, mapped.expand(part=["a", "b"])):
+        known = known_operator(each)
+        assert ("Query", said) == (known.operator, known.parameters)
+    assert {} == known_operator(BaseOperator(task_id="bare")).parameters

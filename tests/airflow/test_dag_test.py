@@ -94,7 +94,9 @@ def first(author):
 
 def test_what_is_wrong_with_us_is_told_and_disturbs_no_test(monkeypatch, tmp_path, caplog):
     """The environment is as before when the task is over."""
-    task = SimpleNamespace(executor_config={}, queue="default", executor=None)
+    from airflow.sdk import BaseOperator
+
+    task = BaseOperator(task_id="train")
     ti = SimpleNamespace(
         dag_id="tried", task_id="train", run_id="r", map_index=-1, try_number=1, task=task
     )

@@ -39,6 +39,25 @@ def test_kind_may_be_left_out_for_a_pin():
     assert Generic(cluster="onprem") == read_description({"aiops": {"cluster": "onprem"}})
 
 
+@pytest.mark.parametrize("description", [None, Generic(), Training(cluster="onprem")])
+def test_a_pin_is_a_word_of_its_own(description):
+    """``describe(cluster=...)`` pins, with a description and without, and never passes unheard."""
+    read = read_description(describe(description, cluster="onprem"))
+    assert (description or Generic()).model_copy(update={"cluster": "onprem"}) == read
+
+
+def test_two_pins_are_refused():
+    """Nobody can know which was meant."""
+    with pytest.raises(DescriptionError, match=r"cluster: .*'eks' already \(got 'onprem'\)"):
+        describe(Generic(cluster="eks"), cluster="onprem")
+
+
+def test_what_is_no_description_is_refused():
+    """With a sentence, where the DAG is written."""
+    with pytest.raises(DescriptionError, match=r"describe\(\): is no description"):
+        describe({"memory_gib": 4})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [

@@ -95,6 +95,27 @@ with DAG("nightly", schedule=None):
     assert told["ask"]["cores"]["p50"] < told["compute"]["cores"]["p50"]
 
 
+def test_a_pin_does_not_hide_the_operator(route):
+    """As in the scheduler: who only pins a task has said nothing of what it does."""
+    text = """
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+from aiops_provider.airflow import describe
+
+BATCH = {"containerOverrides": {"memory": 4096}}
+
+with DAG("nightly", schedule=None):
+    EmptyOperator(task_id="free")
+    EmptyOperator(task_id="pinned", executor_config=describe(cluster="onprem"))
+    EmptyOperator(task_id="asked", executor_config=BATCH)
+"""
+    _, out, _ = route(text=text)
+    told = {each["task"]["name"]: each["profile"] for each in json.loads(out)["tasks"]}
+    for figure in ("cores", "memory_gib", "duration_s"):
+        assert told["free"][figure]["p50"] == told["pinned"][figure]["p50"], figure
+    assert told["free"]["memory_gib"]["p50"] < told["asked"]["memory_gib"]["p50"]
+
+
 def test_a_table_for_people(route):
     """One line a task."""
     status, out, _ = route(options=())
@@ -110,6 +131,23 @@ def test_a_file_that_is_no_dag_file_is_told(route, text, why):
     status, _, error = route(text=text)
     assert 2 == status
     assert why in error
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("memory_gib=-1", ("Training", "memory_gib", "greater than 0", "-1")),
+        ("memory=4", ("Training", "memory", "not permitted", "4")),
+        ("sla=Sla(deadline_s=1)", ("NameError", "Sla")),
+    ],
+)
+def test_a_wrong_word_in_a_description_is_named(route, said, words):
+    """Its field and its value, on one line, though pydantic's last line is a link."""
+    status, out, error = route(text=DAG, pin=said)
+    assert (2, "") == (status, out)
+    assert all(word in error for word in words), error
+    assert 1 == len(error.strip().splitlines()), error
+    assert "errors.pydantic.dev" not in error
 
 
 @pytest.mark.parametrize(
