@@ -279,7 +279,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit-s",
         type=float,
-        default=120.0,
+        default=70.0,
         metavar="S",
         help="CPU seconds that one detector of a peer may spend on one size",
     )
