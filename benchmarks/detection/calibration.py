@@ -291,9 +291,9 @@ def _musts(rows: list[dict[str, Any]]) -> Iterator[Must]:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--series", type=int, default=1_000, metavar="N", help="drawn series")
+    parser.add_argument("--series", type=int, default=500, metavar="N", help="drawn series")
     parser.add_argument(
-        "--watched", type=int, default=2_000, metavar="N", help="series that the engine watches"
+        "--watched", type=int, default=1_000, metavar="N", help="series that the engine watches"
     )
 
 
