@@ -17,6 +17,7 @@ import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,11 @@ def measure(options: Options) -> Report:
     asked = dict(one.split("=", 1) for one in options.extra.peer)
     absent = [name for name in LIBRARIES if name not in asked]
     versions = {}
-    for library, python in asked.items():
-        answer = _ask(library, python, reference, analysis, options)
+    with ThreadPoolExecutor(options.extra.jobs) as pool:
+        answers = pool.map(
+            lambda one: _ask(*one, reference, analysis, options), list(asked.items())
+        )
+    for library, answer in zip(asked, answers, strict=True):
         versions[library] = answer["version"]
         for name, found in answer["detectors"].items():
             for size, one in found["stable"].items():
@@ -282,6 +286,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
         default=70.0,
         metavar="S",
         help="CPU seconds that one detector of a peer may spend on one size",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="libraries that run at the same time"
     )
 
 
