@@ -57,23 +57,14 @@ def measure(options: Options) -> Report:
     folder = options.data / "nannyml_car_loan"
     reference = _read(folder / "synthetic_car_loan_reference.csv.gz")
     analysis = _read(folder / "synthetic_car_loan_analysis.csv.gz")
-    stable = {
-        (name, size): told
-        for size in _ROWS
-        for name, told in _stable(reference["car_value"], size, options).items()
-    }
-    told = {
-        (name, rows): _told(test, reference, analysis, rows)
-        for rows in _CHUNKS
-        for name, test in [*OURS.items(), ("random at 1 %", _chance(options.seed))]
-    }
     asked = dict(one.split("=", 1) for one in options.extra.peer)
     absent = [name for name in LIBRARIES if name not in asked]
-    versions = {}
     with ThreadPoolExecutor(options.extra.jobs) as pool:
         answers = pool.map(
             lambda one: _ask(*one, reference, analysis, options), list(asked.items())
         )
+        stable, told = _ours(reference, analysis, options)
+    versions = {}
     for library, answer in zip(asked, answers, strict=True):
         versions[library] = answer["version"]
         for name, found in answer["detectors"].items():
@@ -127,6 +118,23 @@ def measure(options: Options) -> Report:
             + ".",
         ],
     )
+
+
+def _ours(
+    reference: Mapping[str, Floats], analysis: Mapping[str, Floats], options: Options
+) -> tuple[dict[tuple[str, int], tuple[int, int]], dict[tuple[str, int], dict[str, list[bool]]]]:
+    """Hits and comparisons by size, chunks told by their rows."""
+    stable = {
+        (name, size): found
+        for size in _ROWS
+        for name, found in _stable(reference["car_value"], size, options).items()
+    }
+    told = {
+        (name, rows): _told(test, reference, analysis, rows)
+        for rows in _CHUNKS
+        for name, test in [*OURS.items(), ("random at 1 %", _chance(options.seed))]
+    }
+    return stable, told
 
 
 def _best(delays: Sequence[Mapping[str, Any]], rows: int, *, ours: bool) -> float:
