@@ -5,10 +5,12 @@ An installation of sixteen clusters (four providers, two regions each, two clust
 tasks of eight DAGs; each task has twelve partitions, which run every five minutes on a cluster drawn
 anew. One to five causes begin within ten minutes of each other, each at any level (provider, region,
 cluster, task, DAG, operating system, version) or a pair of levels. Samples of a cause fall to a
-share of their level; some are normal nevertheless (flapping), some arrive a period late, clocks are
-skewed, and here and there a series is off for no shared reason (background).
+share of their level; some are normal nevertheless (flapping), some arrive a period late, every cluster's
+clock is skewed by an amount of its own and every sample is taken a little early or late, and here and
+there a series is off for no shared reason (background).
 
-All parameters were fixed before the engine saw a storm.
+All parameters were fixed before the engine saw a storm; the clusters' clocks came later and were not
+tuned either.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ _TASKS, _DAGS, _PARTITIONS = 40, 8, 12
 _NOISE = 0.05
 _FLAPPING = 0.10
 _LATE = 0.05
-_SKEW_S = 20.0
+_JITTER_S = 20.0
+# Of a cluster's clock; three of these cross the border of a period.
+_SKEW_S = 60.0
 _BACKGROUND = 0.002
 _LEVELS = ("provider", "region", "cluster", "task", "dag", "os", "version")
 _PAIRS = (
@@ -110,24 +114,28 @@ def _places() -> list[tuple[str, str, str]]:
     ]
 
 
-def make_storm(seed: int, *, causes: int) -> Storm:
+def make_storm(seed: int, *, causes: int, tasks: int = _TASKS) -> Storm:
     """
     A scenario.
 
     Args:
         seed: Of everything random.
         causes: How many go wrong at once, 1 to 5; 0 is a quiet half hour.
+        tasks: Of the installation.
     """
     rng = np.random.default_rng([seed, causes])
     places = _places()
-    levels = rng.lognormal(8.0, 1.0, size=(_TASKS, _PARTITIONS))
+    clocks = _clocks(seed, causes, places)
+    levels = rng.lognormal(8.0, 1.0, size=(tasks, _PARTITIONS))
     history = [
-        sample for period in range(-LEARNED, 0) for sample in _samples(rng, places, levels, period)
+        sample
+        for period in range(-LEARNED, 0)
+        for sample in _samples(rng, places, clocks, levels, period)
     ]
-    incidents = _incidents(rng, places, causes)
+    incidents = _incidents(rng, places, causes, tasks)
     periods: list[list[Arrival]] = [[] for _ in range(STORM + 1)]
     for period in range(STORM):
-        for sample in _samples(rng, places, levels, period):
+        for sample in _samples(rng, places, clocks, levels, period):
             arrival = _spoil(rng, sample, incidents, period)
             periods[period + int(rng.random() < _LATE)].append(arrival)
     return Storm(
@@ -148,23 +156,36 @@ def quiet_hours(seed: int, hours: int) -> Iterator[list[KpiSample]]:
     """
     rng = np.random.default_rng([seed, 0])
     places = _places()
+    clocks = _clocks(seed, 0, places)
     levels = rng.lognormal(8.0, 1.0, size=(_TASKS, _PARTITIONS))
     for hour in range(hours):
-        samples = _samples(rng, places, levels, hour, every=timedelta(hours=1))
+        samples = _samples(rng, places, clocks, levels, hour, every=timedelta(hours=1))
         yield [_spoil(rng, sample, (), hour).sample for sample in samples]
 
 
-def _samples(
+def _clocks(seed: int, causes: int, places: list[tuple[str, str, str]]) -> dict[str, timedelta]:
+    """How far the clock of each cluster is off; of a generator of its own."""
+    rng = np.random.default_rng([seed, causes, 1])
+    off = np.clip(rng.normal(0.0, _SKEW_S, size=len(places)), -3.0 * _SKEW_S, 3.0 * _SKEW_S)
+    return {
+        cluster: timedelta(seconds=float(seconds))
+        for (cluster, _, _), seconds in zip(places, off, strict=True)
+    }
+
+
+def _samples(  # noqa: PLR0917
     rng: np.random.Generator,
     places: list[tuple[str, str, str]],
+    clocks: dict[str, timedelta],
     levels: np.ndarray,
     period: int,
     every: timedelta = PERIOD,
 ) -> Iterator[KpiSample]:
-    for task in range(_TASKS):
+    for task in range(len(levels)):
         for partition in range(_PARTITIONS):
             cluster, provider, region = places[rng.integers(len(places))]
-            skew = timedelta(seconds=float(np.clip(rng.normal(0.0, _SKEW_S), -60.0, 60.0)))
+            jitter = timedelta(seconds=float(np.clip(rng.normal(0.0, _JITTER_S), -60.0, 60.0)))
+            skew = jitter + clocks[cluster]
             yield KpiSample(
                 name="row_count",
                 observed_at=START + period * every + timedelta(seconds=150) + skew,
@@ -185,7 +206,7 @@ def _samples(
 
 
 def _incidents(
-    rng: np.random.Generator, places: list[tuple[str, str, str]], count: int
+    rng: np.random.Generator, places: list[tuple[str, str, str]], count: int, tasks: int
 ) -> tuple[Incident, ...]:
     found: list[Incident] = []
     while len(found) < count:
@@ -195,7 +216,7 @@ def _incidents(
             else (_LEVELS[rng.integers(len(_LEVELS))],)
         )
         cluster, provider, region = places[rng.integers(len(places))]
-        task = int(rng.integers(_TASKS))
+        task = int(rng.integers(tasks))
         values = {
             "provider": provider,
             "region": region,
