@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from aiops_provider.control.decide import Decider
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # A day of a busy scheduler; beyond it the oldest observation is worth less than the memory.
 _PENDING_LIMIT = 100_000
+# What this process sees itself counts at once; what others tell of the past changes slowly.
+_SPELLS_EVERY = timedelta(seconds=60)
 
 _Item = TypeVar("_Item")
 
@@ -59,6 +61,7 @@ class Refresher:
         self._health_again: dict[str, ClusterHealth] = {}
         self._reader: SnapshotReader | None = None
         self._lessons: LessonReader | None = None
+        self._spells_read_at: datetime | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -128,6 +131,9 @@ class Refresher:
             if self._reader is None:
                 self._reader = SnapshotReader(self._installation)
             self._decider.swap(self._reader.read(version, now))
+        if self._spells_read_at is None or now - self._spells_read_at >= _SPELLS_EVERY:
+            self._decider.patience.hear(store.spells())
+            self._spells_read_at = now
         if self._lessons is None:
             self._lessons = LessonReader(store)
         if self._lessons.due(now):

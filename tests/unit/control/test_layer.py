@@ -240,3 +240,27 @@ def test_a_scheduler_without_network_does_not_make_a_cluster_unavailable(opened)
     assert HealthState.HEALTHY is store.health()["local"].state
     assert version == store.version(), "nobody plans anew while they disagree"
     assert store.availability()["local"].share > 0.999
+
+
+def test_a_restarted_scheduler_knows_how_clusters_come_and_go(opened):
+    """Two losses that the one before it has seen; the cluster is away while it begins."""
+    first = opened()
+    first.installation.store.upgrade()
+    began = utc_now() - timedelta(hours=1)
+    told = [
+        (0, HealthState.HEALTHY),
+        (300, HealthState.UNREACHABLE),
+        (500, HealthState.HEALTHY),
+        (900, HealthState.UNREACHABLE),
+    ]
+    for seconds, state in told:
+        at = began + timedelta(seconds=seconds)
+        first.observe(ClusterHealth(cluster="local", state=state, observed_at=at))
+        first.refresher.refresh()
+    second = opened()
+    second.start()
+    now = began + timedelta(seconds=1000)
+    before, after = (each.decider.patience.availability("local", now) for each in (first, second))
+    assert not after.is_up
+    assert after.mean_down_s == pytest.approx(before.mean_down_s, rel=0.01)
+    assert after.mean_up_s == pytest.approx(before.mean_up_s, rel=0.01)
