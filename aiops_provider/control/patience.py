@@ -89,6 +89,11 @@ class PatienceBook:
                 if name in self._seen:
                     self._observe(self._seen[name])
 
+    def asked_at(self, run: TaskRun) -> datetime | None:
+        """When the first choice was made for a try that may have waited; ``None``: not known."""
+        with self._lock:
+            return self._asked_at.get(run)
+
     def availability(self, cluster: str, now: datetime) -> Uptime:
         """What the past of a cluster says."""
         with self._lock:

@@ -104,6 +104,10 @@ class Refresher:
         """Note that a placement counts no more although it may still run."""
         self._states.append((run, epoch, PlacementState.FENCED))
 
+    def moved(self, run: TaskRun, epoch: int) -> None:
+        """Note that a placement was ended because another place is cheaper."""
+        self._states.append((run, epoch, PlacementState.MOVED))
+
     def described(self, task: TaskKey, description: TaskDescription) -> None:
         """Note what a user says about a task, for profiles made elsewhere."""
         self._descriptions[task] = description
@@ -139,6 +143,14 @@ class Refresher:
         if self._lessons.due(now):
             self._decider.hear(self._lessons.read(now))
 
+    def look_for_moves(self) -> None:
+        """Evaluate which running tasks are worth moving, whether the store answers or not."""
+        try:
+            self._decider.moves.look(utc_now())
+        except Exception:
+            # The thread must outlive it: tasks stay where they are.
+            log.exception("No task is moved")
+
     def _run(self) -> None:
         period_s = self._installation.settings.routing.refresh_s
         while True:
@@ -156,6 +168,7 @@ class Refresher:
             if stopping:
                 self._release_leases()
                 return
+            self.look_for_moves()
 
     def _renew_leases(self, holders: Collection[str]) -> None:
         """Where that fails the slices stay as they are; to read is worth a try all the same."""

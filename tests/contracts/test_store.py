@@ -406,7 +406,7 @@ class TestProfilesAndHealth:
 
     def test_how_a_cluster_comes_and_goes(self, store: Store) -> None:
         """Two spells of ten minutes away in a day, seen by one prober."""
-        for minute in range(0, 24 * 60 + 1):
+        for minute in range(24 * 60 + 1):
             away = 600 <= minute < 610 or 900 <= minute < 910
             state = HealthState.UNREACHABLE if away else HealthState.HEALTHY
             again = minute not in {0, 600, 610, 900, 910}
@@ -435,9 +435,7 @@ class TestProfilesAndHealth:
         self, store: Store, blink_s: int
     ) -> None:
         """For hours it loses the cluster now and then, while another one reaches it all the time."""
-        told: list[tuple[int, HealthState, bool]] = []
-        for second in range(0, 6 * 3600, 60):
-            told.append((second, HealthState.HEALTHY, second > 0))
+        told = [(second, HealthState.HEALTHY, second > 0) for second in range(0, 6 * 3600, 60)]
         for second in range(37, 6 * 3600, 600):
             told.append((second, HealthState.UNREACHABLE, False))
             repeats = range(second + 60, second + blink_s, 60)
