@@ -212,7 +212,9 @@ class AiopsExecutor(BaseExecutor):
             for orphan in orphans:
                 self._in_flight.adopted(name, orphan)
                 if orphan.placement is not None:
-                    self._the_layer.decider.take_over(orphan.placement)
+                    self._the_layer.decider.take_over(
+                        orphan.placement, may_move=orphan.rerun_when_lost
+                    )
                 self.running.add(orphan.ti.key)
             self._clusters[name].adopt(orphans)
         return back

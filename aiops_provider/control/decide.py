@@ -206,10 +206,18 @@ class Decider:
         shunned = name in router.quarantined or name in router.unfit
         return name not in router.unreachable and not (shunned and decision.placement.applied)
 
-    def take_over(self, placement: Placement) -> None:
-        """Count what an earlier process started and this one looks after from now on."""
+    def take_over(self, placement: Placement, *, may_move: bool = False) -> None:
+        """
+        Count what an earlier process started and this one looks after from now on.
+
+        Args:
+            placement: Where it is.
+            may_move: Whether its author lets it run anew.
+        """
         if placement.applied:
             known = self._snapshot.book.get(placement.run.task)
+            if may_move:
+                self.moves.taken_over(placement, known)
             self.ledger.book(
                 placement.run,
                 cluster=placement.cluster,

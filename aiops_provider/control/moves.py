@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.control.patience import promised_duration_s
 from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.plan import Placement
 from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
@@ -123,23 +124,38 @@ class MoveBook:
             decision: By which it was sent.
             now: The present moment.
         """
-        run, profile = decision.placement.run, decision.profile
         with self._lock:
-            self._on_the_way.pop(run, None)
-        if not self._routing.move_running or not decision.rerun_when_lost or profile is None:
+            self._on_the_way.pop(decision.placement.run, None)
+        if decision.rerun_when_lost and decision.profile is not None:
+            self._add(decision.placement, decision.profile, now)
+
+    def taken_over(self, placement: Placement, profile: WorkloadProfile | None) -> None:
+        """
+        A try that an earlier process sent is looked after by this one; its author lets it run anew.
+
+        Args:
+            placement: By which it was sent.
+            profile: Of its task; ``None``: not known, so that it stays.
+        """
+        if profile is not None:
+            request = placement.route.request
+            self._add(placement, replace(profile, request=request), placement.placed_at)
+
+    def _add(self, placement: Placement, profile: WorkloadProfile, since: datetime) -> None:
+        if not self._routing.move_running or not placement.applied:
             return
         # Instances that are kept apart are placed with a view to each other.
         if not profile.checkpoint_interval_s or profile.anti_affinity or profile.spread:
             return
         one = _Try(
-            run=run,
-            cluster=decision.cluster.name,
-            pool=decision.placement.route.pool,
+            run=placement.run,
+            cluster=placement.cluster,
+            pool=placement.route.pool,
             profile=profile,
-            since=now,
+            since=since,
         )
         with self._lock:
-            self._tries[run] = one
+            self._tries[placement.run] = one
             while len(self._tries) > _REMEMBERED:
                 self._tries.popitem(last=False)
 
