@@ -12,7 +12,7 @@ from aiops_provider.control.installation import Installation
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
 from aiops_provider.domain.task import TaskKey, TaskRun
-from aiops_provider.domain.workload import Generic
+from aiops_provider.domain.workload import Generic, Sla
 from aiops_provider.placement.router import RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.profiler import Profiler
@@ -30,6 +30,10 @@ PROFILE: WorkloadProfile = replace(
 DECLARED = Generic(
     idempotent=True, on_cluster_loss="fence_and_rerun", checkpoint_interval_s=600.0, cores=3
 )
+
+
+def due(deadline_s: float | None) -> Generic:
+    return DECLARED.model_copy(update={"sla": Sla(deadline_s=deadline_s)})
 
 
 class World:
@@ -142,7 +146,7 @@ def test_others_stay(profile, routing):
     """The settings forbid it, it does not pay, or it might cost the deadline."""
     world = World(profile, **routing)
     # What the description says of a deadline counts, not what the profile remembers.
-    world.start(description=DECLARED.model_copy(update={"deadline_s": profile.deadline_s}))
+    world.start(description=due(profile.deadline_s))
     world.tell("cheap", HealthState.HEALTHY)
     assert [] == world.after(601)
 
@@ -150,7 +154,7 @@ def test_others_stay(profile, routing):
 def test_a_deadline_that_is_far_away_is_no_obstacle():
     """As above, with time for two changeovers."""
     world = World()
-    world.start(description=DECLARED.model_copy(update={"deadline_s": 90_000.0}))
+    world.start(description=due(90_000.0))
     world.tell("cheap", HealthState.HEALTHY)
     assert [(0, "dear", "cheap")] == world.after(601)
 
