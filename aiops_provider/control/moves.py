@@ -34,7 +34,8 @@ _REMEMBERED = 100_000
 # Looked at in one round; the others have their turn in the next ones.
 _MOST_AT_A_LOOK = 500
 _EVERY = timedelta(seconds=5)
-# The host knows when it sent a task, not when the task began: its checkpoints are that much later.
+# The host knows when it sent a task, not when the task began. To take a checkpoint for written that is
+# not costs all the work since the last one; to be this much late costs no more than that.
 _LATE_S, _LATE_SHARE = 5.0, 0.1
 # Until a moved task has been placed anew, its room is kept for it, but not for ever.
 _ON_THE_WAY = timedelta(minutes=2)
@@ -230,8 +231,7 @@ class MoveBook:
             while len(self._done) > _REMEMBERED:
                 self._done.popitem(last=False)
             done.moves += 1
-            ran_s = (now - one.since).total_seconds()
-            done.kept_s += kept_work_s(ran_s, one.profile.checkpoint_interval_s)
+            done.kept_s += kept_work_s(_worked_s(one, now), one.profile.checkpoint_interval_s)
             following = replace(move.run, try_number=move.run.try_number + 1)
             self._why[following] = move.sentence
             while len(self._why) > _REMEMBERED:
@@ -270,10 +270,6 @@ class MoveBook:
         verdict = worth_moving(self._running(one, kept_s, now), here, target)
         if verdict is None:
             return None
-        wait_s = verdict.after_s
-        if wait_s > 0:
-            interval_s = one.profile.checkpoint_interval_s or 0.0
-            wait_s += min(_LATE_S, _LATE_SHARE * interval_s)
         sentence = (
             f"moved away from {one.cluster} at {here:.3g} USD an hour, since {route.cluster} had room "
             f"at {there:.3g}: that saves about {verdict.gain_usd:.2g} USD"
@@ -284,14 +280,14 @@ class MoveBook:
             target=route.cluster,
             pool=route.pool,
             gain_usd=verdict.gain_usd,
-            due_at=now + timedelta(seconds=wait_s),
+            due_at=now + timedelta(seconds=verdict.after_s),
             sentence=sentence,
         )
         return move, place
 
     def _running(self, one: _Try, kept_s: float, now: datetime) -> Running:
         interval_s = one.profile.checkpoint_interval_s or math.inf
-        ran_s = max((now - one.since).total_seconds(), 0.0)
+        ran_s = _worked_s(one, now)
         done_s = kept_s + ran_s
         left_s = expected_left_s(one.profile.duration_s, done_s)
         return Running(
@@ -320,6 +316,11 @@ class MoveBook:
     def _has_room(self, place: tuple[str, str], request: ResourceRequest, load: LiveLoad) -> bool:
         capacity = self._clusters[place[0]].pool(place[1]).capacity
         return has_room(request, capacity, load.get(place, IDLE))
+
+
+def _worked_s(one: _Try, now: datetime) -> float:
+    late_s = min(_LATE_S, _LATE_SHARE * (one.profile.checkpoint_interval_s or 0.0))
+    return max((now - one.since).total_seconds() - late_s, 0.0)
 
 
 def _work(run: TaskRun) -> _Work:
