@@ -198,7 +198,7 @@ class AiopsExecutor(BaseExecutor):
 
         Tasks of a cluster that does not answer are held until it does: neither lost nor run twice.
         """
-        from aiops_provider.airflow.orphans import sort_orphans
+        from aiops_provider.airflow.orphans import limits_of, sort_orphans
 
         # A scheduler that was held up takes itself for dead, and finds its own tasks.
         strangers = [ti for ti in tis if not self.has_task(ti)]
@@ -213,7 +213,9 @@ class AiopsExecutor(BaseExecutor):
                 self._in_flight.adopted(name, orphan)
                 if orphan.placement is not None:
                     self._the_layer.decider.take_over(
-                        orphan.placement, may_move=orphan.rerun_when_lost
+                        orphan.placement,
+                        may_move=orphan.rerun_when_lost,
+                        limits=limits_of(orphan, self._the_layer.settings),
                     )
                 self.running.add(orphan.ti.key)
             self._clusters[name].adopt(orphans)

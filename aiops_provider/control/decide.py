@@ -28,7 +28,7 @@ from aiops_provider.control.unseen_tasks import UnseenTasks
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.placement.demand import expected_duration_s
@@ -182,7 +182,14 @@ class Decider:
         )
         return decision
 
-    def where_now(self, profile: WorkloadProfile, load: LiveLoad, now: datetime) -> Route:
+    def where_now(
+        self,
+        profile: WorkloadProfile,
+        load: LiveLoad,
+        now: datetime,
+        *,
+        avoid: Mapping[str, str],
+    ) -> Route:
         """
         Where a task would go at this moment; nothing is booked.
 
@@ -190,11 +197,12 @@ class Decider:
             profile: Of the task.
             load: What is booked.
             now: The present moment.
+            avoid: Clusters where it has failed, with why.
 
         Raises:
             InfeasibleError: No machine could ever hold it, or its pin cannot be followed.
         """
-        return self._router.route(profile, load=load, now=now)
+        return self._router.route(profile, load=load, now=now, avoid=avoid)
 
     def still_good(self, decision: Decision) -> bool:
         """Whether a task that has not been sent yet should go where it was meant to."""
@@ -206,18 +214,32 @@ class Decider:
         shunned = name in router.quarantined or name in router.unfit
         return name not in router.unreachable and not (shunned and decision.placement.applied)
 
-    def take_over(self, placement: Placement, *, may_move: bool = False) -> None:
+    def may_be_used(self, name: str) -> bool:
+        """Whether nothing is known against a cluster at this moment."""
+        router = self._snapshot.router
+        return not any(
+            name in each for each in (router.unreachable, router.quarantined, router.unfit)
+        )
+
+    def take_over(
+        self,
+        placement: Placement,
+        *,
+        may_move: bool = False,
+        limits: tuple[ClusterLimit, ...] = (),
+    ) -> None:
         """
         Count what an earlier process started and this one looks after from now on.
 
         Args:
             placement: Where it is.
             may_move: Whether its author lets it run anew.
+            limits: The only clusters it may use.
         """
         if placement.applied:
             known = self._snapshot.book.get(placement.run.task)
             if may_move:
-                self.moves.taken_over(placement, known)
+                self.moves.taken_over(placement, known, limits)
             self.ledger.book(
                 placement.run,
                 cluster=placement.cluster,
@@ -282,6 +304,7 @@ class Decider:
             profile=profile,
             inputs=request.inputs,
             rerun_when_lost=applied and reruns_when_lost(request.description),
+            avoid=self._avoid(request),
         )
 
     def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:

@@ -7,23 +7,21 @@ thread beside the host, some tasks at a time; the host takes what is due and mov
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aiops_provider.control.patience import promised_duration_s
+from aiops_provider.control.move_rule import Move, MoveRule, RunningTry
+from aiops_provider.control.past_moves import PastMoves, first_placed_at
 from aiops_provider.domain.cluster import ClusterSpec
+from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
-from aiops_provider.domain.task import TaskKey, TaskRun
-from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.errors import InfeasibleError
-from aiops_provider.placement.demand import expected_left_s
-from aiops_provider.placement.live_load import IDLE, InUse, LiveLoad, has_room
-from aiops_provider.placement.moving import Running, Target, worth_moving
+from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
+from aiops_provider.domain.task import TaskRun
+from aiops_provider.placement.live_load import IDLE, InUse
 from aiops_provider.placement.replay_task import kept_work_s
 
 if TYPE_CHECKING:
@@ -34,56 +32,12 @@ _REMEMBERED = 100_000
 # Looked at in one round; the others have their turn in the next ones.
 _MOST_AT_A_LOOK = 500
 _EVERY = timedelta(seconds=5)
-# The host knows when it sent a task, not when the task began. To take a checkpoint for written that is
-# not costs all the work since the last one; to be this much late costs no more than that.
-_LATE_S, _LATE_SHARE = 5.0, 0.1
+# Each is a row that the host locks and changes in its own turn.
+_MOST_AT_A_TURN = 50
 # Until a moved task has been placed anew, its room is kept for it, but not for ever.
 _ON_THE_WAY = timedelta(minutes=2)
-# Fewer runs than this say too little about the longest ones to stake a deadline on them.
-_FEWEST_RUNS = 5
-
-_Work = tuple[TaskKey, str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """
-    A running try that is to be ended where it is and run anew elsewhere.
-
-    Attributes:
-        run: Which try.
-        source: The cluster where it runs.
-        target: The cluster that is cheaper now.
-        pool: Its pool.
-        gain_usd: Expected, after what the move costs.
-        due_at: Not before; right after a checkpoint if that is worth waiting for.
-        sentence: Why, for people.
-    """
-
-    run: TaskRun
-    source: str
-    target: str
-    pool: str
-    gain_usd: float
-    due_at: datetime
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Try:
-    run: TaskRun
-    cluster: str
-    pool: str
-    profile: WorkloadProfile
-    since: datetime
-
-
-@dataclass(slots=True)
-class _Done:
-    """Of one instance of a task over its tries."""
-
-    moves: int = 0
-    kept_s: float = 0.0
+# By then another scheduler has written that it moved the try before.
+_WRITTEN_BY_THEN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +62,10 @@ class MoveBook:
     ) -> None:
         self._decider = decider
         self._routing = routing
-        self._clusters = {cluster.name: cluster for cluster in clusters}
-        self._tries: OrderedDict[TaskRun, _Try] = OrderedDict()
-        self._done: OrderedDict[_Work, _Done] = OrderedDict()
+        self._rule = MoveRule(decider, routing, clusters)
+        self._tries: OrderedDict[TaskRun, RunningTry] = OrderedDict()
+        self._past = PastMoves()
+        self._unread: dict[TaskRun, datetime] = {}
         self._proposed: dict[TaskRun, Move] = {}
         self._on_the_way: dict[TaskRun, _OnTheWay] = {}
         self._why: OrderedDict[TaskRun, str] = OrderedDict()
@@ -128,43 +83,113 @@ class MoveBook:
         with self._lock:
             self._on_the_way.pop(decision.placement.run, None)
         if decision.rerun_when_lost and decision.profile is not None:
-            self._add(decision.placement, decision.profile, now)
+            self._add(decision.placement, decision.profile, now, decision.avoid)
 
-    def taken_over(self, placement: Placement, profile: WorkloadProfile | None) -> None:
+    def taken_over(
+        self,
+        placement: Placement,
+        profile: WorkloadProfile | None,
+        limits: tuple[ClusterLimit, ...] = (),
+    ) -> None:
         """
         A try that an earlier process sent is looked after by this one; its author lets it run anew.
 
         Args:
             placement: By which it was sent.
             profile: Of its task; ``None``: not known, so that it stays.
+            limits: The only clusters that it may use.
         """
         if profile is not None:
             request = placement.route.request
-            self._add(placement, replace(profile, request=request), placement.placed_at)
+            profile = replace(profile, request=request, cluster_limits=limits)
+            self._add(placement, profile, placement.placed_at, {})
 
-    def _add(self, placement: Placement, profile: WorkloadProfile, since: datetime) -> None:
+    def began(self, run: TaskRun, now: datetime) -> None:
+        """
+        The worker of a try has begun, which may be long after the try was sent.
+
+        Args:
+            run: Which try.
+            now: The present moment.
+        """
+        if run not in self._tries:
+            return
+        with self._lock:
+            one = self._tries.get(run)
+            if one is not None:
+                self._tries[run] = replace(one, since=now)
+
+    def _add(
+        self,
+        placement: Placement,
+        profile: WorkloadProfile,
+        since: datetime,
+        avoid: Mapping[str, str],
+    ) -> None:
         if not self._routing.move_running or not placement.applied:
             return
         # Instances that are kept apart are placed with a view to each other.
         if not profile.checkpoint_interval_s or profile.anti_affinity or profile.spread:
             return
-        one = _Try(
+        one = RunningTry(
             run=placement.run,
             cluster=placement.cluster,
             pool=placement.route.pool,
             profile=profile,
             since=since,
+            avoid=dict(avoid),
         )
         with self._lock:
             self._tries[placement.run] = one
+            if self._past.before(placement.run) is None:
+                self._unread[placement.run] = since
             while len(self._tries) > _REMEMBERED:
-                self._tries.popitem(last=False)
+                forgotten, _ = self._tries.popitem(last=False)
+                self._unread.pop(forgotten, None)
 
     def ended(self, run: TaskRun) -> None:
         """A try is over, or not here any more."""
         with self._lock:
             self._tries.pop(run, None)
             self._proposed.pop(run, None)
+            self._unread.pop(run, None)
+
+    def unread(self, now: datetime) -> list[TaskRun]:
+        """
+        Tries that stay until :meth:`hear` is told what the store says of the tries before them.
+
+        Args:
+            now: The present moment.
+        """
+        if not self._unread:
+            return []
+        with self._lock:
+            ripe = [run for run, at in self._unread.items() if now - at >= _WRITTEN_BY_THEN]
+        return ripe[:_MOST_AT_A_LOOK]
+
+    def hear(
+        self,
+        runs: Sequence[TaskRun],
+        placements: Mapping[TaskRun, Placement],
+        records: Mapping[TaskRun, ExecutionRecord],
+    ) -> None:
+        """
+        Count the moves of other schedulers, and of those before this one.
+
+        Args:
+            runs: As :meth:`unread` gave them.
+            placements: The newest one of each of their earlier tries.
+            records: How those ended.
+        """
+        with self._lock:
+            for run in runs:
+                self._unread.pop(run, None)
+                one = self._tries.get(run)
+                if one is not None:
+                    checkpoint_s = one.profile.checkpoint_interval_s or 0.0
+                    self._past.hear(run, placements, records, checkpoint_s)
+        begun = {run: first_placed_at(run, placements) for run in runs}
+        self._decider.patience.remember({run: at for run, at in begun.items() if at is not None})
 
     def look(self, now: datetime) -> None:
         """
@@ -184,36 +209,47 @@ class MoveBook:
                 del self._on_the_way[run]
             load = dict(self._decider.ledger.load())
             for each in self._on_the_way.values():
-                load[each.place] = _with(load.get(each.place, IDLE), each.request)
-            done = {one.run: self._done.get(_work(one.run), _Done()) for one in some}
+                _fill(load, each.place, each.request)
+            looked_at = {one.run for one in some}
+            for run, move in self._proposed.items():
+                if run not in looked_at and run in self._tries:
+                    _fill(load, (move.target, move.pool), self._tries[run].profile.request)
+            past = {one.run: self._past.before(one.run) for one in some}
         found = [
-            (move, one, place)
+            (move, one.profile.request)
             for one in some
-            if done[one.run].moves < self._routing.max_moves
-            and (proposal := self._proposal(one, done[one.run].kept_s, load, now)) is not None
-            for move, place in [proposal]
+            if (before := past[one.run]) is not None
+            and before.moves < self._routing.max_moves
+            and (move := self._rule.proposal(one, before.kept_s, load, now)) is not None
         ]
         found.sort(key=lambda each: -each[0].gain_usd)
         chosen = {}
-        for move, one, place in found:
+        for move, request in found:
+            place = (move.target, move.pool)
             # Others that gain more may have taken the room a moment ago.
-            if self._has_room(place, one.profile.request, load):
-                load[place] = _with(load.get(place, IDLE), one.profile.request)
+            if self._rule.has_room(place, request, load):
+                _fill(load, place, request)
                 chosen[move.run] = move
         with self._lock:
-            for one in some:
-                self._proposed.pop(one.run, None)
+            for run in looked_at:
+                self._proposed.pop(run, None)
             self._proposed.update({run: m for run, m in chosen.items() if run in self._tries})
 
     def due(self, now: datetime) -> list[Move]:
-        """What is to be moved now; each is told once, and again only if the rule says so again."""
+        """
+        What is to be moved now, some at a time.
+
+        Each is told once, and again only if the rule says so again. What was to go to a cluster that
+        has been lost since stays.
+        """
         if not self._proposed:
             return []
         with self._lock:
             found = [move for move in self._proposed.values() if move.due_at <= now]
+            found = found[:_MOST_AT_A_TURN]
             for move in found:
                 del self._proposed[move.run]
-        return found
+        return [move for move in found if self._decider.may_be_used(move.target)]
 
     def moving(self, move: Move, now: datetime) -> None:
         """
@@ -227,11 +263,8 @@ class MoveBook:
             one = self._tries.pop(move.run, None)
             if one is None:
                 return
-            done = self._done.setdefault(_work(move.run), _Done())
-            while len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
-            done.moves += 1
-            done.kept_s += kept_work_s(_worked_s(one, now), one.profile.checkpoint_interval_s)
+            checkpoint_s = one.profile.checkpoint_interval_s
+            self._past.moved(move.run, kept_work_s(one.worked_s(now), checkpoint_s))
             following = replace(move.run, try_number=move.run.try_number + 1)
             self._why[following] = move.sentence
             while len(self._why) > _REMEMBERED:
@@ -249,86 +282,12 @@ class MoveBook:
         """Why the try before this one was moved; empty if it was not."""
         return self._why.get(run, "") if self._why else ""
 
-    def _proposal(
-        self, one: _Try, kept_s: float, load: LiveLoad, now: datetime
-    ) -> tuple[Move, tuple[str, str]] | None:
-        try:
-            route = self._decider.where_now(one.profile, load, now)
-        except InfeasibleError:
-            return None
-        place = (route.cluster, route.pool)
-        if route.cluster == one.cluster or not self._has_room(place, one.profile.request, load):
-            return None
-        here = self._usd_per_hour((one.cluster, one.pool), one.profile.request)
-        there = self._usd_per_hour(place, one.profile.request)
-        if here is None or there is None:
-            return None
-        past = self._decider.patience.availability(route.cluster, now)
-        target = Target(
-            usd_per_hour=there, mean_up_s=past.mean_up_s, restart_s=self._routing.move_restart_s
-        )
-        verdict = worth_moving(self._running(one, kept_s, now), here, target)
-        if verdict is None:
-            return None
-        sentence = (
-            f"moved away from {one.cluster} at {here:.3g} USD an hour, since {route.cluster} had room "
-            f"at {there:.3g}: that saves about {verdict.gain_usd:.2g} USD"
-        )
-        move = Move(
-            run=one.run,
-            source=one.cluster,
-            target=route.cluster,
-            pool=route.pool,
-            gain_usd=verdict.gain_usd,
-            due_at=now + timedelta(seconds=verdict.after_s),
-            sentence=sentence,
-        )
-        return move, place
 
-    def _running(self, one: _Try, kept_s: float, now: datetime) -> Running:
-        interval_s = one.profile.checkpoint_interval_s or math.inf
-        ran_s = _worked_s(one, now)
-        done_s = kept_s + ran_s
-        left_s = expected_left_s(one.profile.duration_s, done_s)
-        return Running(
-            remaining_s=left_s,
-            since_checkpoint_s=ran_s - kept_work_s(ran_s, interval_s),
-            checkpoint_interval_s=interval_s,
-            mean_up_s=self._decider.patience.availability(one.cluster, now).mean_up_s,
-            slack_s=self._slack_s(one, done_s, left_s, now),
-        )
-
-    def _slack_s(self, one: _Try, done_s: float, left_s: float, now: datetime) -> float:
-        profile = one.profile
-        if profile.deadline_s is None:
-            return math.inf
-        if profile.duration_s.sample_count < _FEWEST_RUNS:
-            return -math.inf
-        asked_at = self._decider.patience.asked_at(one.run) or one.since
-        longest_s = promised_duration_s(profile.duration_s, profile.sla_attainment)
-        at_most_left_s = max(longest_s - done_s, left_s)
-        return profile.deadline_s - (now - asked_at).total_seconds() - at_most_left_s
-
-    def _usd_per_hour(self, place: tuple[str, str], request: ResourceRequest) -> float | None:
-        cluster = self._clusters.get(place[0])
-        return cluster.pool(place[1]).cost_usd(request, SECONDS_PER_HOUR) if cluster else None
-
-    def _has_room(self, place: tuple[str, str], request: ResourceRequest, load: LiveLoad) -> bool:
-        capacity = self._clusters[place[0]].pool(place[1]).capacity
-        return has_room(request, capacity, load.get(place, IDLE))
-
-
-def _worked_s(one: _Try, now: datetime) -> float:
-    late_s = min(_LATE_S, _LATE_SHARE * (one.profile.checkpoint_interval_s or 0.0))
-    return max((now - one.since).total_seconds() - late_s, 0.0)
-
-
-def _work(run: TaskRun) -> _Work:
-    return run.task, run.run_id, run.map_index
-
-
-def _with(in_use: InUse, request: ResourceRequest) -> InUse:
-    return replace(
+def _fill(
+    load: dict[tuple[str, str], InUse], place: tuple[str, str], request: ResourceRequest
+) -> None:
+    in_use = load.get(place, IDLE)
+    load[place] = replace(
         in_use,
         cores=in_use.cores + request.cores,
         memory_gib=in_use.memory_gib + request.memory_gib,

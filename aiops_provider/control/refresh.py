@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiops_provider.control.decide import Decider
 from aiops_provider.control.lessons import LessonReader
+from aiops_provider.control.past_moves import earlier_tries
 from aiops_provider.control.pool_leases import PoolLeases
 from aiops_provider.control.snapshot_reader import SnapshotReader
 from aiops_provider.domain.cluster import ClusterHealth
@@ -142,6 +143,7 @@ class Refresher:
             self._lessons = LessonReader(store)
         if self._lessons.due(now):
             self._decider.hear(self._lessons.read(now))
+        self._read_past_moves(store, now)
 
     def look_for_moves(self) -> None:
         """Evaluate which running tasks are worth moving, whether the store answers or not."""
@@ -150,6 +152,14 @@ class Refresher:
         except Exception:
             # The thread must outlive it: tasks stay where they are.
             log.exception("No task is moved")
+
+    def _read_past_moves(self, store: Store, now: datetime) -> None:
+        runs = self._decider.moves.unread(now)
+        if runs:
+            earlier = [each for run in runs for each in earlier_tries(run)]
+            placements = store.latest_placements(earlier)
+            moved = [e for e, p in placements.items() if p.state is PlacementState.MOVED]
+            self._decider.moves.hear(runs, placements, store.executions_of(moved))
 
     def _run(self) -> None:
         period_s = self._installation.settings.routing.refresh_s

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aiops_provider.control import moves
 from aiops_provider.control.decide import Decider, Decision, Snapshot, TaskRequest
 from aiops_provider.control.installation import Installation
+from aiops_provider.control.past_moves import earlier_tries
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
-from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
+from aiops_provider.domain.plan import PlacementState
+from aiops_provider.domain.profile import (
+    ClusterLimit,
+    Quantity,
+    ResourceRequest,
+    Source,
+    WorkloadProfile,
+)
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.workload import Generic, Sla
 from aiops_provider.placement.router import RouterSnapshot
@@ -70,10 +80,15 @@ class World:
         )
 
     def start(
-        self, index: int = 0, description: Generic = DECLARED, try_number: int = 1
+        self,
+        index: int = 0,
+        description: Generic = DECLARED,
+        try_number: int = 1,
+        avoid: Mapping[str, str] | None = None,
     ) -> Decision:
         run = TaskRun(TASK, "r1", index, try_number)
-        decision = self.decider.decide(TaskRequest(run=run, description=description))
+        request = TaskRequest(run=run, description=description, avoid=avoid or {})
+        decision = self.decider.decide(request)
         assert self.decider.ledger.admit(run)
         self.moves.started(decision, self.now)
         return decision
@@ -229,3 +244,105 @@ def test_after_a_restart_tasks_are_moved_as_before(world):
     heir.decider.take_over(placements[1])
     heir.tell("cheap", HealthState.HEALTHY)
     assert [(0, "dear", "cheap")] == heir.after(606)
+
+
+def test_a_run_is_not_moved_to_where_it_has_failed(world):
+    """It would be placed elsewhere again at once, and lose its work for nothing."""
+    world.start(avoid={"cheap": "try 1 failed there"})
+    world.tell("cheap", HealthState.HEALTHY)
+    assert [] == world.after(606)
+
+
+def test_nothing_is_moved_to_a_cluster_that_is_lost_again(world):
+    """Between the look and the moment at which the move is due."""
+    world.start()
+    world.tell("cheap", HealthState.HEALTHY)
+    world.now += timedelta(seconds=606)
+    world.moves.look(world.now)
+    world.tell("cheap", HealthState.UNREACHABLE)
+    assert [] == world.moves.due(world.now)
+
+
+def test_room_that_an_earlier_look_gave_away_is_not_given_again(world, monkeypatch):
+    """Many running tasks are looked at by turns, and the cheap cluster holds one."""
+    monkeypatch.setattr(moves, "_MOST_AT_A_LOOK", 1)
+    world.start(0)
+    world.start(1)
+    world.tell("cheap", HealthState.HEALTHY)
+    world.now += timedelta(seconds=606)
+    for _ in range(2):
+        world.moves.look(world.now)
+        world.now += timedelta(seconds=6)
+    assert 1 == len(world.moves.due(world.now))
+
+
+def test_some_are_moved_in_a_turn_of_the_host_and_the_others_in_the_next(monkeypatch):
+    """Each is a row that the scheduler waits for."""
+    monkeypatch.setattr(moves, "_MOST_AT_A_TURN", 2)
+    world = World(replace(PROFILE, request=ResourceRequest(cores=1, memory_gib=1)))
+    for index in range(3):
+        world.start(index, DECLARED.model_copy(update={"cores": 1}))
+    world.tell("cheap", HealthState.HEALTHY)
+    assert [2, 1] == [len(world.after(606)), len(world.moves.due(world.now))]
+
+
+def test_the_checkpoints_of_a_try_that_waited_for_its_worker_begin_with_the_worker():
+    """It was sent ten minutes before, and has done next to nothing by now."""
+    world = World(move_restart_s=0.0)
+    run = world.start().placement.run
+    world.now += timedelta(seconds=300)
+    world.moves.began(run, world.now)
+    world.tell("cheap", HealthState.HEALTHY)
+    world.moves.look(world.now + timedelta(seconds=500))
+    (move,) = world.moves.due(world.now + timedelta(seconds=700))
+    assert world.now + timedelta(seconds=605) == move.due_at
+
+
+@pytest.mark.parametrize(("state", "moved"), [("moved", []), ("fenced", [(0, "dear", "cheap")])])
+def test_moves_of_another_scheduler_count(state, moved):
+    """The third try is this one's; the store says what became of the first two."""
+    world = World(max_moves=2)
+    run = world.start(try_number=3).placement.run
+    world.tell("cheap", HealthState.HEALTHY)
+    assert [] == world.moves.unread(world.now)
+    assert [] == world.after(606), "who knows how often it was moved before"
+    assert [run] == world.moves.unread(world.now)
+    placement = World().start().placement
+    placements = {
+        each: replace(placement, run=each, state=PlacementState(state))
+        for each in earlier_tries(run)
+    }
+    world.moves.hear([run], placements, {})
+    assert [] == world.moves.unread(world.now)
+    assert moved == world.after(6)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "moved"), [(0.0, [(0, "dear", "cheap")]), (60_000.0, [])], ids=["now", "long ago"]
+)
+def test_a_move_of_another_scheduler_gives_no_more_time(ago_s, moved):
+    """The deadline runs from when the try before was placed."""
+    world = World()
+    run = world.start(try_number=2, description=due(90_000.0)).placement.run
+    world.tell("cheap", HealthState.HEALTHY)
+    world.after(606)
+    before = TaskRun(TASK, "r1", 0, 1)
+    placement = World().start().placement
+    long_ago = replace(
+        placement, run=before, state=PlacementState.MOVED, placed_at=NOW - timedelta(seconds=ago_s)
+    )
+    world.moves.hear([run], {before: long_ago}, {})
+    assert moved == world.after(6)
+
+
+def test_a_task_that_was_taken_over_stays_where_its_team_may_be():
+    """The cheap cluster is not for it."""
+    placement = World().start().placement
+    heir = World()
+    heir.decider.take_over(
+        placement,
+        may_move=True,
+        limits=(ClusterLimit(clusters=("dear",), reason="its team", binding=True),),
+    )
+    heir.tell("cheap", HealthState.HEALTHY)
+    assert [] == heir.after(606)
