@@ -17,7 +17,7 @@ from aiops_provider.domain.task import TaskRun
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.cluster import InnerCluster, News, Orphan
     from aiops_provider.control.decide import Decision
-    from aiops_provider.control.moves import Move
+    from aiops_provider.control.move_rule import Move
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -39,10 +39,12 @@ _ON_THE_WAY = timedelta(minutes=2)
 # By then another scheduler has written that it moved the try before.
 _WRITTEN_BY_THEN = timedelta(seconds=30)
 
+_Place = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OnTheWay:
-    place: tuple[str, str]
+    place: _Place
     request: ResourceRequest
     until: datetime
 
@@ -205,23 +207,17 @@ class MoveBook:
             some = list(self._tries.values())[:_MOST_AT_A_LOOK]
             for one in some:
                 self._tries.move_to_end(one.run)
-            for run in [run for run, each in self._on_the_way.items() if each.until <= now]:
-                del self._on_the_way[run]
-            load = dict(self._decider.ledger.load())
-            for each in self._on_the_way.values():
-                _fill(load, each.place, each.request)
             looked_at = {one.run for one in some}
-            for run, move in self._proposed.items():
-                if run not in looked_at and run in self._tries:
-                    _fill(load, (move.target, move.pool), self._tries[run].profile.request)
-            past = {one.run: self._past.before(one.run) for one in some}
-        found = [
-            (move, one.profile.request)
-            for one in some
-            if (before := past[one.run]) is not None
-            and before.moves < self._routing.max_moves
-            and (move := self._rule.proposal(one, before.kept_s, load, now)) is not None
-        ]
+            load = self._load(looked_at, now)
+            past = {run: self._past.before(run) for run in looked_at}
+        found = []
+        for one in some:
+            before = past[one.run]
+            if before is None or before.moves >= self._routing.max_moves:
+                continue
+            proposal = self._rule.proposal(one, before.kept_s, load, now)
+            if proposal is not None:
+                found.append((proposal, one.profile.request))
         found.sort(key=lambda each: -each[0].gain_usd)
         chosen = {}
         for move, request in found:
@@ -282,10 +278,20 @@ class MoveBook:
         """Why the try before this one was moved; empty if it was not."""
         return self._why.get(run, "") if self._why else ""
 
+    def _load(self, looked_at: Collection[TaskRun], now: datetime) -> dict[_Place, InUse]:
+        """What is booked, with what is on its way or was proposed and is not looked at anew."""
+        for run in [run for run, each in self._on_the_way.items() if each.until <= now]:
+            del self._on_the_way[run]
+        load = dict(self._decider.ledger.load())
+        for each in self._on_the_way.values():
+            _fill(load, each.place, each.request)
+        for run, move in self._proposed.items():
+            if run not in looked_at and run in self._tries:
+                _fill(load, (move.target, move.pool), self._tries[run].profile.request)
+        return load
 
-def _fill(
-    load: dict[tuple[str, str], InUse], place: tuple[str, str], request: ResourceRequest
-) -> None:
+
+def _fill(load: dict[_Place, InUse], place: _Place, request: ResourceRequest) -> None:
     in_use = load.get(place, IDLE)
     load[place] = replace(
         in_use,

@@ -20,7 +20,7 @@ from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
-from aiops_provider.control.moves import Move
+from aiops_provider.control.move_rule import Move
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, PlacementState
@@ -600,7 +600,9 @@ def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
     tis = [orphan(0, "running"), orphan(1, "queued"), orphan(2, "queued"), orphan(3, "running")]
     states = [PlacementState.CHOSEN, PlacementState.SUBMITTED, PlacementState.CHOSEN]
     names = ["aws", "onprem", "aws"]
-    route = SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1))
+    route = SimpleNamespace(
+        team=None, pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)
+    )
 
     def newest(runs):
         return {
@@ -799,7 +801,9 @@ def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
         state=PlacementState.SUBMITTED,
         epoch=1,
         applied=True,
-        route=SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)),
+        route=SimpleNamespace(
+            team=None, pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)
+        ),
     )
     monkeypatch.setattr(
         remote._layer, "newest_placements", lambda runs: dict.fromkeys(runs, placed)
