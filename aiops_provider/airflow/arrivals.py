@@ -80,8 +80,6 @@ class Arrivals:
             if flight.run is not None:
                 self._layer.submitted(flight.run, news.epoch)
         elif isinstance(news, Started):
-            if flight.run is not None:
-                self._layer.decider.moves.began(flight.run, utc_now())
             if flight.states.running is not None:
                 self._change_state(news.key, flight.states.running, remove_running=False)
         elif isinstance(news, Ended):

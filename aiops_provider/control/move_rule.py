@@ -64,7 +64,7 @@ class RunningTry:
         cluster: Where it runs.
         pool: Its pool.
         profile: What it needs.
-        since: When it began, as far as its cluster tells; else when it was sent.
+        since: When it was sent.
         avoid: Clusters where earlier tries failed, with why.
     """
 

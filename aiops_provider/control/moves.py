@@ -106,21 +106,6 @@ class MoveBook:
             profile = replace(profile, request=request, cluster_limits=limits)
             self._add(placement, profile, placement.placed_at, {})
 
-    def began(self, run: TaskRun, now: datetime) -> None:
-        """
-        The worker of a try has begun, which may be long after the try was sent.
-
-        Args:
-            run: Which try.
-            now: The present moment.
-        """
-        if run not in self._tries:
-            return
-        with self._lock:
-            one = self._tries.get(run)
-            if one is not None:
-                self._tries[run] = replace(one, since=now)
-
     def _add(
         self,
         placement: Placement,

@@ -286,18 +286,6 @@ def test_some_are_moved_in_a_turn_of_the_host_and_the_others_in_the_next(monkeyp
     assert [2, 1] == [len(world.after(606)), len(world.moves.due(world.now))]
 
 
-def test_the_checkpoints_of_a_try_that_waited_for_its_worker_begin_with_the_worker():
-    """It was sent ten minutes before, and has done next to nothing by now."""
-    world = World(move_restart_s=0.0)
-    run = world.start().placement.run
-    world.now += timedelta(seconds=300)
-    world.moves.began(run, world.now)
-    world.tell("cheap", HealthState.HEALTHY)
-    world.moves.look(world.now + timedelta(seconds=500))
-    (move,) = world.moves.due(world.now + timedelta(seconds=700))
-    assert world.now + timedelta(seconds=605) == move.due_at
-
-
 @pytest.mark.parametrize(("state", "moved"), [("moved", []), ("fenced", [(0, "dear", "cheap")])])
 def test_moves_of_another_scheduler_count(state, moved):
     """The third try is this one's; the store says what became of the first two."""
