@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
 from aiops_provider.airflow.inner.cluster import Accepted, Ended, Refused, Started
-from aiops_provider.airflow.inner.failure_record import loss_record
+from aiops_provider.airflow.inner.failure_record import loss_record, moved_record
+from aiops_provider.airflow.requeue import run_moved
 from aiops_provider.airflow.versions import count
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.input_facts import said_input
@@ -89,7 +90,11 @@ class Arrivals:
             self._journey.give_back([news.key])
 
     def _take_in_end(self, cluster: str, ended: Any) -> None:
+        if self._take_in_moved(cluster, ended):
+            return
         flight = self._flights.pop(ended.key)
+        if flight.run is not None:
+            self._layer.decider.moves.ended(flight.run)
         if self._placer.chosen_since(ended.key, ended.epoch):
             if _is_suspended(ended.record):
                 self._layer.suspended(ended.record)
@@ -106,6 +111,40 @@ class Arrivals:
             self._change_state(ended.key, flight.states.success)
         else:
             self._change_state(ended.key, flight.states.failure, f"{cluster}: {ended.message}")
+
+    def _take_in_moved(self, cluster: str, ended: Any) -> bool:
+        """Whether a try ended there to go on elsewhere; only now may the next one begin."""
+        flight = self._flights[ended.key]
+        if flight.moving is None or flight.run is None or flight.ti_id is None:
+            return False
+        why = flight.moving.sentence
+        try:
+            if not run_moved({flight.ti_id}, reason=why):
+                return False  # somebody has marked or cleared it meanwhile
+        except Exception:
+            # Airflow restarts it itself when it hears of the end.
+            log.exception("%s is left to Airflow, which runs it anew", ended.key)
+            self._forget(ended.key)
+            self._change_state(ended.key, flight.states.success)
+            return True
+        decision = self._placer.decision(ended.key)
+        self._placer.failed_places.moved(flight.run)
+        self._forget(ended.key)
+        started_at = utc_now() - timedelta(seconds=time.monotonic() - flight.since)
+        self._layer.moved(
+            moved_record(
+                flight.run,
+                self._clusters[cluster].spec,
+                decision,
+                epoch=flight.epoch,
+                started_at=started_at,
+                told=_with_inputs(ended.record, decision) if ended.record is not None else None,
+                why=why,
+            ),
+            flight.epoch,
+        )
+        count("aiops.moved_tries", cluster=cluster, dag_id=flight.run.task.namespace)
+        return True
 
     def _take_in_refusal(self, cluster: str, refused: Any) -> None:
         flight = self._flights[refused.key]

@@ -27,6 +27,7 @@ from aiops_provider.airflow.in_flight import Flight, InFlight, Journey
 from aiops_provider.airflow.task_log import TaskLogs
 from aiops_provider.airflow.versions import EventLogs, queues_of, workload_key
 from aiops_provider.domain.cluster import HealthState
+from aiops_provider.domain.units import utc_now
 from aiops_provider.errors import AiopsError, ClusterError
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class AiopsExecutor(BaseExecutor):
         for cluster in self._clusters.values():
             if cluster.queues_ahead:
                 self._journey.give_back_queued(self._placer.waiting.too_long(cluster.waiting()))
+        self._move_running()
         late = self._placer.waiting.too_long(self.queued_tasks)
         for key in self._journey.queue_anew({key: self.queued_tasks[key] for key in late}):
             del self.queued_tasks[key]
@@ -196,7 +198,7 @@ class AiopsExecutor(BaseExecutor):
 
         Tasks of a cluster that does not answer are held until it does: neither lost nor run twice.
         """
-        from aiops_provider.airflow.orphans import sort_orphans
+        from aiops_provider.airflow.orphans import limits_of, sort_orphans
 
         # A scheduler that was held up takes itself for dead, and finds its own tasks.
         strangers = [ti for ti in tis if not self.has_task(ti)]
@@ -210,7 +212,11 @@ class AiopsExecutor(BaseExecutor):
             for orphan in orphans:
                 self._in_flight.adopted(name, orphan)
                 if orphan.placement is not None:
-                    self._the_layer.decider.take_over(orphan.placement)
+                    self._the_layer.decider.take_over(
+                        orphan.placement,
+                        may_move=orphan.rerun_when_lost,
+                        limits=limits_of(orphan, self._the_layer.settings),
+                    )
                 self.running.add(orphan.ti.key)
             self._clusters[name].adopt(orphans)
         return back
@@ -311,12 +317,27 @@ class AiopsExecutor(BaseExecutor):
             # scheduler would take a turn for every single task that ends.
             self.running.add(key)
         flight = self._in_flight.sent(key, name, workload, decision)
+        if decision is not None:
+            layer.decider.moves.started(decision, utc_now())
         if decision is not None and (cluster.outlives_scheduler or decision.placement.applied):
             self._placer.failed_places.sent(decision.placement.run, name)
         tells = cluster.outlives_scheduler or cluster.queues_ahead
         if flight.states.running is not None and not tells:
             self.change_state(key, flight.states.running, remove_running=False)
         return 1
+
+    def _move_running(self) -> None:
+        """Begin what the thread beside the scheduler has found to be worth it."""
+        moves, now = self._the_layer.decider.moves, utc_now()
+        due = moves.due(now)
+        if not due:
+            return
+        try:
+            for move in self._journey.begin_to_move(due):
+                moves.moving(move, now)
+        except Exception:
+            # The tasks run on where they are; an exception here would end the scheduler.
+            log.exception("%d tasks are not moved", len(due))
 
     def _fenced(self, flight: Flight) -> None:
         self._arrivals.take_in_fenced(flight)
@@ -332,6 +353,8 @@ class AiopsExecutor(BaseExecutor):
 
     def _forget(self, key: Any) -> None:
         flight = self._in_flight.pop(key, None)
+        if flight is not None and flight.run is not None:
+            self._the_layer.decider.moves.ended(flight.run)
         decision = self._placer.forget(key)
         self.running.discard(key)
         if decision is not None:

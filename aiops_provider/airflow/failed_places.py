@@ -41,6 +41,10 @@ class FailedPlaces:
         while len(self._sent) > _REMEMBERED:
             self._sent.popitem(last=False)
 
+    def moved(self, run: TaskRun) -> None:
+        """A try was ended because another place is cheaper; nothing speaks against this one."""
+        self._sent.pop(_place(run), None)
+
     def learn(self, record: ExecutionRecord) -> None:
         """Take in how a try ended that followed its route."""
         if record.outcome is Outcome.SUSPENDED:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from aiops_provider.airflow.requeue import fence, give_back, settled
+from aiops_provider.airflow.requeue import end_to_move, fence, give_back, settled
 from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import States, states_of, task_states
 from aiops_provider.domain.task import TaskRun
@@ -17,6 +17,7 @@ from aiops_provider.domain.task import TaskRun
 if TYPE_CHECKING:
     from aiops_provider.airflow.inner.cluster import InnerCluster, News, Orphan
     from aiops_provider.control.decide import Decision
+    from aiops_provider.control.move_rule import Move
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Flight:
         workload: What was sent; ``None`` if an earlier scheduler sent it.
         rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
         since: Monotonic second at which it was sent.
+        moving: Set while it is being ended there to go on at a cheaper cluster.
     """
 
     cluster: str
@@ -50,6 +52,7 @@ class Flight:
     workload: Any
     since: float
     rerun_when_lost: bool = False
+    moving: Move | None = None
 
 
 class InFlight(dict[Any, Flight]):
@@ -180,6 +183,33 @@ class Journey:
             log.info("%s still waits for room; it is queued anew", key)
             self._forget(key)
         return back
+
+    def begin_to_move(self, moves: Collection[Move]) -> list[Move]:
+        """
+        Have the workers of running tasks end them, so that they can go on elsewhere.
+
+        Args:
+            moves: What is due.
+
+        Returns:
+            Those that have begun; the others have ended, or are not here any more.
+        """
+        due = {(move.run, move.source): move for move in moves}
+        keys = {
+            flight.ti_id: (key, due[flight.run, flight.cluster])
+            for key, flight in self._flights.items()
+            if flight.run is not None
+            and flight.ti_id is not None
+            and flight.moving is None
+            and (flight.run, flight.cluster) in due
+        }
+        begun = []
+        for ti_id in end_to_move({each: move.sentence for each, (_, move) in keys.items()}):
+            key, move = keys[ti_id]
+            log.info("%s is %s", key, move.sentence)
+            self._flights[key] = replace(self._flights[key], moving=move)
+            begun.append(move)
+        return begun
 
     def forget_settled(self) -> None:
         """Free the slots of tasks that are over although their cluster never said so."""

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.inner.cluster import InnerCluster, Orphan
-from aiops_provider.airflow.task_request import description_of, task_run
+from aiops_provider.airflow.task_request import (
+    description_of,
+    named_executor,
+    named_queue,
+    task_run,
+)
+from aiops_provider.control.cluster_limits import cluster_limits
 from aiops_provider.control.decision import reruns_when_lost
 from aiops_provider.domain.plan import Placement, PlacementState
+from aiops_provider.domain.profile import ClusterLimit
 from aiops_provider.domain.task import TaskRun
+
+if TYPE_CHECKING:
+    from aiops_provider.settings.schema import Settings
 
 _COLUMNS = (
     "id", "dag_id", "task_id", "run_id", "map_index", "try_number", "state", "queue",
@@ -63,6 +73,22 @@ def sort_orphans(
         )
         adopted.setdefault(name, []).append(orphan)
     return adopted, back
+
+
+def limits_of(orphan: Orphan, settings: Settings) -> tuple[ClusterLimit, ...]:
+    """
+    The only clusters that a task may use which an earlier scheduler sent somewhere.
+
+    Args:
+        orphan: It.
+        settings: With ``teams`` and ``airflow``.
+    """
+    return cluster_limits(
+        settings,
+        team=orphan.placement.route.team if orphan.placement is not None else None,
+        queue=named_queue(orphan.ti.queue),
+        executor=named_executor(orphan.ti),
+    )
 
 
 def _never_sent(ti: Any, placement: Placement | None) -> bool:

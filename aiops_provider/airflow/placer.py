@@ -139,6 +139,10 @@ class Placer:
         decision = self._decisions.get(key)
         return decision is not None and decision.placement.epoch > epoch
 
+    def decision(self, key: Any) -> Decision | None:
+        """The choice for a key that has been made."""
+        return self._decisions.get(key)
+
     def forget(self, key: Any) -> Decision | None:
         """The choice for a key, which is over."""
         self._named.pop(key, None)

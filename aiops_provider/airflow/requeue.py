@@ -9,12 +9,14 @@ cluster thaws nor later.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from aiops_provider.domain.units import utc_now
 
+# What is restarting still runs until its worker has heard of it.
+_ON_A_WORKER = ("running", "restarting")
 _UNDER_WAY = frozenset({"queued", "running", "restarting"})
 
 
@@ -65,7 +67,7 @@ def give_back(ids: Collection[UUID]) -> set[UUID]:
 
 def fence(ids: Collection[UUID], *, reason: str) -> set[UUID]:
     """
-    Have the scheduler run those tasks anew that are running; what they were counts no more.
+    Have the scheduler run those tasks anew that are on a worker; what they were counts no more.
 
     A new try under a new id, as when somebody clears the task, and at no cost of its retries. The
     old try keeps its place in Airflow's history. Its worker, should it live, is told at its next
@@ -78,32 +80,85 @@ def fence(ids: Collection[UUID], *, reason: str) -> set[UUID]:
     Returns:
         The ids that were fenced.
     """
-    if not ids:
+    return _run_anew(dict.fromkeys(ids, reason), event="fenced by aiops", states=_ON_A_WORKER)
+
+
+def end_to_move(reasons: Mapping[UUID, str]) -> set[UUID]:
+    """
+    Have the workers of those tasks end them that are running, as when somebody clears the tasks.
+
+    They are *restarting* from then on: their workers are told so at their next heartbeat, end them, and
+    tell nothing more. No new try begins before somebody says that the old one has ended: we by
+    :func:`run_moved`, else Airflow itself, which restarts them when it hears of the end or misses the
+    heartbeats.
+
+    Args:
+        reasons: By id of the task instance, as its workload has it; stand in Airflow's event log.
+
+    Returns:
+        The ids of those that are being ended.
+    """
+    if not reasons:
         return set()
     from airflow.models.log import Log
-    from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from airflow.utils.state import TaskInstanceState
-    from sqlalchemy import select
-    from sqlalchemy.orm import lazyload
 
-    fenced: set[UUID] = set()
+    ending: set[UUID] = set()
     with create_session() as session:
-        running = (
-            select(TaskInstance)
-            .where(TaskInstance.id.in_(ids), TaskInstance.state == TaskInstanceState.RUNNING)
-            # The run of a task is joined otherwise, and nobody looks at it here.
-            .options(lazyload(TaskInstance.dag_run))
-        )
-        for ti in session.scalars(running.with_for_update(of=TaskInstance, skip_locked=True)):
-            fenced.add(ti.id)
-            session.add(Log(event="fenced by aiops", task_instance=ti.key, extra=reason))
+        for ti in _locked(session, reasons, ("running",)):
+            ending.add(ti.id)
+            session.add(Log(event="moved by aiops", task_instance=ti.key, extra=reasons[ti.id]))
+            ti.state = TaskInstanceState.RESTARTING
+    return ending
+
+
+def run_moved(ids: Collection[UUID], *, reason: str) -> set[UUID]:
+    """
+    Have the scheduler run those tasks anew whose old try has ended; at no cost of their retries.
+
+    Args:
+        ids: Of tasks that were ended by :func:`end_to_move`.
+        reason: Stands in Airflow's event log.
+
+    Returns:
+        The ids of those that run anew; the others are not restarting any more.
+    """
+    return _run_anew(dict.fromkeys(ids, reason), event="ended to be moved", states=("restarting",))
+
+
+def _run_anew(reasons: Mapping[UUID, str], *, event: str, states: Sequence[str]) -> set[UUID]:
+    if not reasons:
+        return set()
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    found: set[UUID] = set()
+    with create_session() as session:
+        for ti in _locked(session, reasons, states):
+            found.add(ti.id)
+            session.add(Log(event=event, task_instance=ti.key, extra=reasons[ti.id]))
             ti.prepare_db_for_next_try(session)
             ti.state = None
             ti.max_tries += 1
             ti.external_executor_id = None
             ti.clear_next_method_args()
-    return fenced
+    return found
+
+
+def _locked(session: Any, ids: Collection[UUID], states: Sequence[str]) -> list[Any]:
+    """The rows in one of the states, but those that somebody else is changing at this moment."""
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+    from sqlalchemy.orm import lazyload
+
+    rows = (
+        select(TaskInstance)
+        .where(TaskInstance.id.in_(ids), TaskInstance.state.in_(states))
+        # The run of a task is joined otherwise, and nobody looks at it here.
+        .options(lazyload(TaskInstance.dag_run))
+    )
+    return list(session.scalars(rows.with_for_update(of=TaskInstance, skip_locked=True)))
 
 
 def settled(ids: Collection[UUID]) -> set[UUID]:

@@ -21,16 +21,18 @@ from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, Accele
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.epochs import EpochBook
 from aiops_provider.control.load import LoadLedger
+from aiops_provider.control.moves import MoveBook
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.unseen_tasks import UnseenTasks
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, Placement, Route, RouteCode, RouteReason
-from aiops_provider.domain.profile import ResourceRequest, WorkloadProfile
+from aiops_provider.domain.profile import ClusterLimit, ResourceRequest, WorkloadProfile
 from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.placement.demand import expected_duration_s
+from aiops_provider.placement.live_load import LiveLoad
 from aiops_provider.placement.router import Router, RouterSnapshot
 from aiops_provider.profiling.book import ProfileBook
 from aiops_provider.profiling.input_lookup import at_input
@@ -79,6 +81,7 @@ class Decider:
         ledger: What is booked where.
         epochs: Of the placements.
         patience: What waits for a cheaper place.
+        moves: What runs and may be moved to one.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Decider:
         # By class of input: what was too little for a large one says nothing about the small ones.
         self._out_of_memory: dict[tuple[TaskKey, str], ExecutionRecord] = {}
         self.patience = PatienceBook(self._settings.routing)
+        self.moves = MoveBook(self, self._settings.routing, installation.clusters)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -182,6 +186,28 @@ class Decider:
         )
         return decision
 
+    def where_now(
+        self,
+        profile: WorkloadProfile,
+        load: LiveLoad,
+        now: datetime,
+        *,
+        avoid: Mapping[str, str],
+    ) -> Route:
+        """
+        Where a task would go at this moment; nothing is booked.
+
+        Args:
+            profile: Of the task.
+            load: What is booked.
+            now: The present moment.
+            avoid: Clusters where it has failed, with why.
+
+        Raises:
+            InfeasibleError: No machine could ever hold it, or its pin cannot be followed.
+        """
+        return self._router.route(profile, load=load, now=now, avoid=avoid)
+
     def still_good(self, decision: Decision) -> bool:
         """Whether a task that has not been sent yet should go where it was meant to."""
         name = decision.cluster.name
@@ -192,10 +218,32 @@ class Decider:
         shunned = name in router.quarantined or name in router.unfit
         return name not in router.unreachable and not (shunned and decision.placement.applied)
 
-    def take_over(self, placement: Placement) -> None:
-        """Count what an earlier process started and this one looks after from now on."""
+    def may_be_used(self, name: str) -> bool:
+        """Whether nothing is known against a cluster at this moment."""
+        router = self._snapshot.router
+        return not any(
+            name in each for each in (router.unreachable, router.quarantined, router.unfit)
+        )
+
+    def take_over(
+        self,
+        placement: Placement,
+        *,
+        may_move: bool = False,
+        limits: tuple[ClusterLimit, ...] = (),
+    ) -> None:
+        """
+        Count what an earlier process started and this one looks after from now on.
+
+        Args:
+            placement: Where it is.
+            may_move: Whether its author lets it run anew.
+            limits: The only clusters it may use.
+        """
         if placement.applied:
             known = self._snapshot.book.get(placement.run.task)
+            if may_move:
+                self.moves.taken_over(placement, known, limits)
             self.ledger.book(
                 placement.run,
                 cluster=placement.cluster,
@@ -235,6 +283,10 @@ class Decider:
             outlook=self.patience.outlook(request.run, profile, now) if waits else None,
             instances=self.ledger.instances(profile),
         )
+        moved = self.moves.why(request.run) if applied else ""
+        if moved:
+            sentence = f"{route.reason.sentence}; {moved}"
+            route = replace(route, reason=replace(route.reason, sentence=sentence))
         cluster = self._clusters[route.cluster] if applied else self._home(request)
         if request.team is not None:
             route = replace(route, team=request.team)
@@ -256,6 +308,7 @@ class Decider:
             profile=profile,
             inputs=request.inputs,
             rerun_when_lost=applied and reruns_when_lost(request.description),
+            avoid=self._avoid(request),
         )
 
     def _profile(self, request: TaskRequest, now: datetime) -> WorkloadProfile:

@@ -57,6 +57,7 @@ class Decision:
         problem: Why the layer could not decide; empty when it could.
         rerun_when_lost: Whether it is fenced and run elsewhere when its cluster is lost.
         recorded: Whether its placement is known to be in the store.
+        avoid: Clusters where this run failed before, with why.
     """
 
     placement: Placement
@@ -68,6 +69,7 @@ class Decision:
     problem: str = ""
     rerun_when_lost: bool = False
     recorded: bool = False
+    avoid: Mapping[str, str] = field(default_factory=dict)
 
 
 def reruns_when_lost(description: TaskDescription | None) -> bool:

@@ -203,6 +203,12 @@ class Layer:
         if self._remembers:
             self.refresher.fenced(record.run, epoch)
 
+    def moved(self, record: ExecutionRecord, epoch: int) -> None:
+        """A try was ended to go on at a cheaper cluster."""
+        self.executed(record)
+        if self._remembers:
+            self.refresher.moved(record.run, epoch)
+
     def newest_placements(self, runs: Sequence[TaskRun]) -> Mapping[TaskRun, Placement]:
         """
         Where tries were sent, also by earlier processes; later choices count on from these.

@@ -1,5 +1,5 @@
 """
-How long tasks may wait for a cheaper cluster, and what this process has seen of the clusters.
+How long tasks may wait for a cheaper cluster, and what is known of how clusters come and go.
 
 Memory only, as everything that a decision reads. A task's time runs from the first choice that was made
 for its try, also where a scheduler queues it anew meanwhile or a new one takes over.
@@ -12,11 +12,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpells, HealthState
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
 from aiops_provider.domain.promise import value_at
 from aiops_provider.domain.task import TaskRun
-from aiops_provider.placement.availability import AvailabilityHistory
+from aiops_provider.placement.availability import AvailabilityHistory, Uptime
 from aiops_provider.placement.waiting_for_price import LEAST_MARGIN_S, Outlook, latest_start_s
 from aiops_provider.settings.engine_schema import RoutingSettings
 
@@ -58,16 +58,46 @@ class PatienceBook:
         self._routing = routing
         self._asked_at: OrderedDict[TaskRun, datetime] = OrderedDict()
         self._history: AvailabilityHistory[str] = AvailabilityHistory()
+        self._seen: dict[str, ClusterHealth] = {}
         self._lock = threading.Lock()
 
     def observe(self, health: ClusterHealth) -> None:
-        """Take in a probe."""
+        """Take in a probe; one that does not know how the cluster is says nothing of its past."""
+        if health.state is HealthState.UNKNOWN:
+            return
         with self._lock:
-            self._history.observe(
-                health.cluster,
-                is_up=health.state is not HealthState.UNREACHABLE,
-                now_s=health.observed_at.timestamp(),
-            )
+            self._seen[health.cluster] = health
+            self._observe(health)
+
+    def hear(self, spells: Mapping[str, ClusterSpells]) -> None:
+        """
+        Take over what all who probe the clusters have learned, also before this process began.
+
+        Whether a cluster can be reached from here is for this process to say.
+        """
+        with self._lock:
+            for name, known in spells.items():
+                self._history.restore(
+                    name,
+                    is_up=known.is_up,
+                    now_s=known.observed_at.timestamp(),
+                    up_s=known.up_s,
+                    down_s=known.down_s,
+                    losses=known.losses,
+                    returns=known.returns,
+                )
+                if name in self._seen:
+                    self._observe(self._seen[name])
+
+    def asked_at(self, run: TaskRun) -> datetime | None:
+        """When the first choice was made for a try that may have waited; ``None``: not known."""
+        with self._lock:
+            return self._asked_at.get(run)
+
+    def availability(self, cluster: str, now: datetime) -> Uptime:
+        """What the past of a cluster says."""
+        with self._lock:
+            return self._history.of(cluster, now_s=now.timestamp())
 
     def remember(self, first_placed: Mapping[TaskRun, datetime]) -> None:
         """Take over when earlier processes first chose for tries that may still wait."""
@@ -114,4 +144,11 @@ class PatienceBook:
             checkpoint_interval_s=profile.checkpoint_interval_s,
             restart_s=self._routing.move_restart_s,
             least_saving=least_saving,
+        )
+
+    def _observe(self, health: ClusterHealth) -> None:
+        self._history.observe(
+            health.cluster,
+            is_up=health.state is not HealthState.UNREACHABLE,
+            now_s=health.observed_at.timestamp(),
         )

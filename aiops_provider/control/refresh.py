@@ -12,11 +12,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from aiops_provider.control.decide import Decider
 from aiops_provider.control.lessons import LessonReader
+from aiops_provider.control.past_moves import earlier_tries
 from aiops_provider.control.pool_leases import PoolLeases
 from aiops_provider.control.snapshot_reader import SnapshotReader
 from aiops_provider.domain.cluster import ClusterHealth
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 # A day of a busy scheduler; beyond it the oldest observation is worth less than the memory.
 _PENDING_LIMIT = 100_000
+# What this process sees itself counts at once; what others tell of the past changes slowly.
+_SPELLS_EVERY = timedelta(seconds=60)
 
 _Item = TypeVar("_Item")
 
@@ -59,6 +62,7 @@ class Refresher:
         self._health_again: dict[str, ClusterHealth] = {}
         self._reader: SnapshotReader | None = None
         self._lessons: LessonReader | None = None
+        self._spells_read_at: datetime | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -101,6 +105,10 @@ class Refresher:
         """Note that a placement counts no more although it may still run."""
         self._states.append((run, epoch, PlacementState.FENCED))
 
+    def moved(self, run: TaskRun, epoch: int) -> None:
+        """Note that a placement was ended because another place is cheaper."""
+        self._states.append((run, epoch, PlacementState.MOVED))
+
     def described(self, task: TaskKey, description: TaskDescription) -> None:
         """Note what a user says about a task, for profiles made elsewhere."""
         self._descriptions[task] = description
@@ -128,10 +136,30 @@ class Refresher:
             if self._reader is None:
                 self._reader = SnapshotReader(self._installation)
             self._decider.swap(self._reader.read(version, now))
+        if self._spells_read_at is None or now - self._spells_read_at >= _SPELLS_EVERY:
+            self._decider.patience.hear(store.spells())
+            self._spells_read_at = now
         if self._lessons is None:
             self._lessons = LessonReader(store)
         if self._lessons.due(now):
             self._decider.hear(self._lessons.read(now))
+        self._read_past_moves(store, now)
+
+    def look_for_moves(self) -> None:
+        """Evaluate which running tasks are worth moving, whether the store answers or not."""
+        try:
+            self._decider.moves.look(utc_now())
+        except Exception:
+            # The thread must outlive it: tasks stay where they are.
+            log.exception("No task is moved")
+
+    def _read_past_moves(self, store: Store, now: datetime) -> None:
+        runs = self._decider.moves.unread(now)
+        if runs:
+            earlier = [each for run in runs for each in earlier_tries(run)]
+            placements = store.latest_placements(earlier)
+            moved = [e for e, p in placements.items() if p.state is PlacementState.MOVED]
+            self._decider.moves.hear(runs, placements, store.executions_of(moved))
 
     def _run(self) -> None:
         period_s = self._installation.settings.routing.refresh_s
@@ -150,6 +178,7 @@ class Refresher:
             if stopping:
                 self._release_leases()
                 return
+            self.look_for_moves()
 
     def _renew_leases(self, holders: Collection[str]) -> None:
         """Where that fails the slices stay as they are; to read is worth a try all the same."""

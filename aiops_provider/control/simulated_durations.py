@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aiops_provider.domain.profile import Quantity, WorkloadProfile
-from aiops_provider.placement.demand import expected_duration_s
+from aiops_provider.domain.profile import WorkloadProfile
+from aiops_provider.placement.demand import expected_left_s
 from aiops_provider.placement.replay_task import ReplayTask
 from aiops_provider.profiling.duration_by_deadline import DurationByDeadline
 
@@ -73,19 +73,10 @@ class Durations:
             found = self._ended.mean_s(task.run.task, deadline_s=scale_s, done_s=done_s)
             if found is not None:
                 return found - done_s
-        return _left_by_quantiles(profile.duration_s, done_s)
+        return expected_left_s(profile.duration_s, done_s)
 
     def _scale_s(self, task: ReplayTask) -> float | None:
         """What the run's duration is compared with; the same for all runs if deadlines say nothing."""
         if task.deadline_s is None or task.deadline_s <= 0:
             return None
         return task.deadline_s if self._trust_deadlines else 1.0
-
-
-def _left_by_quantiles(duration: Quantity, done_s: float) -> float:
-    if done_s < duration.p50:
-        return max(expected_duration_s(duration) - done_s, 0.0)
-    for upper in (duration.p80, duration.p95):
-        if done_s < upper:
-            return upper - done_s
-    return done_s

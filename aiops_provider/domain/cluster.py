@@ -158,6 +158,28 @@ class Availability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpells:
+    """
+    How a cluster has come and gone, as all who probe it agree.
+
+    Attributes:
+        is_up: Whether it was there at the last probe.
+        observed_at: When that was.
+        up_s: Watched time in which it was there, in seconds.
+        down_s: Watched time in which it was away, in seconds.
+        losses: How often it went; what is long past counts less than once.
+        returns: How often it came back; likewise.
+    """
+
+    is_up: bool
+    observed_at: datetime
+    up_s: float
+    down_s: float
+    losses: float
+    returns: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageRate:
     """
     What storage costs where a cluster is.

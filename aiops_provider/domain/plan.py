@@ -294,6 +294,7 @@ class PlacementState(StrEnum):
     FINISHED = "finished"
     SUPERSEDED = "superseded"
     FENCED = "fenced"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,8 @@ class _Spells:
     since_s: float
     up_s: float = 0.0
     down_s: float = 0.0
-    losses: int = 0
-    returns: int = 0
+    losses: float = 0
+    returns: float = 0
 
 
 class AvailabilityHistory(Generic[_Place]):
@@ -70,6 +70,31 @@ class AvailabilityHistory(Generic[_Place]):
 
     def __init__(self) -> None:
         self._spells: dict[_Place, _Spells] = {}
+
+    def restore(
+        self,
+        place: _Place,
+        *,
+        is_up: bool,
+        now_s: float,
+        up_s: float,
+        down_s: float,
+        losses: float,
+        returns: float,
+    ) -> None:
+        """
+        Replace what is known of a place by what others have learned.
+
+        Args:
+            place: Which.
+            is_up: Whether it is there.
+            now_s: Up to when they have counted, on the clock of :meth:`observe`.
+            up_s: Time for which it was there.
+            down_s: Time for which it was away.
+            losses: How often it went.
+            returns: How often it came back.
+        """
+        self._spells[place] = _Spells(is_up, now_s, up_s, down_s, losses, returns)
 
     def observe(self, place: _Place, *, is_up: bool, now_s: float) -> None:
         """

@@ -208,6 +208,26 @@ def expected_duration_s(duration: Quantity) -> float:
     return expected_value(duration)
 
 
+def expected_left_s(duration: Quantity, done_s: float) -> float:
+    """
+    Work that is expected to be left of a run.
+
+    Args:
+        duration: Of whole runs, in seconds.
+        done_s: Work that it has done already.
+
+    Returns:
+        Seconds. A run that has lasted longer than all before is expected to last as long again, as
+        durations without a scale do (Harchol-Balter and Downey 1997).
+    """
+    if done_s < duration.p50:
+        return max(expected_duration_s(duration) - done_s, 0.0)
+    for upper in (duration.p80, duration.p95):
+        if done_s < upper:
+            return upper - done_s
+    return done_s
+
+
 def expected_value(figure: Quantity) -> float:
     """
     Mean of a figure that is known by three quantiles, in its own unit.

@@ -179,8 +179,9 @@ class RoutingSettings(Section):
     move_running: bool = Field(
         True,
         description="Move running tasks that write checkpoints to a cheaper cluster that has room "
-        "again (so far in `aiops simulate` only).",
+        "again; under Airflow those that also say on_cluster_loss: fence_and_rerun.",
     )
+    max_moves: int = Field(3, ge=0, description="So often one run of a task is moved at most.")
     move_restart_s: float = Field(
         60.0, ge=0, description="Until a moved task is as far again as its last checkpoint."
     )

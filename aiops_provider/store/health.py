@@ -1,15 +1,17 @@
-"""The latest probe of each cluster, and how often it could be used."""
+"""The latest probe of each cluster, how often it could be used, and how it comes and goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from aiops_provider.domain.cluster import Availability, ClusterHealth, HealthState
+from aiops_provider.domain.cluster import Availability, ClusterHealth, ClusterSpells, HealthState
 from aiops_provider.store import version as version_counter
+from aiops_provider.store.spells import Spells
 from aiops_provider.store.statements import insert_into
 from aiops_provider.store.tables import cluster_health
 
@@ -23,6 +25,7 @@ _LEAST_WATCHED_S = 86_400.0
 _OBSERVATION_S = 60.0
 # A cluster that never answered may still do so one day.
 _LEAST_SHARE = 1e-6
+_SPELL_COLUMNS = tuple(each.name for each in fields(Spells))
 
 
 def record(
@@ -43,15 +46,15 @@ def record(
     """
     version_counter.lock(connection)
     stored = {
-        row.cluster: (_health(row), row.watched_s, row.available_s)
+        row.cluster: (_health(row), row.watched_s, row.available_s, _spells_of(row))
         for row in connection.execute(select(cluster_health))
     }
     changed = False
     for health in sorted(healths, key=lambda health: health.observed_at):
-        counted = (0.0, 0.0)
+        counted, spells = (0.0, 0.0), Spells()
         known = stored.get(health.cluster)
         if known is not None:
-            before, watched_s, available_s = known
+            before, watched_s, available_s, spells = known
             if health.observed_at < before.observed_at:
                 continue
             differ = again and before.state is not health.state
@@ -60,13 +63,16 @@ def record(
             counted = watched_s, available_s
             if not differ:
                 counted = _counted(before, health.observed_at, *counted)
+                spells = _lasting(before, health.observed_at, spells)
+        spells = spells.told(health.state, health.observed_at, again=again)
         changed |= known is None or known[0].state is not health.state
-        stored[health.cluster] = (health, *counted)
+        stored[health.cluster] = (health, *counted, spells)
         values = {
             "state": health.state.value,
             "observed_at": health.observed_at,
             "detail": health.detail,
             **dict(zip(("watched_s", "available_s"), counted, strict=True)),
+            **asdict(spells),
         }
         connection.execute(
             insert_into(connection, cluster_health)
@@ -98,6 +104,22 @@ def availability(connection: Connection) -> dict[str, Availability]:
     }
 
 
+def spells(connection: Connection) -> dict[str, ClusterSpells]:
+    """How each cluster has come and gone, by name."""
+    found = {}
+    for row in connection.execute(select(cluster_health)):
+        known = _spells_of(row)
+        found[row.cluster] = ClusterSpells(
+            is_up=known.is_up,
+            observed_at=row.observed_at,
+            up_s=known.up_s,
+            down_s=known.down_s,
+            losses=known.losses,
+            returns=known.returns,
+        )
+    return found
+
+
 def _outweighs(before: ClusterHealth, repeated: ClusterHealth) -> bool:
     """Whether what was found lately stands although another prober still says something else."""
     age_s = (repeated.observed_at - before.observed_at).total_seconds()
@@ -107,13 +129,26 @@ def _outweighs(before: ClusterHealth, repeated: ClusterHealth) -> bool:
 def _counted(
     before: ClusterHealth, now: datetime, watched_s: float, available_s: float
 ) -> tuple[float, float]:
-    passed_s = (now - before.observed_at).total_seconds()
-    left = 0.5 ** (passed_s / _HALF_LIFE_S)
+    passed_s, left = _passed(before, now)
     watched_s, available_s = watched_s * left, available_s * left
-    if before.state is HealthState.UNKNOWN or not 0 < passed_s <= _LONGEST_STEP_S:
-        return watched_s, available_s
     up = before.state is HealthState.HEALTHY
     return watched_s + passed_s, available_s + (passed_s if up else 0.0)
+
+
+def _lasting(before: ClusterHealth, now: datetime, spells: Spells) -> Spells:
+    passed_s, left = _passed(before, now)
+    return spells.aged(left).lasting(passed_s)
+
+
+def _passed(before: ClusterHealth, now: datetime) -> tuple[float, float]:
+    """Seconds of which something is known, and the share that is left of what was known before."""
+    passed_s = (now - before.observed_at).total_seconds()
+    known = before.state is not HealthState.UNKNOWN and 0 < passed_s <= _LONGEST_STEP_S
+    return passed_s if known else 0.0, 0.5 ** (passed_s / _HALF_LIFE_S)
+
+
+def _spells_of(row: Row[Any]) -> Spells:
+    return Spells(**{name: getattr(row, name) for name in _SPELL_COLUMNS})
 
 
 def _health(row: Row[Any]) -> ClusterHealth:

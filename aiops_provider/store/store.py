@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.domain.alarm import Alarm, Response, SuperAlarm
-from aiops_provider.domain.cluster import Availability, ClusterHealth
+from aiops_provider.domain.cluster import Availability, ClusterHealth, ClusterSpells
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.plan import Placement, PlacementPlan, PlacementState, PlanVersion
@@ -333,6 +333,10 @@ class Store:
     def availability(self) -> dict[str, Availability]:
         """How often each cluster could be used, by name; of those watched for a day at least."""
         return self._database.read(health.availability)
+
+    def spells(self) -> dict[str, ClusterSpells]:
+        """How each cluster has come and gone, as all who probe it agree, by its name."""
+        return self._database.read(health.spells)
 
     def set_check(self, key: str, value: Any) -> None:
         """Keep what a check of a cluster found, as a small JSON value; routers hear of it."""

@@ -190,6 +190,12 @@ cluster_health = Table(
     Column("detail", Text, nullable=False),
     Column("watched_s", Double, nullable=False, server_default="0"),
     Column("available_s", Double, nullable=False, server_default="0"),
+    Column("up_s", Double, nullable=False, server_default="0"),
+    Column("down_s", Double, nullable=False, server_default="0"),
+    Column("losses", Double, nullable=False, server_default="0"),
+    Column("returns", Double, nullable=False, server_default="0"),
+    Column("lost_at", UtcDateTime, nullable=True),
+    Column("returned_at", UtcDateTime, nullable=True),
 )
 
 lease = Table(

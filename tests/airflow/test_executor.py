@@ -20,6 +20,7 @@ from aiops_provider.airflow.task_request import task_run
 from aiops_provider.airflow.versions import workload_key
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
+from aiops_provider.control.move_rule import Move
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import Mode, PlacementState
@@ -599,7 +600,9 @@ def test_orphans_are_adopted_by_the_cluster_on_record(remote, monkeypatch):
     tis = [orphan(0, "running"), orphan(1, "queued"), orphan(2, "queued"), orphan(3, "running")]
     states = [PlacementState.CHOSEN, PlacementState.SUBMITTED, PlacementState.CHOSEN]
     names = ["aws", "onprem", "aws"]
-    route = SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1))
+    route = SimpleNamespace(
+        team=None, pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)
+    )
 
     def newest(runs):
         return {
@@ -798,7 +801,9 @@ def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
         state=PlacementState.SUBMITTED,
         epoch=1,
         applied=True,
-        route=SimpleNamespace(pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)),
+        route=SimpleNamespace(
+            team=None, pool="default", request=ResourceRequest(cores=0.5, memory_gib=1)
+        ),
     )
     monkeypatch.setattr(
         remote._layer, "newest_placements", lambda runs: dict.fromkeys(runs, placed)
@@ -808,6 +813,103 @@ def test_an_adopted_task_is_fenced_too(remote, gone_back, fenced, monkeypatch):
     remote._clusters["onprem"].down = "no worker answers"
     remote.heartbeat()
     assert [ti.id] == fenced
+
+
+@pytest.fixture
+def moving(remote, fenced, monkeypatch):
+    """A task that began to move away from its cluster; what the database does when it has ended."""
+    for name, cluster in remote._clusters.items():
+        cluster.spec = remote._layer.installation.cluster(name)
+    known = SimpleNamespace(restarting=True, ended=[], moved=[], workload=task(0, config=FENCED))
+
+    def run_moved(ids, *, reason):
+        if isinstance(known.restarting, Exception):
+            raise known.restarting
+        known.ended += ids
+        return set(ids) if known.restarting else set()
+
+    monkeypatch.setattr("aiops_provider.airflow.in_flight.end_to_move", set)
+    monkeypatch.setattr("aiops_provider.airflow.arrivals.run_moved", run_moved)
+    monkeypatch.setattr(
+        remote._layer, "moved", lambda record, epoch: known.moved.append((record, epoch))
+    )
+    queue(remote, known.workload)
+    remote.heartbeat()
+    run = task_run(known.workload.ti)
+    known.move = Move(
+        run=run,
+        source="onprem",
+        target="aws",
+        pool="default",
+        gain_usd=1.0,
+        due_at=utc_now(),
+        sentence="moved away from onprem",
+    )
+    monkeypatch.setattr(remote._layer.decider.moves, "due", lambda now: [known.move])
+    remote.sync()
+    assert known.move == remote._in_flight[workload_key(known.workload)].moving
+    monkeypatch.setattr(remote._layer.decider.moves, "due", lambda now: [])
+    return known
+
+
+def test_a_moved_task_is_run_anew_when_its_cluster_has_told_of_the_end(remote, moving):
+    """Airflow hears of no end; nothing speaks against the cluster that it left."""
+    assert [] == moving.ended
+    remote._clusters["onprem"].end(0, Outcome.FAILED)
+    remote.sync()
+    assert [moving.workload.ti.id] == moving.ended
+    ((record, epoch),) = moving.moved
+    assert (Outcome.KILLED, "moved away from onprem", 1) == (record.outcome, record.message, epoch)
+    assert {} == remote.get_event_buffer()
+    assert not remote.has_task(moving.workload.ti)
+    following = task_run(task(0, try_number=2).ti)
+    assert {} == remote._placer.failed_places.avoid(following)
+
+
+def test_a_task_that_somebody_marked_while_it_was_moved_ends_as_ever(remote, moving):
+    """It is not restarting any more."""
+    moving.restarting = False
+    remote._clusters["onprem"].end(0, Outcome.SUCCESS)
+    remote.sync()
+    assert [] == moving.moved
+    assert ["success"] == [str(state) for state, _ in remote.get_event_buffer().values()]
+
+
+def test_without_the_database_a_moved_task_is_left_to_airflow(remote, moving):
+    """Which restarts what is restarting when it hears of the end."""
+    moving.restarting = ConnectionError("the database is away")
+    remote._clusters["onprem"].end(0, Outcome.KILLED)
+    remote.sync()
+    assert [] == moving.moved
+    assert ["success"] == [str(state) for state, _ in remote.get_event_buffer().values()]
+    assert not remote.has_task(moving.workload.ti)
+
+
+def test_a_task_is_fenced_when_its_cluster_is_lost_while_it_is_moved(
+    remote, moving, gone_back, fenced
+):
+    """Nobody will tell of its end."""
+    gone_back.started = {moving.workload.ti.id}
+    remote._clusters["onprem"].down = "no worker answers"
+    remote.heartbeat()
+    assert [moving.workload.ti.id] == fenced
+    assert [] == moving.moved
+
+
+def test_a_move_that_fails_does_not_end_the_scheduler(remote, fenced, monkeypatch):
+    """The task runs on where it is."""
+
+    def end_to_move(ids):
+        raise ConnectionError("the database is away")
+
+    workload = task(0, config=FENCED)
+    queue(remote, workload)
+    remote.heartbeat()
+    monkeypatch.setattr("aiops_provider.airflow.in_flight.end_to_move", end_to_move)
+    move = SimpleNamespace(run=task_run(workload.ti), source="onprem", sentence="")
+    monkeypatch.setattr(remote._layer.decider.moves, "due", lambda now: [move])
+    remote.sync()
+    assert remote._in_flight[workload_key(workload)].moving is None
 
 
 class Later:

@@ -7,7 +7,7 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from aiops_provider.airflow.requeue import fence, give_back, settled
+from aiops_provider.airflow.requeue import end_to_move, fence, give_back, run_moved, settled
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +125,41 @@ def test_only_what_runs_is_fenced(tables, stored, state):
     ti_id = stored(state, f"not_{state}")
     assert set() == fence({ti_id}, reason="eks is lost")
     assert (ti_id, state) == (row(tables, f"not_{state}").id, row(tables, f"not_{state}").state)
+
+
+def test_a_moved_task_begins_anew_only_when_somebody_says_that_it_has_ended(tables, stored):
+    """Until then it is restarting under its old id, for which no worker may go on."""
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    ti_id = stored("running", "moved")
+    assert set() == run_moved({ti_id}, reason="it has ended")
+    assert {ti_id} == end_to_move({ti_id: "onprem is cheaper"})
+    found = row(tables, "moved")
+    assert (ti_id, "restarting", 3) == (found.id, found.state, found.max_tries)
+    assert set() == settled({ti_id})
+    assert set() == end_to_move({ti_id: "once more"})
+    assert {ti_id} == run_moved({ti_id}, reason="it has ended")
+    found = row(tables, "moved")
+    assert ti_id != found.id
+    assert (None, None, 4) == (found.state, found.external_executor_id, found.max_tries)
+    with create_session() as session:
+        events = Log.__table__
+        said = session.execute(select(events.c.event).where(events.c.task_id == "moved"))
+        assert {"moved by aiops", "ended to be moved"} == set(said.scalars())
+
+
+@pytest.mark.parametrize("state", ["queued", "success", "deferred"])
+def test_only_what_runs_is_moved(tables, stored, state):
+    """It is on no cluster, or it is over."""
+    ti_id = stored(state, f"stays_{state}")
+    assert set() == end_to_move({ti_id: "onprem is cheaper"})
+    assert state == row(tables, f"stays_{state}").state
+
+
+def test_a_task_that_is_being_moved_is_fenced_when_its_cluster_is_lost(tables, stored):
+    """Nobody will tell of its end any more."""
+    ti_id = stored("running", "lost_while_moved")
+    end_to_move({ti_id: "onprem is cheaper"})
+    assert {ti_id} == fence({ti_id}, reason="aws is lost")
+    assert row(tables, "lost_while_moved").state is None

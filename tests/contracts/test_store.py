@@ -404,6 +404,51 @@ class TestProfilesAndHealth:
             store.record_health([probe(HealthState.UNKNOWN, at)])
         assert store.availability() == {}
 
+    def test_how_a_cluster_comes_and_goes(self, store: Store) -> None:
+        """Two spells of ten minutes away in a day, seen by one prober."""
+        for minute in range(24 * 60 + 1):
+            away = 600 <= minute < 610 or 900 <= minute < 910
+            state = HealthState.UNREACHABLE if away else HealthState.HEALTHY
+            again = minute not in {0, 600, 610, 900, 910}
+            store.record_health([probe(state, NOW + timedelta(minutes=minute))], again=again)
+        known = store.spells()["eks"]
+        assert known.is_up
+        assert (known.losses, known.returns) == pytest.approx((2, 2), rel=0.02)
+        assert known.down_s == pytest.approx(1200, rel=0.02)
+        assert known.up_s == pytest.approx(86_400 - 1200, rel=0.02)
+
+    def test_a_cluster_that_is_away_is_away_after_a_restart(self, store: Store) -> None:
+        """A prober that begins anew does not know at first, which is neither a return nor a loss."""
+        store.record_health([probe(HealthState.HEALTHY)])
+        for seconds, state in (
+            (300, HealthState.UNREACHABLE),
+            (320, HealthState.UNKNOWN),
+            (325, HealthState.UNREACHABLE),
+        ):
+            store.record_health([probe(state, NOW + timedelta(seconds=seconds))])
+        known = store.spells()["eks"]
+        assert (known.is_up, known.returns) == (False, 0)
+        assert known.losses == pytest.approx(1, rel=0.001)
+
+    @pytest.mark.parametrize("blink_s", [5, 20, 300])
+    def test_a_prober_with_a_broken_network_spoils_nothing(
+        self, store: Store, blink_s: int
+    ) -> None:
+        """For hours it loses the cluster now and then, while another one reaches it all the time."""
+        told = [(second, HealthState.HEALTHY, second > 0) for second in range(0, 6 * 3600, 60)]
+        for second in range(37, 6 * 3600, 600):
+            told.append((second, HealthState.UNREACHABLE, False))
+            repeats = range(second + 60, second + blink_s, 60)
+            told += [(each, HealthState.UNREACHABLE, True) for each in repeats]
+            told.append((second + blink_s, HealthState.HEALTHY, False))
+        for second, state, again in sorted(told, key=lambda each: each[0]):
+            store.record_health([probe(state, NOW + timedelta(seconds=second))], again=again)
+        known = store.spells()["eks"]
+        assert known.is_up
+        assert known.losses == pytest.approx(0, abs=0.01)
+        assert known.returns == pytest.approx(0, abs=0.01)
+        assert known.down_s < 60
+
 
 def _released(store: Store) -> None:
     store.save_response(response())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,4 +73,54 @@ def loss_record(
         outcome=Outcome.CLUSTER_LOST,
         segment=epoch,
         message="fenced: it runs elsewhere",
+    )
+
+
+def moved_record(
+    run: TaskRun,
+    cluster: ClusterSpec,
+    decision: Decision | None,
+    *,
+    epoch: int,
+    started_at: datetime,
+    told: ExecutionRecord | None,
+    why: str,
+) -> ExecutionRecord:
+    """
+    The record of a try that was ended to go on at a cheaper cluster.
+
+    It says nothing about the task and nothing against the cluster, but what it cost counts.
+
+    Args:
+        run: Which try.
+        cluster: Where it was.
+        decision: By which it was sent there; ``None`` if an earlier scheduler did.
+        epoch: Its placement.
+        started_at: When it was sent, or adopted.
+        told: What the cluster told of its end, if anything.
+        why: One sentence.
+    """
+    if told is not None:
+        return replace(told, outcome=Outcome.KILLED, message=why[:_MESSAGE_LENGTH])
+    ended_at = utc_now()
+    placement = decision.placement if decision is not None else None
+    pool = placement.route.pool if placement is not None else cluster.pools[0].name
+    cost_usd = None
+    if decision is not None:
+        duration_s = (ended_at - started_at).total_seconds()
+        cost_usd = cluster.pool(pool).cost_usd(decision.grant, duration_s)
+    return ExecutionRecord(
+        run=run,
+        cluster=cluster.name,
+        provider=cluster.provider,
+        region=cluster.region,
+        pool=pool,
+        queued_at=placement.placed_at if placement is not None else None,
+        started_at=started_at,
+        ended_at=ended_at,
+        outcome=Outcome.KILLED,
+        request=decision.grant if decision is not None else None,
+        segment=epoch,
+        cost_usd=cost_usd,
+        message=why[:_MESSAGE_LENGTH],
     )

@@ -10,12 +10,14 @@ from aiops_provider.control.decide import TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.layer import Layer
 from aiops_provider.control.learn import refresh
+from aiops_provider.control.past_moves import MovedBefore
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
 from aiops_provider.domain.plan import PlacementState
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import utc_now
+from aiops_provider.domain.workload import Generic
 from aiops_provider.errors import StoreUnreachableError
 from aiops_provider.settings.schema import Settings
 
@@ -27,9 +29,9 @@ def opened(store_url):
     """Opens a layer on one store, as each scheduler does."""
     layers = []
 
-    def opened(cluster: str = "local") -> Layer:
+    def opened(cluster: str = "local", **said: object) -> Layer:
         clusters = [{"name": cluster, "kind": "local"}]
-        settings = Settings.model_validate({"run_cycle": False, "clusters": clusters})
+        settings = Settings.model_validate({"run_cycle": False, "clusters": clusters, **said})
         layer = Layer(Installation.open(settings, default_store_url=store_url), ingest_url=None)
         layers.append(layer)
         return layer
@@ -240,3 +242,60 @@ def test_a_scheduler_without_network_does_not_make_a_cluster_unavailable(opened)
     assert HealthState.HEALTHY is store.health()["local"].state
     assert version == store.version(), "nobody plans anew while they disagree"
     assert store.availability()["local"].share > 0.999
+
+
+def test_a_restarted_scheduler_knows_how_clusters_come_and_go(opened):
+    """Two losses that the one before it has seen; the cluster is away while it begins."""
+    first = opened()
+    first.installation.store.upgrade()
+    began = utc_now() - timedelta(hours=1)
+    told = [
+        (0, HealthState.HEALTHY),
+        (300, HealthState.UNREACHABLE),
+        (500, HealthState.HEALTHY),
+        (900, HealthState.UNREACHABLE),
+    ]
+    for seconds, state in told:
+        at = began + timedelta(seconds=seconds)
+        first.observe(ClusterHealth(cluster="local", state=state, observed_at=at))
+        first.refresher.refresh()
+    second = opened()
+    second.start()
+    now = began + timedelta(seconds=1000)
+    before, after = (each.decider.patience.availability("local", now) for each in (first, second))
+    assert not after.is_up
+    assert after.mean_down_s == pytest.approx(before.mean_down_s, rel=0.01)
+    assert after.mean_up_s == pytest.approx(before.mean_up_s, rel=0.01)
+
+
+def test_a_scheduler_reads_from_the_store_how_often_another_one_moved_a_run(opened):
+    """Its own try is the second one; the first has kept two checkpoints of ten minutes."""
+    first, second = opened(mode="enforce"), opened(mode="enforce")
+    first.installation.store.upgrade()
+    declared = Generic(
+        idempotent=True, on_cluster_loss="fence_and_rerun", checkpoint_interval_s=600.0
+    )
+    epoch, now = decide(first).placement.epoch, utc_now()
+    first.moved(
+        ExecutionRecord(
+            run=RUN,
+            cluster="local",
+            provider="local",
+            region="local",
+            pool="default",
+            started_at=now - timedelta(seconds=1300),
+            ended_at=now,
+            outcome=Outcome.KILLED,
+        ),
+        epoch,
+    )
+    first.refresher.refresh()
+    following, moves = replace(RUN, try_number=2), second.decider.moves
+    decision = second.decide(TaskRequest(run=following, description=declared))
+    moves.started(decision, now - timedelta(seconds=60))
+    assert [following] == moves.unread(now)
+    second.refresher.refresh()
+    assert [] == moves.unread(now)
+    assert MovedBefore(moves=1, kept_s=1200.0, through=1) == moves._past.before(following)
+    placed_at = first.installation.store.latest_placements([RUN])[RUN].placed_at
+    assert placed_at == second.decider.patience.asked_at(following)

@@ -10,7 +10,7 @@ import pytest
 from aiops_provider.control.decide import Decider, Snapshot, TaskRequest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.patience import PatienceBook
-from aiops_provider.domain.cluster import ClusterHealth, HealthState
+from aiops_provider.domain.cluster import ClusterHealth, ClusterSpells, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.plan import RouteCode
 from aiops_provider.domain.profile import Quantity, ResourceRequest, Source, WorkloadProfile
@@ -138,6 +138,47 @@ def test_a_lost_cluster_is_waited_for_once_it_is_known_to_come_back(clock):
     health(HealthState.HEALTHY, 400)
     health(HealthState.UNREACHABLE, 2000)
     assert ask(one, 2) == ("cheap", RouteCode.WAIT)
+
+
+def spells(**figures: object) -> ClusterSpells:
+    """Of a cluster that was away twice and is away again."""
+    fields = {
+        "is_up": False,
+        "observed_at": NOW,
+        "up_s": 7200.0,
+        "down_s": 600.0,
+        "losses": 3.0,
+        "returns": 2.0,
+        **figures,
+    }
+    return ClusterSpells(**fields)  # type: ignore[arg-type]
+
+
+def unreachable(name: str, at: datetime, state: HealthState = HealthState.UNREACHABLE):
+    return ClusterHealth(cluster=name, state=state, observed_at=at)
+
+
+def test_after_a_restart_a_lost_cluster_is_waited_for_as_before(clock):
+    """What earlier processes have seen counts, although this one knows nothing but a loss."""
+    ignorant, restarted = decider(clock), decider(clock)
+    restarted.patience.hear({"cheap": spells()})
+    for one in (ignorant, restarted):
+        one.set_health(unreachable("cheap", NOW, HealthState.UNKNOWN))
+        one.set_health(unreachable("cheap", NOW))
+    assert ask(ignorant, 1)[0] == "dear"
+    assert ask(restarted, 1) == ("cheap", RouteCode.WAIT)
+
+
+def test_whether_a_cluster_is_reached_from_here_is_for_this_process_to_say(clock):
+    """Others reach it; its past is theirs all the same, however often it is heard."""
+    one = decider(clock)
+    one.set_health(unreachable("cheap", NOW))
+    for _ in range(3):
+        one.patience.hear({"cheap": spells(is_up=True, losses=2.0)})
+    known = one.patience.availability("cheap", NOW)
+    assert not known.is_up
+    assert known.mean_up_s == pytest.approx((21_600 + 7200) / (0.25 + 3))
+    assert known.mean_down_s == pytest.approx(300)
 
 
 def test_time_runs_from_the_first_choice_of_an_earlier_process():
