@@ -31,6 +31,13 @@ OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
 NEVER_AT_FAULT = OCCASION | {"kpi", SILENT_KPI}
 
 TASK_FAILED = "task_failed"
+QUEUE_S = "queue_s"
+RETRIES = "retries"
+COST_USD = "cost_usd"
+
+# Of these an alarm does not say that work fails where it was observed: nothing is heard, much is asked
+# of a place, the tries before were elsewhere, a place is dear.
+NO_FAULT = frozenset({SILENCE, QUEUE_S, RETRIES, COST_USD})
 
 _KINDS = {
     **dict.fromkeys(INFRASTRUCTURE, CauseKind.CLUSTER),
