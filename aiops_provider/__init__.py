@@ -28,6 +28,7 @@ _HOMES = {
     "describe": "aiops_provider.profiling.sentence",
     "report": "aiops_provider.telemetry.report",
     "report_drift": "aiops_provider.control.data_drift",
+    "report_quality": "aiops_provider.control.data_quality",
 }
 
 __all__ = [
@@ -48,11 +49,13 @@ __all__ = [
     "describe",
     "report",
     "report_drift",
+    "report_quality",
 ]
 
 if TYPE_CHECKING:
     from aiops_provider.control.data_drift import report_drift
     from aiops_provider.control.data_profile import DataProfile
+    from aiops_provider.control.data_quality import report_quality
     from aiops_provider.domain.spread import AntiAffinity, Spread
     from aiops_provider.domain.workload import (
         Cadence,

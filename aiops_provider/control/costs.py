@@ -114,12 +114,23 @@ def _charge(
     placement = placements.get(record.run)
     team = placement.route.team if placement is not None else None
     team = team or team_of(installation.settings, record.run.task.namespace) or NO_TEAM
-    return _Charge(record, team, _cost_usd(installation, record, placement))
+    return _Charge(record, team, tried_cost_usd(installation, record, placement))
 
 
-def _cost_usd(
+def tried_cost_usd(
     installation: Installation, record: ExecutionRecord, placement: Placement | None
 ) -> float | None:
+    """
+    What one try cost: the share of a machine that it held for as long as it ran.
+
+    Args:
+        installation: Its clusters have the prices, unless the try was priced when it ended.
+        record: Of the try.
+        placement: Its latest; ``None``: not known.
+
+    Returns:
+        In USD; ``None`` where the price, the request or the pool is not known.
+    """
     observed = placement is not None and not placement.applied
     if record.cost_usd is not None and not observed:
         return record.cost_usd

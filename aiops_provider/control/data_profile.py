@@ -152,10 +152,20 @@ def _mapping(frame: Mapping[Any, Any]) -> dict[str, NDArray[Any]]:
 
 
 def _data_frame(frame: object) -> dict[str, NDArray[Any]]:
+    return {str(series.name): _array(series) for series in known_frame(frame).iter_columns()}
+
+
+def known_frame(frame: object) -> Any:
+    """
+    The frame as narwhals shows it.
+
+    Raises:
+        DataError: It is no data frame.
+    """
     import narwhals
 
     try:
-        known = narwhals.from_native(frame, eager_only=True)
+        return narwhals.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(
             "is no data frame",
@@ -163,7 +173,6 @@ def _data_frame(frame: object) -> dict[str, NDArray[Any]]:
             value=type(frame).__name__,
             mend="Give a data frame of pandas, polars or pyarrow, or a mapping of names to columns",
         ) from error
-    return {str(series.name): _array(series) for series in known.iter_columns()}
 
 
 def _array(series: Any) -> NDArray[Any]:

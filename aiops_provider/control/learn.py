@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.lessons import hear_of_others
+from aiops_provider.control.outcome_kpis import samples_of_ends
 from aiops_provider.control.profilers import new_profiler
 from aiops_provider.control.stored_descriptions import store_description, stored_description
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
-from aiops_provider.domain.kpi import KpiSample
 from aiops_provider.domain.profile import Quantity, WorkloadProfile
-from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.domain.units import utc_now
 from aiops_provider.domain.workload import TaskDescription
 from aiops_provider.errors import DescriptionError
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from aiops_provider.store import Store
 
 log = logging.getLogger(__name__)
-
-TASK_FAILED = "task_failed"
-DURATION_S = "duration_s"
-PEAK_MEMORY_GIB = "peak_memory_gib"
 
 _CURSOR = "profiles:refreshed_at"
 _LEARNED = "learned:execution"
@@ -72,7 +68,7 @@ def _take_in(
 ) -> list[WorkloadProfile]:
     store = installation.require_store()
     ended = _whole_tries(store, records)
-    store.add_samples([sample for record in ended for sample in outcome_samples(record)])
+    store.add_samples(samples_of_ends(installation, ended))
     return refresh_profiles(installation, {record.run.task for record in ended}, now)
 
 
@@ -82,38 +78,6 @@ def _whole_tries(store: Store, records: Sequence[ExecutionRecord]) -> list[Execu
     later = [record.run for record in ended if record.segment > 1]
     whole = store.executions_of(later) if later else {}
     return [whole.get(record.run, record) for record in ended]
-
-
-def outcome_samples(record: ExecutionRecord) -> list[KpiSample]:
-    """
-    The KPIs that the end of a try tells.
-
-    ``task_failed`` is 0 or 1, ``duration_s`` in seconds and ``peak_memory_gib`` in GiB. The latter
-    two only of runs that ended well: a run that failed early is no short run. A run that was killed
-    from outside, or was lost with its cluster, failed at nothing and yields none: a lost cluster is
-    left out and taken back by its health, and must not be quarantined on top of that. Each has a key
-    of its own per try, so that reports by worker and host of one try count once.
-    """
-    if not record.outcome.is_task_evidence:
-        return []
-    good = record.outcome is Outcome.SUCCESS
-    values = {TASK_FAILED: 0.0 if good else 1.0}
-    if good:
-        usage = record.usage
-        values[DURATION_S] = usage.duration_s if usage else record.occupied_s
-        if usage is not None:
-            values[PEAK_MEMORY_GIB] = usage.peak_memory_gib
-    return [
-        KpiSample(
-            name=name,
-            observed_at=record.ended_at,
-            value=value,
-            dimensions=_dimensions(record.run),
-            context=_context(record),
-            idempotency_key=f"outcome/{name}/{record.run}",
-        )
-        for name, value in values.items()
-    ]
 
 
 def refresh(installation: Installation, now: datetime) -> list[WorkloadProfile]:
@@ -168,7 +132,7 @@ def refresh_profiles(
     """
     store = installation.require_store()
     if tasks is None:
-        tasks = _tasks_with_news(store, now)
+        tasks = _tasks_with_news(installation, now)
     changed = []
     for task in sorted(tasks):
         profile = _fresh_profile(installation, store, task, now, unseen)
@@ -209,7 +173,8 @@ def _first_place(store: Store) -> int:
     return store.newest_execution() if store.get_state(_CURSOR) is not None else 0
 
 
-def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
+def _tasks_with_news(installation: Installation, now: datetime) -> set[TaskKey]:
+    store = installation.require_store()
     cursor = store.get_state(_CURSOR)
     last = datetime.fromisoformat(cursor) if cursor else None
     if last is not None and timedelta(0) <= now - last < _LOOK_EVERY:
@@ -217,7 +182,7 @@ def _tasks_with_news(store: Store, now: datetime) -> set[TaskKey]:
     since = last - _LATE_BY if last else None
     news = store.executions(since=since, limit=_MOST_RECORDS)
     # Those that were seen before are known by their keys; the others were left out until now.
-    store.add_samples([sample for record in news for sample in outcome_samples(record)])
+    store.add_samples(samples_of_ends(installation, news))
     store.set_state(_CURSOR, now.isoformat())
     return {record.run.task for record in news}
 
@@ -253,24 +218,6 @@ def _advisor(installation: Installation) -> AcceleratorAdvisor:
 
 def _ended(records: Iterable[ExecutionRecord], now: datetime) -> list[ExecutionRecord]:
     return [record for record in records if record.ended_at <= now]
-
-
-def _dimensions(run: TaskRun) -> dict[str, str]:
-    named = {"dag": run.task.namespace, "task": run.task.name}
-    return named | ({"partition": str(run.map_index)} if run.map_index >= 0 else {})
-
-
-def _context(record: ExecutionRecord) -> dict[str, str]:
-    software = {"code_hash": record.code_hash, "image": record.image}
-    known = {name: value for name, value in software.items() if value}
-    return known | {
-        "cluster": record.cluster,
-        "provider": record.provider,
-        "region": record.region,
-        "pool": record.pool,
-        "run_id": record.run.run_id,
-        "try_number": str(record.run.try_number),
-    }
 
 
 def _figures(profile: WorkloadProfile) -> WorkloadProfile:

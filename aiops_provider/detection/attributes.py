@@ -21,16 +21,23 @@ SILENCE = "silence_s"
 SILENT_KPI = "silent_kpi"
 
 # Several observations of one execution differ in these. They say what was looked at.
-INSIDE_EXECUTION = frozenset({"kpi", SILENT_KPI, "feature", "column"}) | PROGRESS
+INSIDE_EXECUTION = frozenset({"kpi", SILENT_KPI, "feature", "column", "schema_change"}) | PROGRESS
 
 # Only those observations of an execution tell these that come from its end.
 KNOWN_AT_END = frozenset({"code_hash", "image"})
 
 # Names of an occasion or of a symptom, not of something that can be at fault.
 OCCASION = frozenset({"run_id", "try_number"}) | PROGRESS
-NEVER_AT_FAULT = OCCASION | {"kpi", SILENT_KPI}
+NEVER_AT_FAULT = OCCASION | {"kpi", SILENT_KPI, "schema_change"}
 
 TASK_FAILED = "task_failed"
+QUEUE_S = "queue_s"
+RETRIES = "retries"
+COST_USD = "cost_usd"
+
+# Of these an alarm does not say that work fails where it was observed: nothing is heard, much is asked
+# of a place, the tries before were elsewhere, a place is dear.
+NO_FAULT = frozenset({SILENCE, QUEUE_S, RETRIES, COST_USD})
 
 _KINDS = {
     **dict.fromkeys(INFRASTRUCTURE, CauseKind.CLUSTER),

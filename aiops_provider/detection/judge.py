@@ -77,7 +77,8 @@ class Judge:
         Where two tests look at a sample, the smaller p-value is doubled (Bonferroni).
         """
         choice = self._rules.choice(sample)
-        return self._crossing(sample, self._of_detector(sample, history, choice), choice)
+        found = self._crossing(sample, self._of_detector(sample, history, choice), choice)
+        return _within(choice) if found is None and choice.detector == "none" else found
 
     def with_threshold(self, sample: KpiSample, found: Verdict | None) -> Verdict | None:
         """A verdict as it stands, or the threshold that the rules set if the sample crosses it."""
@@ -152,6 +153,14 @@ class Judge:
             deviating=wanted,
             ruling=ruling,
         )
+
+
+def _within(choice: Effect) -> Verdict | None:
+    """Where only thresholds judge, what crosses none is normal, and ends an alarm."""
+    limit = choice.above if choice.above is not None else choice.below
+    if limit is None:
+        return None
+    return Verdict(p_value=1.0, expected=limit, reason="within the threshold", detector="threshold")
 
 
 def _crossed(value: float, choice: Effect) -> tuple[str, float] | None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aiops_provider.detection.attributes import SILENCE, speaks_of_fault, witness_of
+from aiops_provider.detection.attributes import NO_FAULT, SILENCE, speaks_of_fault, witness_of
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import (
     Alarm,
@@ -115,8 +115,8 @@ def _decided(
     now: datetime,
 ) -> Response:
     best = super_alarm.root_cause.best
-    # That nothing is heard does not say that nothing runs: only what was seen is answered.
-    seen = [alarm for alarm in members if alarm.series.name != SILENCE]
+    # That nothing is heard does not say that nothing runs, nor a queue that what ends its wait fails.
+    seen = [alarm for alarm in members if alarm.series.name not in NO_FAULT]
     witnesses = {
         witness_of(one.series, one.attributes) for one in seen if one.series.cluster is None
     }
@@ -134,10 +134,7 @@ def _decided(
     if doubt:
         return replace(nothing, reason=doubt)
     if not seen:
-        return replace(
-            nothing,
-            reason=f"{named(best.cause)} stopped reporting, which does not say that its work fails.",
-        )
+        return replace(nothing, reason=_no_fault(best, members))
     match best.kind:
         case CauseKind.CLUSTER if len(witnesses) < MINIMUM_WITNESSES and not own:
             return replace(
@@ -165,6 +162,12 @@ def _doubt(best: Hypothesis) -> str:
             f"{told} may be at fault, with confidence {best.confidence:.2f} only. {best.next_check}"
         )
     return ""
+
+
+def _no_fault(best: Hypothesis, members: Collection[Alarm]) -> str:
+    told = sorted({alarm.series.name for alarm in members} - {SILENCE})
+    what = f"is told by {', '.join(told)} alone" if told else "stopped reporting"
+    return f"{named(best.cause)} {what}, which does not say that its work fails."
 
 
 def _quarantine(

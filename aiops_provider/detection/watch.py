@@ -274,7 +274,7 @@ class Watch:
         tested = [
             (sample.observed_at, verdict.p_value)
             for sample, verdict in judged
-            if verdict is not None and not verdict.event
+            if verdict is not None and not verdict.event and verdict.detector != "threshold"
         ]
         threshold_p = self._discoveries.threshold(tested)
         self._by_chance += self._discoveries.by_chance(len(tested), ALARM_P)

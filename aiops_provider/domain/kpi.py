@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 # Where a sample was taken says nothing about which series it belongs to: the same partition's row
-# count must be compared with last week's even if it ran on another cluster then.
+# count must be compared with last week's even if it ran on another cluster then. Nor does how a column changed.
 CONTEXT_DIMENSIONS = frozenset(
     {
         "cluster", "provider", "region", "zone", "pool", "host", "instance_type",
         "run_id", "try_number", "version", "model_version", "code_hash", "image",
+        "schema_change",
     }
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from aiops_provider.cli.demo.history import TASK, kpi_history, past_periods
 from aiops_provider.cli.demo.partitions import PARTITIONS, Hospitals, broken, freeze_model, kpis
-from aiops_provider.control.learn import outcome_samples
+from aiops_provider.control.outcome_kpis import outcome_samples
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import CauseKind, ResponseAction

@@ -10,11 +10,11 @@ import pytest
 from aiops_provider.control.installation import Installation
 from aiops_provider.control.learn import (
     learn,
-    outcome_samples,
     refresh,
     refresh_profiles,
     remember_description,
 )
+from aiops_provider.control.outcome_kpis import outcome_samples
 from aiops_provider.control.stored_descriptions import stored_description
 from aiops_provider.domain.cluster import Capacity, ClusterSpec, Pool
 from aiops_provider.domain.execution import ExecutionRecord, Outcome, Usage
@@ -104,11 +104,11 @@ def test_a_finished_try_changes_the_profile(installation):
 
 
 def test_a_finished_try_yields_outcome_kpis(installation):
-    """task_failed, duration_s and peak_memory_gib, identified by DAG and task, with where it ran."""
+    """task_failed, duration_s, peak_memory_gib and more, identified by DAG and task, with where it ran."""
     learn(installation, [record(peak=0.2)], NOW)
     samples = {sample.name: sample for sample in samples_of(installation)}
     assert {name: sample.value for name, sample in samples.items()} == {
-        "task_failed": 0.0, "duration_s": 25.0, "peak_memory_gib": 0.2,
+        "task_failed": 0.0, "duration_s": 25.0, "peak_memory_gib": 0.2, "retries": 0.0,
     }  # fmt: skip
     failed = samples["task_failed"]
     assert failed.dimensions == {"dag": "medical", "task": "train"}
@@ -141,7 +141,7 @@ def test_a_run_that_was_cut_off_failed_at_nothing(outcome):
 def test_unmeasured_runs_tell_their_time():
     """Without usage the moments tell the duration, and nothing tells the memory."""
     samples = {sample.name: sample.value for sample in outcome_samples(record(usage=None))}
-    assert samples == {"task_failed": 0.0, "duration_s": 30.0}
+    assert samples == {"task_failed": 0.0, "duration_s": 30.0, "retries": 0.0}
 
 
 def test_learning_twice_counts_once(installation):
@@ -149,7 +149,7 @@ def test_learning_twice_counts_once(installation):
     learn(installation, [record()], NOW)
     version = installation.store.version()
     learn(installation, [record(), replace(record(), usage=None)], NOW)
-    assert len(samples_of(installation)) == 3
+    assert len(samples_of(installation)) == 4
     assert installation.store.profile(TASK).memory_gib.sample_count == 1
     assert installation.store.version() == version
 
@@ -238,7 +238,7 @@ def test_refresh_finds_what_came_by_another_way(installation):
     installation.store.record_executions([record(0.001, peak=0.9)])
     (changed,) = refresh(installation, NOW + timedelta(seconds=2))
     assert changed.memory_gib.sample_count == 2
-    assert 6 == len(samples_of(installation))
+    assert 8 == len(samples_of(installation))
 
 
 def test_what_a_process_that_died_did_not_learn_is_learned_by_the_next(installation, monkeypatch):
@@ -252,9 +252,9 @@ def test_what_a_process_that_died_did_not_learn_is_learned_by_the_next(installat
         patched.setattr(Store, "save_profiles", die)
         with pytest.raises(StoreUnreachableError):
             refresh(installation, NOW)
-    assert 3 == len(samples_of(installation))
+    assert 4 == len(samples_of(installation))
     assert [TASK] == [profile.task for profile in refresh(installation, NOW)]
-    assert 3 == len(samples_of(installation))
+    assert 4 == len(samples_of(installation))
 
 
 def test_after_an_upgrade_what_was_learned_before_is_not_learned_again(installation):
@@ -267,7 +267,7 @@ def test_after_an_upgrade_what_was_learned_before_is_not_learned_again(installat
     assert {late} == {sample.observed_at for sample in samples_of(installation)}
     store.record_executions([record(4_999)])
     refresh(installation, NOW + timedelta(seconds=1))
-    assert 6 == len(samples_of(installation))
+    assert 8 == len(samples_of(installation))
 
 
 def test_what_is_added_to_a_try_later_is_seen_within_a_minute(installation):
@@ -318,7 +318,7 @@ def test_a_deferred_try_is_learned_as_one_run_once_it_has_ended(installation):
     assert (run.segments, run.started_at) == (3, parts[0].started_at)
     assert run.usage == Usage(peak_memory_gib=0.9, cpu_seconds=60, duration_s=75)
     assert {s.name: s.value for s in samples_of(installation)} == {
-        "task_failed": 0.0, "duration_s": 75.0, "peak_memory_gib": 0.9,
+        "task_failed": 0.0, "duration_s": 75.0, "peak_memory_gib": 0.9, "retries": 0.0,
     }  # fmt: skip
     profile = installation.store.profile(TASK)
     assert 60 < profile.duration_s.p50 < 90

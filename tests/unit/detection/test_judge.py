@@ -93,3 +93,13 @@ def test_nobody_judges_where_the_rules_say_so(sample, past):
     text = "  - {name: a, detector: none}"
 
     assert judged(sample(1e9), past(STEADY), text).verdict is None
+
+
+def test_within_a_threshold_that_alone_judges_all_is_normal(sample, past):
+    """Else an alarm that it raised would not end."""
+    limit = "  - {name: a, when: 'kpi == \"lag\"', detector: none, above: 60}"
+    crossed = judged(sample(61.0, "lag"), past([]), limit)
+    within = judged(sample(59.0, "lag"), past([]), limit)
+
+    assert (crossed.alarmed, within.alarmed, within.deviating) == (True, False, False)
+    assert within.verdict is not None

@@ -22,10 +22,12 @@ def decide(alarm, root_cause, start):
 
     def make(
         cause, kind, *, tasks=3, seen=4, at=None, dry_run=False, unavailable=None, hold_data_of=(),
-        **odds,
+        kpi="rows", **odds,
     ):  # fmt: skip
         members = [
-            replace(alarm(str(n), task=f"t{n}", dag="d"), hold_downstream=f"t{n}" in hold_data_of)
+            replace(
+                alarm(str(n), kpi, task=f"t{n}", dag="d"), hold_downstream=f"t{n}" in hold_data_of
+            )
             for n in range(tasks)
         ]
         super_alarm = SuperAlarm(
@@ -195,3 +197,20 @@ def test_more_data_are_held_under_the_same_name(decide, start):
     )
     grown = renewed(first, more, fresh=True)
     assert (first.id, first.starts_at, more.data_of) == (grown.id, grown.starts_at, grown.data_of)
+
+
+@pytest.mark.parametrize("kpi", ["queue_s", "cost_usd", "retries"])
+def test_a_full_or_dear_cluster_is_not_quarantined(decide, kpi):
+    """That its queue is long or its price high says nothing about the work that ends there."""
+    response = decide({"cluster": "aws-us-east-1"}, CauseKind.CLUSTER, kpi=kpi)
+
+    assert ResponseAction.NOTHING is response.action
+    assert kpi in response.reason
+    assert "does not say that its work fails" in response.reason
+
+
+def test_a_task_is_not_held_for_what_it_costs(decide):
+    """A dearer price everywhere is no fault of the task."""
+    cause = {"task": "train"}
+    assert ResponseAction.HOLD_TASK is decide(cause, CauseKind.TASK).action
+    assert ResponseAction.NOTHING is decide(cause, CauseKind.TASK, kpi="cost_usd").action
