@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,8 @@ class AiopsKpiSensor(BaseSensorOperator):
         **kwargs: As of any sensor.
 
     Raises:
-        DescriptionError: The bounds leave no value, or nothing is left of *within*.
+        DescriptionError: A bound is no finite number, the bounds leave no value, or *within* is no
+            duration above 0.
     """
 
     template_fields: Sequence[str] = ("kpi", "labels", "aiops_conn_id")
@@ -47,13 +49,22 @@ class AiopsKpiSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        for field, bound in (("at_least", at_least), ("at_most", at_most)):
+            # Nothing compares with NaN: the sensor would wait for ever.
+            if bound is not None and not (isinstance(bound, (int, float)) and math.isfinite(bound)):
+                raise DescriptionError(
+                    "is no finite number", field=field, value=bound, mend="Give a number or None"
+                )
         if at_least is not None and at_most is not None and at_least > at_most:
             raise DescriptionError(
                 "no value is left", field="at_least", value=at_least, mend=f"at_most is {at_most}"
             )
-        if within <= timedelta(0):
+        if not isinstance(within, timedelta) or within <= timedelta(0):
             raise DescriptionError(
-                "leaves no time", field="within", value=within, mend="Give more than 0"
+                "leaves no time",
+                field="within",
+                value=within,
+                mend="Give a timedelta above 0, such as timedelta(hours=24)",
             )
         self.kpi, self.labels = kpi, dict(labels or {})
         self.at_least, self.at_most, self.within = at_least, at_most, within

@@ -2,10 +2,10 @@
 
 import pytest
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import dag, task
+from airflow.sdk import dag, task, task_group
 
 from aiops_provider import Training
-from aiops_provider.airflow.description import describe, read_description
+from aiops_provider.airflow.description import declared_kpis, describe, read_description
 from aiops_provider.errors import DescriptionError
 
 
@@ -94,3 +94,59 @@ def test_the_decorator_without_a_description_keeps_what_the_dag_says():
         train()
 
     assert read_description(some().get_task("train").executor_config) == Training(epochs=2)
+
+
+def test_a_declared_kpi_keeps_what_the_dag_says():
+    """What a task returns says nothing about what it needs."""
+    defaults = {"executor_config": describe(Training(epochs=2), pod_override=1)}
+
+    @dag(schedule=None, default_args=defaults)
+    def some():
+        @task.aiops(kpis=["row_count"])
+        def train(): ...
+
+        @task_group(default_args={"executor_config": describe(Training(epochs=5))})
+        def group():
+            @task.aiops(kpis=["row_count"])
+            def grouped(): ...
+
+            grouped()
+
+        @task.aiops(
+            kpis=["row_count"], default_args={"executor_config": describe(Training(epochs=7))}
+        )
+        def own(): ...
+
+        train(), group(), own()
+
+    made = some()
+    configs = {each.task_id: each.executor_config for each in made.tasks}
+    epochs = {name: read_description(config).epochs for name, config in configs.items()}
+    assert epochs == {"train": 2, "group.grouped": 5, "own": 7}
+    assert all(declared_kpis(config) for config in configs.values())
+    assert 1 == configs["train"]["pod_override"]
+    assert declared_kpis(defaults["executor_config"]) == ()
+
+
+def test_a_description_in_the_executor_config_counts():
+    """A pin that is written there does not vanish without a word."""
+    config = {"aiops": {"cluster": "gpu"}, "pod_override": 1}
+    operator = made(task.aiops(kpis=["row_count"], executor_config=config))
+    assert "gpu" == read_description(operator.executor_config).cluster
+    assert declared_kpis(operator.executor_config)
+    assert 1 == operator.executor_config["pod_override"]
+    assert config == {"aiops": {"cluster": "gpu"}, "pod_override": 1}
+
+
+def test_kpis_in_the_executor_config_stay():
+    """They were declared by the other spelling only."""
+    config = describe(Training(epochs=2), kpis=["row_count"])
+    operator = made(task.aiops(executor_config=config))
+    assert declared_kpis(operator.executor_config)
+    assert Training(epochs=2) == read_description(operator.executor_config)
+
+
+def test_a_task_that_is_described_twice_is_refused():
+    """Nobody can know which was meant."""
+    with pytest.raises(DescriptionError, match=r"executor_config\['aiops'\]: describes the task"):
+        task.aiops(Training(), executor_config=describe(Training(epochs=2)))

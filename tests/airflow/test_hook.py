@@ -239,7 +239,16 @@ def test_data_of_no_task_are_refused(of):
         AiopsDataSensor(task_id="usable", of=of)
 
 
-@pytest.mark.parametrize("wrong", [{"at_least": 2, "at_most": 1}, {"within": timedelta(0)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"at_least": 2, "at_most": 1},
+        {"at_least": "2"},
+        {"at_most": float("nan")},
+        {"within": timedelta(0)},
+        {"within": "24h"},
+    ],
+)
 def test_a_sensor_that_can_never_be_done_is_refused(wrong):
     """When the DAG is parsed."""
     with pytest.raises(DescriptionError, match=next(iter(wrong))):
