@@ -264,7 +264,11 @@ def renewed(previous: Response | None, decided: Response, *, fresh: bool) -> Res
         return previous
     if lapsed or (decided.action, decided.task) != (previous.action, previous.task):
         return replace(decided, id=_next_id(previous.id))
-    if (decided.clusters, decided.data_of) == (previous.clusters, previous.data_of):
+    # What was renewed is kept for those that failed their probe, and no others.
+    if previous.renewals or (decided.clusters, decided.data_of) == (
+        previous.clusters,
+        previous.data_of,
+    ):
         return previous
     return replace(decided, id=previous.id, starts_at=previous.starts_at)
 

@@ -160,6 +160,7 @@ class Response:
         expires_at: When it lapses by itself.
         released_at: When it was lifted, or ``None``.
         dry_run: True: only recorded.
+        renewals: How often it was renewed because a probe before its end failed.
     """
 
     id: str
@@ -173,6 +174,7 @@ class Response:
     data_of: tuple[TaskKey, ...] = ()
     released_at: datetime | None = None
     dry_run: bool = False
+    renewals: int = 0
 
     @property
     def target(self) -> str:
