@@ -122,7 +122,7 @@ def _decided(
     }
     own = [one for one in seen if speaks_of_fault(one)]
     nothing = Response(
-        id=f"response-{super_alarm.id.removeprefix('super-')}",
+        id=_first_id(super_alarm),
         super_alarm=super_alarm.id,
         action=ResponseAction.NOTHING,
         reason="",
@@ -271,6 +271,12 @@ def renewed(previous: Response | None, decided: Response, *, fresh: bool) -> Res
     ):
         return previous
     return replace(decided, id=previous.id, starts_at=previous.starts_at)
+
+
+def _first_id(super_alarm: SuperAlarm) -> str:
+    """What ended with a super-alarm stays ended, so that its return is answered under another id."""
+    again = f"r{super_alarm.reopened}" if super_alarm.reopened else ""
+    return f"response-{super_alarm.id.removeprefix('super-')}{again}"
 
 
 def _next_id(response_id: str) -> str:
