@@ -182,7 +182,7 @@ def _list_view(
         [
             (
                 one.id,
-                one.state.value,
+                one.phase.replace("_", " "),
                 one.severity.value,
                 len(one.alarms),
                 ", ".join(f"{k}={v}" for k, v in one.root_cause.best.cause.items()) or "unknown",

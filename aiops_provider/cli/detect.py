@@ -93,6 +93,8 @@ def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
         "id": one.id,
         "summary": one.summary,
         "state": one.state,
+        "phase": one.phase,
+        "reopened": one.reopened,
         "opened_at": one.opened_at,
         "closed_at": one.closed_at,
         "severity": one.severity,
@@ -171,11 +173,15 @@ def _view(found: Detection) -> Iterator[RenderableType]:
         )
 
 
+def _times(one: SuperAlarm) -> str:
+    return f", came back {one.reopened} times" if one.reopened > 1 else ""
+
+
 def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
     """A super-alarm with its hypotheses and what is done about it, for people."""
     from rich.text import Text
 
-    yield Text(f"\n{one.id}  {one.severity.value}, {one.state.value}", style="bold")
+    yield Text(f"\n{one.id}  {one.severity.value}, {one.phase}{_times(one)}", style="bold")
     yield Text(one.summary)
     yield Text(f"Affected: {one.impact or 'nothing that is known'}")
     if one.owners:

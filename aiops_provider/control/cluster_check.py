@@ -95,6 +95,26 @@ def check_cluster(
             value=name,
             mend="Mend that first; its own probe will tell, and it is used again.",
         )
+    check = try_cluster(name, now, timeout_s=timeout_s, connections=connections)
+    _remember(store, check)
+    return check
+
+
+def try_cluster(
+    name: str, now: datetime, *, timeout_s: float, connections: Sequence[str] = ()
+) -> ClusterCheck:
+    """
+    Run the probe task on a cluster without a consequence.
+
+    Args:
+        name: The cluster.
+        now: Becomes part of the run's id.
+        timeout_s: The task must have ended by then.
+        connections: Ids of connections that must be found there.
+
+    Raises:
+        DataError: Airflow is not here, or has no DAG for this.
+    """
     run_id = run_id_of(name, f"{now:%Y%m%dT%H%M%S}")
     told = _run(
         {
@@ -106,9 +126,7 @@ def check_cluster(
         }
     )
     findings = tuple(_findings(name, told, timeout_s))
-    check = ClusterCheck(cluster=name, checked_at=now, run_id=run_id, findings=findings)
-    _remember(store, check)
-    return check
+    return ClusterCheck(cluster=name, checked_at=now, run_id=run_id, findings=findings)
 
 
 def forget_check(store: Store, name: str) -> None:

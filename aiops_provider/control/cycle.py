@@ -1,5 +1,5 @@
 """
-What is done again and again beside the host: learn, plan, collect metrics, watch, notify, forget.
+What is done again and again beside the host: learn, plan, collect metrics, watch, probe, notify, forget.
 
 One process of an installation does it at a time, under a lease; the others stand by. Each step is
 guarded: an engine that raises costs its own step, not the others. ``python -m
@@ -29,6 +29,7 @@ from aiops_provider.domain.units import utc_now
 if TYPE_CHECKING:
     from aiops_provider.control.cluster_metrics import ClusterMetrics
     from aiops_provider.control.notify import Notifications
+    from aiops_provider.control.quarantine_probes import QuarantineProbes
     from aiops_provider.control.watch import WatchState
 
 __all__ = ["Cycle", "Step", "main", "run_cycle", "start_cycle_process", "stop_cycle_process"]
@@ -94,12 +95,14 @@ class Cycle:
         self._watch_state: WatchState | None = None
         self._cluster_metrics: ClusterMetrics | None = None
         self._notifications: Notifications | None = None
+        self._quarantine_probes: QuarantineProbes | None = None
         self._unsaved: deque[KpiSample] = deque(maxlen=_MOST_UNSAVED)
         self.steps = (
             Step(name="learn", run=self._learn),
             Step(name="plan", run=self._plan),
             Step(name="metrics", run=self._collect_metrics),
             Step(name="watch", run=self._watch),
+            Step(name="probe", run=self._probe),
             Step(name="notify", run=self._notify),
             Step(name="forget", run=self._forget),
         )
@@ -176,6 +179,14 @@ class Cycle:
         if self._watch_state is None:
             self._watch_state = WatchState()
         watch_once(self._installation, self._watch_state, now)
+
+    def _probe(self, now: datetime) -> None:
+        """Clusters whose quarantine is about to end; the step waits for none."""
+        if self._quarantine_probes is None:
+            from aiops_provider.control.quarantine_probes import QuarantineProbes
+
+            self._quarantine_probes = QuarantineProbes(self._installation)
+        self._quarantine_probes.step(now)
 
     def _notify(self, now: datetime) -> None:
         channels = self._installation.settings.detection.notify

@@ -1,5 +1,5 @@
 """
-Telling people of super-alarms: once when one opens or becomes more urgent, once when it is over.
+Telling people of super-alarms: once when one opens, comes back or becomes more urgent, once when it is over.
 
 What was told is kept in the store, so that whoever takes over tells nothing twice, and what could not be
 told is told later. A channel that does not answer is asked less and less often, and holds up no other.
@@ -149,7 +149,8 @@ def _sent(channel: Channel, message: tuple[SuperAlarm, bool] | None, now: dateti
 
 def _title(one: SuperAlarm) -> str:
     if one.state in _OPEN:
-        return f"{one.severity.value.capitalize()}: {one.id}"
+        back = f" (reopened, {one.reopened})" if one.reopened else ""
+        return f"{one.severity.value.capitalize()}: {one.id}{back}"
     return f"{'False alarm' if one.state is AlarmState.FALSE_POSITIVE else 'Over'}: {one.id}"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiops_provider.store import Store
 
 # A response per super-alarm that is open: thousands would be no super-alarms any more.
-_MOST_RESPONSES = 10_000
+MOST_RESPONSES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,14 @@ class OutOfUse:
         return {**self.quarantined, **self.unfit, **self.unreachable}
 
 
-def clusters_out_of_use(store: Store, now: datetime) -> OutOfUse:
+def clusters_out_of_use(store: Store, now: datetime, *, but: str = "") -> OutOfUse:
     """
     Read it.
 
     Args:
         store: Where probes, checks and responses are kept.
         now: Decides which quarantines are in force.
+        but: Id of a response that is not counted.
 
     Raises:
         StoreError: The store does not answer.
@@ -59,8 +60,8 @@ def clusters_out_of_use(store: Store, now: datetime) -> OutOfUse:
         unfit=failed_checks(store),
         quarantined={
             name: f"quarantined for {response.super_alarm}: {response.reason}"
-            for response in store.responses(active_at=now, limit=_MOST_RESPONSES)
-            if response.action is ResponseAction.QUARANTINE
+            for response in store.responses(active_at=now, limit=MOST_RESPONSES)
+            if response.action is ResponseAction.QUARANTINE and response.id != but
             for name in response.clusters
         },
     )

@@ -26,8 +26,9 @@ from aiops_provider.detection.rules import RuleSet
 from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.silence import silent_series
 from aiops_provider.detection.similar import REMEMBERED
+from aiops_provider.detection.super_alarms import REOPENED_WITHIN
 from aiops_provider.detection.watch import Evaluation, Watch
-from aiops_provider.domain.alarm import Alarm, AlarmState
+from aiops_provider.domain.alarm import Alarm, AlarmState, SuperAlarm
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError
 from aiops_provider.settings.engine_schema import DetectionSettings
@@ -226,7 +227,10 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
         alarms,
         [
             (one, store.alarms(super_alarm=one.id, limit=_EVERYTHING))
-            for one in store.super_alarms(open_only=True, limit=_EVERYTHING)
+            for one in [
+                *store.super_alarms(open_only=True, limit=_EVERYTHING),
+                *_over_lately(store, saved.watched_at or now),
+            ]
         ],
         samples,
     )
@@ -235,6 +239,17 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
         watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms
     state.unmet = store.last_samples(since=now - _LATELY)
+
+
+def _over_lately(store: Store, at: datetime) -> list[SuperAlarm]:
+    """Those that would be reopened if they came back."""
+    return [
+        one
+        for one in store.super_alarms(limit=REMEMBERED)
+        if one.state is AlarmState.RESOLVED
+        and one.closed_at is not None
+        and at - one.closed_at <= REOPENED_WITHIN
+    ]
 
 
 def _recall(store: Store, watch: Watch) -> None:

@@ -35,7 +35,7 @@ class Investigation:
     def __init__(self, config: WatchConfig, clusters: Sequence[ClusterSpec]) -> None:
         self._config, self._clusters = config, tuple(clusters)
         self.evidence = Evidence(config.keep_evidence)
-        self.super_alarms = SuperAlarms()
+        self.super_alarms = SuperAlarms(config.period)
 
     def fold(
         self, open_alarms: Mapping[str, Alarm], changed: Iterable[Alarm], now: datetime

@@ -122,7 +122,7 @@ def _decided(
     }
     own = [one for one in seen if speaks_of_fault(one)]
     nothing = Response(
-        id=f"response-{super_alarm.id.removeprefix('super-')}",
+        id=_first_id(super_alarm),
         super_alarm=super_alarm.id,
         action=ResponseAction.NOTHING,
         reason="",
@@ -267,9 +267,19 @@ def renewed(previous: Response | None, decided: Response, *, fresh: bool) -> Res
         return previous
     if lapsed or (decided.action, decided.task) != (previous.action, previous.task):
         return replace(decided, id=_next_id(previous.id))
-    if (decided.clusters, decided.data_of) == (previous.clusters, previous.data_of):
+    # What was renewed is kept for those that failed their probe, and no others.
+    if previous.renewals or (decided.clusters, decided.data_of) == (
+        previous.clusters,
+        previous.data_of,
+    ):
         return previous
     return replace(decided, id=previous.id, starts_at=previous.starts_at)
+
+
+def _first_id(super_alarm: SuperAlarm) -> str:
+    """What ended with a super-alarm stays ended, so that its return is answered under another id."""
+    again = f"r{super_alarm.reopened}" if super_alarm.reopened else ""
+    return f"response-{super_alarm.id.removeprefix('super-')}{again}"
 
 
 def _next_id(response_id: str) -> str:

@@ -1,11 +1,11 @@
-"""The life of super-alarms: opened once, growing, closed when their members are normal again."""
+"""The life of super-alarms: opened once, growing, closed when all is normal again, reopened if it comes back."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from aiops_provider.detection.feedback import weigh_by_feedback
@@ -15,12 +15,16 @@ from aiops_provider.detection.summary import impact_of, shared_attributes, summa
 from aiops_provider.domain.alarm import (
     Alarm,
     AlarmState,
+    Response,
+    ResponseAction,
     RootCause,
     Severity,
     SuperAlarm,
 )
 
 _OPEN = (AlarmState.OPEN, AlarmState.ACKNOWLEDGED)
+# The same trouble within this after its end is no other one.
+REOPENED_WITHIN = timedelta(hours=1)
 _URGENCY = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
@@ -31,6 +35,7 @@ class _Told:
     super_alarm: SuperAlarm
     members: dict[str, Alarm] = field(default_factory=dict)
     clusters: frozenset[str] = frozenset()
+    grown_at: datetime | None = None
 
 
 class SuperAlarms:
@@ -39,10 +44,16 @@ class SuperAlarms:
 
     A group of alarms that shares members with an open super-alarm, or has its cause, is that
     super-alarm grown. Two that turn out to be one become one: the older keeps its id, the younger
-    is resolved. Members stay members after they have cleared.
+    is resolved. Members stay members after they have cleared. What comes back within an hour after its
+    end, with the same cause on one of the same series, goes on under its id.
+
+    Args:
+        period: So long after alarms were added it is growing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, period: timedelta = timedelta(minutes=1)) -> None:
+        self._period = period
+        self._closed: dict[str, _Told] = {}
         self._told: dict[str, _Told] = {}
         self._changed: dict[str, SuperAlarm] = {}
         self._past: deque[SuperAlarm] = deque(maxlen=REMEMBERED)
@@ -70,19 +81,24 @@ class SuperAlarms:
         return changed
 
     def restore(self, super_alarm: SuperAlarm, members: Iterable[Alarm]) -> None:
-        """Take one over from an earlier process."""
+        """Take one over from an earlier process, open or over a short while ago."""
         told = _Told(super_alarm, {alarm.id: alarm for alarm in members})
+        told.grown_at = super_alarm.updated_at if super_alarm.growing else None
         told.clusters = frozenset(
             alarm.attributes["cluster"]
             for alarm in told.members.values()
             if "cluster" in alarm.attributes
         )
-        self._told[super_alarm.id] = told
+        into = self._told if super_alarm.state in _OPEN else self._closed
+        into[super_alarm.id] = told
 
     def recall(self, past: Iterable[SuperAlarm]) -> None:
         """Remember these super-alarms that are over, and no others, for comparison; the newest last."""
         self._past.clear()
-        self._past.extend(past)
+        self._past.extend(one for one in past if one.id not in self._told)
+        for one in self._past:
+            if one.id in self._closed:
+                self._closed[one.id].super_alarm = one
 
     def put(self, super_alarm: SuperAlarm) -> None:
         """Replace an open one after its response was decided or a person marked it."""
@@ -106,6 +122,12 @@ class SuperAlarms:
             alarms: Alarms by id as they are now: the open ones, and any others in *folds*.
             now: The present moment.
         """
+        self._closed = {
+            key: told
+            for key, told in self._closed.items()
+            if told.super_alarm.closed_at is not None
+            and now - told.super_alarm.closed_at <= REOPENED_WITHIN
+        }
         claimed: set[str] = set()
         folds = [replace(one, root_cause=self._weighed(one)) for one in folds]
         for fold in sorted(folds, key=self._claim):
@@ -137,10 +159,13 @@ class SuperAlarms:
         )
 
     def _grow(self, fold: Fold, members: dict[str, Alarm], claimed: set[str], now: datetime) -> str:
+        known = {*self._told}
         told = self._match(fold, members, claimed)
         for other in list(self._told.values()):
             if other is not told:
                 self._move(other, told, members, now)
+        if told.super_alarm.id in known and members.keys() - told.members.keys():
+            told.grown_at = now
         told.members |= members
         told.clusters |= fold.clusters
         told.super_alarm = replace(told.super_alarm, root_cause=fold.root_cause)
@@ -171,9 +196,41 @@ class SuperAlarms:
             # Of several that overlap as much, the one that was told first.
             best = [told for count, told in shared if count == most]
             return min(best, key=lambda told: told.super_alarm.opened_at)
+        again = self._reopened(fold)
+        if again is not None:
+            return again
         opened = _opened(fold, members, taken=self._told.keys())
         self._told[opened.super_alarm.id] = opened
         return opened
+
+    def _reopened(self, fold: Fold) -> _Told | None:
+        """The one that was over and is back, if there is one."""
+        told = self._of_cause(fold, self._closed.values())
+        series = {row.series for row in fold.rows}
+        if told is None or series.isdisjoint(one.series for one in told.members.values()):
+            return None
+        before = told.super_alarm
+        told.super_alarm = replace(
+            before,
+            state=AlarmState.OPEN,
+            closed_at=None,
+            reopened=before.reopened + 1,
+            response=_ended(before),
+        )
+        # It has come back, which is more to know than that it is larger now.
+        told.grown_at = None
+        self._told[before.id] = self._closed.pop(before.id)
+        past = [one for one in self._past if one.id != before.id]
+        self._past.clear()
+        self._past.extend(past)
+        return told
+
+    def settle(self, now: datetime) -> None:
+        """Those to which nothing was added for a period are not growing any more."""
+        for told in self._told.values():
+            still = told.grown_at is not None and now - told.grown_at < self._period
+            if told.super_alarm.growing and not still:
+                self.put(replace(told.super_alarm, growing=False, updated_at=now))
 
     def _move(self, other: _Told, told: _Told, members: Mapping[str, Alarm], now: datetime) -> None:
         """Alarms that belong elsewhere now leave; who has none left is closed."""
@@ -197,15 +254,32 @@ class SuperAlarms:
     def _refresh(self, told: _Told, alarms: Mapping[str, Alarm], now: datetime) -> None:
         """Bring what is told up to date with the members, and close it when all are normal."""
         told.members = {key: alarms.get(key, alarm) for key, alarm in told.members.items()}
+        if told.grown_at is not None and now - told.grown_at >= self._period:
+            told.grown_at = None
         before = told.super_alarm
         after = _described(told, self._past)
         if not any(alarm.state in _OPEN for alarm in told.members.values()):
-            after = replace(after, state=AlarmState.RESOLVED, closed_at=now)
-            del self._told[after.id]
+            after = replace(after, state=AlarmState.RESOLVED, closed_at=now, growing=False)
+            self._closed[after.id] = self._told.pop(after.id)
             self._past.append(after)
         if after != before or after.id in self._changed or before.updated_at == _NEVER:
             told.super_alarm = replace(after, updated_at=now)
             self._changed[after.id] = told.super_alarm
+
+
+def _ended(over: SuperAlarm) -> Response | None:
+    """
+    The response that goes on when its super-alarm comes back.
+
+    A quarantine has not ended with it, and what a person released before stays released; a hold that
+    ended with it is decided anew.
+    """
+    response, end = over.response, over.closed_at
+    if response is None or end is None or response.action is ResponseAction.QUARANTINE:
+        return response
+    if response.released_at is not None and response.released_at < end:
+        return response
+    return None
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -248,6 +322,7 @@ def _described(told: _Told, past: Sequence[SuperAlarm]) -> SuperAlarm:
         opened_at=members[0].observed_at,
         severity=max((alarm.severity for alarm in members), key=_URGENCY.__getitem__),
         alarms=tuple(alarm.id for alarm in members),
+        growing=told.grown_at is not None,
         representative=min(members, key=lambda alarm: alarm.p_value).id,
         impact=impact_of(members, told.clusters),
         attributes=shared_attributes(members),

@@ -162,7 +162,7 @@ class Watch:
 
         Args:
             alarms: Open ones, and those that ended lately.
-            super_alarms: Open ones with their members.
+            super_alarms: Open ones, and those that ended within an hour, with their members.
             samples: What was observed lately and is accounted for already, for comparison.
         """
         self._board.restore(sorted(alarms, key=lambda alarm: alarm.observed_at))
@@ -250,6 +250,7 @@ class Watch:
         if self._news or self._board.turned:
             self._fold(now)
             self._news = False
+        self._investigation.super_alarms.settle(now)
         responses = self._investigation.respond(now, unavailable or {})
         super_alarms = self._investigation.super_alarms.take_changes()
         responses.extend(lifted(super_alarms, now))

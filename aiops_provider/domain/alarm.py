@@ -160,6 +160,7 @@ class Response:
         expires_at: When it lapses by itself.
         released_at: When it was lifted, or ``None``.
         dry_run: True: only recorded.
+        renewals: How often it was renewed because a probe before its end failed.
     """
 
     id: str
@@ -173,6 +174,7 @@ class Response:
     data_of: tuple[TaskKey, ...] = ()
     released_at: datetime | None = None
     dry_run: bool = False
+    renewals: int = 0
 
     @property
     def target(self) -> str:
@@ -235,6 +237,8 @@ class SuperAlarm:
         similar: Earlier ones that looked alike, the likest first.
         note: What a person wrote when acknowledging it.
         owners: Who cares for its alarms, as the rules say.
+        growing: Whether alarms were added in the last period.
+        reopened: How often it came back after it was over.
     """
 
     id: str
@@ -255,3 +259,18 @@ class SuperAlarm:
     similar: tuple[SimilarIncident, ...] = ()
     note: str = ""
     owners: tuple[str, ...] = ()
+    growing: bool = False
+    reopened: int = 0
+
+    @property
+    def phase(self) -> str:
+        """
+        Its life in one word: its state, and of an open one whether it is ``growing`` or ``reopened``.
+
+        What a person said, or that it is over, goes before both.
+        """
+        if self.state is not AlarmState.OPEN:
+            return self.state.value
+        if self.growing:
+            return "growing"
+        return "reopened" if self.reopened else self.state.value

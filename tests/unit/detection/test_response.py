@@ -141,6 +141,18 @@ def test_a_decision_that_still_holds_is_kept(decide, start):
     assert (narrow.id, narrow.starts_at, AWS) == (wider.id, wider.starts_at, wider.clusters)
 
 
+def test_what_failed_its_probe_is_kept_and_not_widened_by_the_same_evidence(decide, start):
+    """Of the provider's clusters one works again; only new evidence takes it out anew."""
+    both = decide({"provider": "aws"}, CauseKind.CLUSTER)
+    kept = replace(both, clusters=AWS[:1], renewals=1, expires_at=start + 2 * HOUR)
+
+    meanwhile = decide({"provider": "aws"}, CauseKind.CLUSTER, at=start + HOUR)
+    later = decide({"provider": "aws"}, CauseKind.CLUSTER, at=start + 2 * HOUR)
+    anew = renewed(kept, later, fresh=True)
+    assert kept == renewed(kept, meanwhile, fresh=False)
+    assert (AWS, 0) == (anew.clusters, anew.renewals)
+
+
 def test_what_was_released_is_not_decided_again(decide, start):
     """Whoever disagrees has the last word."""
     released = replace(decide({"provider": "aws"}, CauseKind.CLUSTER), released_at=start)

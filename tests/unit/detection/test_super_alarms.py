@@ -10,7 +10,13 @@ import pytest
 from aiops_provider.detection.evidence import Row
 from aiops_provider.detection.fold import Fold
 from aiops_provider.detection.super_alarms import SuperAlarms
-from aiops_provider.domain.alarm import AlarmState, CauseKind, Severity
+from aiops_provider.domain.alarm import (
+    AlarmState,
+    CauseKind,
+    Response,
+    ResponseAction,
+    Severity,
+)
 
 
 @pytest.fixture
@@ -174,3 +180,98 @@ def test_a_faster_one_does_not_take_the_name_of_another(group, alarm, start):
 
     assert {"task": "t"} == causes.pop(task.id)
     assert [{"version": "2"}] == list(causes.values())
+
+
+def test_it_is_growing_while_alarms_are_added(group, alarm, start):
+    """Not when it opens, and not a period after the last one."""
+    told = SuperAlarms(timedelta(minutes=1))
+    a, b = alarm("a"), alarm("b", minutes=1)
+    (opened,) = update(told, [group(a)], [a], start)
+    (grown,) = update(told, [group(a, b)], [a, b], start + timedelta(minutes=1))
+    assert ("open", "growing") == (opened.phase, grown.phase)
+    assert "acknowledged" == replace(grown, state=AlarmState.ACKNOWLEDGED).phase
+
+    told.settle(start + timedelta(seconds=90))
+    assert [] == told.take_changes()
+    told.settle(start + timedelta(minutes=2))
+    assert ["open"] == [one.phase for one in told.take_changes()]
+
+
+def over(told, group, one, at, cause):
+    """Open a super-alarm of one alarm, and see it resolved."""
+    update(told, [group(one, cause=cause)], [one], at)
+    ended = replace(one, state=AlarmState.RESOLVED)
+    (closed,) = update(told, [], [ended], at + timedelta(minutes=5))
+    assert AlarmState.RESOLVED is closed.state
+    return closed
+
+
+@pytest.mark.parametrize(
+    ("minutes", "series", "cause", "same"),
+    [
+        (60, "a", "x", True),
+        (66, "a", "x", False),
+        (60, "other", "x", False),
+        (60, "a", "y", False),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_comes_back_within_an_hour_is_the_same(
+    group, alarm, start, minutes, series, cause, same, restarted
+):
+    """Of the same cause and on a series that it had; a new process knows it as well."""
+    told = SuperAlarms()
+    a = alarm("a")
+    closed = over(told, group, a, start, {"cluster": "x"})
+    if restarted:
+        told = SuperAlarms()
+        told.restore(closed, [replace(a, state=AlarmState.RESOLVED)])
+        told.recall([closed])
+    back = replace(alarm("b", minutes=minutes), series=alarm(series).series)
+    back = back if series == "a" else alarm("c", minutes=minutes, task="other")
+
+    found = update(told, [group(back, cause={"cluster": cause})], [back], back.observed_at)
+    (now_open,) = [one for one in found if one.state is AlarmState.OPEN]
+    assert same is (now_open.id == closed.id)
+    assert ("reopened" if same else "open", int(same)) == (now_open.phase, now_open.reopened)
+    if same:
+        assert (None, ("a", "b")) == (now_open.closed_at, now_open.alarms)
+        assert () == now_open.similar
+
+
+def test_what_a_person_called_false_is_not_reopened(group, alarm, start):
+    """It would be told again under a name that is settled."""
+    told = SuperAlarms()
+    a, b = alarm("a"), alarm("b", minutes=10)
+    (false,) = update(told, [group(a, cause={"cluster": "x"})], [a], start)
+    told.forget(false.id)
+    (new,) = update(told, [group(b, cause={"cluster": "x"})], [b], start + timedelta(minutes=10))
+    assert (0, True) == (new.reopened, new.id != false.id)
+
+
+@pytest.mark.parametrize(
+    ("action", "released", "kept"),
+    [
+        (ResponseAction.QUARANTINE, None, True),
+        (ResponseAction.HOLD_TASK, None, False),
+        (ResponseAction.HOLD_TASK, 5, False),
+        (ResponseAction.HOLD_TASK, 2, True),
+    ],
+)
+def test_what_ended_with_it_is_decided_anew(group, alarm, start, action, released, kept):
+    """A hold that was lifted at the end, unless a person had lifted it before."""
+    told = SuperAlarms()
+    closed = over(told, group, alarm("a"), start, {"cluster": "x"})
+    response = Response(
+        id="response-1",
+        super_alarm=closed.id,
+        action=action,
+        reason="",
+        starts_at=start,
+        expires_at=start + timedelta(hours=1),
+        released_at=None if released is None else start + timedelta(minutes=released),
+    )
+    told.recall([replace(closed, response=response)])
+    b = replace(alarm("b", minutes=9), series=alarm("a").series)
+    (back,) = update(told, [group(b, cause={"cluster": "x"})], [b], b.observed_at)
+    assert (response if kept else None) == back.response
