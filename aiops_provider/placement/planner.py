@@ -85,9 +85,12 @@ def plan_placement(
         reached; then the explanation names the conflict and the assignments are the nearest plan.
 
     Raises:
-        PlanError: If nothing was found in time, or there is no solver.
+        PlanError: If nothing was found in time, there is no solver, or there is a cap on emissions and
+            the problem is too large for one program.
     """
     wanted, places = tuple(groups), tuple(clusters)
+    if objective.max_carbon_kg_per_hour is not None:
+        _check_emissions_known(places)
 
     def place(chosen: tuple[WorkloadGroup, ...], clock: Clock) -> PlacementPlan:
         return _place(
@@ -144,6 +147,12 @@ def _place(
         "carbon_usd_per_kg": objective.carbon_usd_per_kg,
     }
     columns = _columns_if_large(*inputs, rules)
+    if columns is not None and objective.max_carbon_kg_per_hour is not None:
+        raise PlanError(
+            f"objective.max_carbon_kg_per_hour = {objective.max_carbon_kg_per_hour:g} cannot be kept: "
+            f"with {len(columns.groups)} groups and {len(columns.pools)} pools the plan is decomposed, "
+            "which knows no cap on emissions. Use objective.carbon_usd_per_kg instead."
+        )
     if columns is not None:
         large = search_large(columns, objective, clock, gap_tolerance)
         if not large.outcome.feasible:
@@ -193,6 +202,16 @@ def _place(
         solve_s=clock.elapsed_s,
         now=now,
     )
+
+
+def _check_emissions_known(clusters: Sequence[ClusterSpec]) -> None:
+    for cluster in clusters:
+        for pool in cluster.pools:
+            if pool.carbon is None:
+                raise PlanError(
+                    f"objective.max_carbon_kg_per_hour: what {cluster.name}/{pool.name} emits is "
+                    "missing; set the pool's carbon."
+                )
 
 
 def _columns_if_large(
