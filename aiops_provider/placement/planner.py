@@ -85,8 +85,8 @@ def plan_placement(
         reached; then the explanation names the conflict and the assignments are the nearest plan.
 
     Raises:
-        PlanError: If nothing was found in time, there is no solver, or there is a cap on emissions and
-            the problem is too large for one program.
+        PlanError: If nothing was found in time, or there is no solver, or there is a cap on emissions and
+            a pool that nobody asked for them.
     """
     wanted, places = tuple(groups), tuple(clusters)
     if objective.max_carbon_kg_per_hour is not None:
@@ -146,19 +146,14 @@ def _place(
         "every_workload": objective.every_workload,
         "carbon_usd_per_kg": objective.carbon_usd_per_kg,
     }
-    columns = _columns_if_large(*inputs, rules)
-    if columns is not None and objective.max_carbon_kg_per_hour is not None:
-        raise PlanError(
-            f"objective.max_carbon_kg_per_hour = {objective.max_carbon_kg_per_hour:g} cannot be kept: "
-            f"with {len(columns.groups)} groups and {len(columns.pools)} pools the plan is decomposed, "
-            "which knows no cap on emissions. Use objective.carbon_usd_per_kg instead."
-        )
+    capped = objective.max_carbon_kg_per_hour is not None
+    columns = _columns_if_large(*inputs, rules, with_carbon=capped)
     if columns is not None:
         large = search_large(columns, objective, clock, gap_tolerance)
         if not large.outcome.feasible:
 
             def rewrite_columns(freed: Collection[str]) -> ProblemColumns:
-                return make_columns(*inputs, **rules, freed=freed)
+                return make_columns(*inputs, **rules, freed=freed, with_carbon=capped)
 
             large.outcome.lines += explain_large(
                 columns,
@@ -218,11 +213,13 @@ def _columns_if_large(
     groups: Sequence[WorkloadGroup],
     clusters: Sequence[ClusterSpec],
     rules: _Rules,
+    *,
+    with_carbon: bool,
 ) -> ProblemColumns | None:
     pools = sum(len(cluster.pools) for cluster in clusters)
     if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
         return None
-    columns = make_columns(groups, clusters, **rules)
+    columns = make_columns(groups, clusters, **rules, with_carbon=with_carbon)
     return columns if columns.options > MOST_OPTIONS_AT_ONCE else None
 
 

@@ -29,7 +29,7 @@ from aiops_provider.placement.model import Goal, Question
 _Shares = Sequence[float]
 
 
-class _Caps(TypedDict):
+class Caps(TypedDict):
     """What a plan may spend and emit."""
 
     budget_usd_per_hour: float | None
@@ -91,7 +91,7 @@ def most_sla(search: BindingSearch, objective: Objective, clock: Clock, gap: flo
     Raises:
         PlanError: If there is no solver.
     """
-    problem, caps = search.problem, _caps(objective)
+    problem, caps = search.problem, caps_of(objective)
     ceiling = problem.placeable
     if not problem.options:
         return Outcome(shares=(), bound=ceiling)
@@ -131,7 +131,7 @@ def least_cost(search: BindingSearch, objective: Objective, clock: Clock, gap: f
         PlanError: Neither a plan nor a proof that there is none was found in time.
     """
     problem, level = search.problem, objective.sla
-    caps = _caps(objective)
+    caps = caps_of(objective)
     if not problem.weight:
         return Outcome(shares=(), bound=0.0)
     if problem.placeable >= level - NOISE:
@@ -180,7 +180,7 @@ def shadow_prices(
         return prices
     question = Question(
         goal=Goal.COST,
-        **_caps(objective),
+        **caps_of(objective),
         attainment=max(0.0, attained(problem, shares) - SAME_ATTAINMENT),
     )
     relaxation = search.ask(question, time_limit_s=max(1.0, clock.left()), relaxed=True)
@@ -191,7 +191,7 @@ def shadow_prices(
 
 
 def _cheapest(
-    search: BindingSearch, caps: _Caps, placed: _Shares, clock: Clock, gap: float
+    search: BindingSearch, caps: Caps, placed: _Shares, clock: Clock, gap: float
 ) -> tuple[_Shares, str]:
     """Of the plans that place as much, a cheap one, and how cheap in words."""
     problem = search.problem
@@ -217,7 +217,7 @@ def _at_level(
     search: BindingSearch, objective: Objective, found: _Shares | None, clock: Clock
 ) -> _Shares:
     """The cheapest plan at the SLA level that the solver or the rule of thumb found."""
-    problem, caps = search.problem, _caps(objective)
+    problem, caps = search.problem, caps_of(objective)
     rule = greedy_shares(problem, **caps, attainment=objective.sla)
     plans = [rule] if found is None else [rule, found]
     plans = [p for p in plans if attained(problem, p) >= objective.sla - SAME_ATTAINMENT]
@@ -234,7 +234,8 @@ def _at_level(
     return min(plans, key=lambda shares: spend(problem, shares))
 
 
-def _caps(objective: Objective) -> _Caps:
+def caps_of(objective: Objective) -> Caps:
+    """The limits that all options share, as questions and targets name them."""
     return {
         "budget_usd_per_hour": objective.budget_usd_per_hour,
         "max_carbon_kg_per_hour": objective.max_carbon_kg_per_hour,

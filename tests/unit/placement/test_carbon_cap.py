@@ -109,12 +109,54 @@ def test_the_checker_finds_too_much():
     assert "emits 2 kg of CO2e an hour; the cap is 1.9" in found.sentence
 
 
-def test_a_plan_too_large_for_one_program_refuses_the_cap(monkeypatch):
-    """Rather than leaving it out."""
+@pytest.mark.parametrize("maximize_sla", [True, False])
+@pytest.mark.parametrize("cap", [0.9, 2.0, 3.5, 40.0])
+@pytest.mark.parametrize("budget", [None, 9.0])
+def test_a_decomposed_plan_is_about_as_good_as_one_program(monkeypatch, maximize_sla, cap, budget):
+    """Within the cap, its bound one of the program too; nothing is left out."""
+    random = Random(7)  # noqa: S311 - nothing secret
+    groups = [
+        _group(f"g{n:02}", random.uniform(1, 12), random.choice([1.0, 3.0])) for n in range(40)
+    ]
+    clusters = [
+        _cluster(f"c{n}", random.uniform(0.5, 3), random.uniform(0.05, 1), random.randint(3, 9))
+        for n in range(6)
+    ]
+    wanted = {
+        "maximize_sla": maximize_sla,
+        "sla": 0.2,
+        "max_carbon_kg_per_hour": cap,
+        "budget_usd_per_hour": budget,
+    }
+    one = _plan(clusters, groups, **wanted)
     monkeypatch.setattr(planner, "MOST_OPTIONS_AT_ONCE", 3)
-    assert _plan().assignments
-    with pytest.raises(PlanError, match=r"max_carbon_kg_per_hour = 1\.9 cannot be kept"):
-        _plan(max_carbon_kg_per_hour=1.9)
+    many = _plan(clusters, groups, **wanted)
+    assert "decomposed" in many.solver
+    assert "decomposed" not in one.solver
+    assert one.status is not PlanStatus.INFEASIBLE
+    assert () == check_plan(many, clusters)
+    if maximize_sla:
+        assert many.bound >= one.objective_value - 1e-6
+        assert many.objective_value >= 0.98 * one.objective_value
+    else:
+        assert many.bound <= one.objective_value * (1 + 1e-6)
+        assert many.objective_value <= 1.02 * one.objective_value
+
+
+def test_a_large_conflict_with_the_cap_is_named_with_a_cap_that_suffices(monkeypatch):
+    """By bounds, so the cap told may be a little more than the least."""
+    monkeypatch.setattr(planner, "MOST_OPTIONS_AT_ONCE", 3)
+    clusters = [CLUSTERS[0], _cluster("clean", 3.0, 0.1, machines=1)]
+    wanted = Objective(maximize_sla=False, sla=1.0, max_carbon_kg_per_hour=0.3)
+    made = plan_placement(GROUPS, clusters, wanted, now=NOW)
+    assert PlanStatus.INFEASIBLE == made.status
+    told = "\n".join(made.explanation)
+    assert "objective.max_carbon_kg_per_hour = 0.3; the capacity of clean." in told
+    cap = float(re.findall(r"max_carbon_kg_per_hour from 0\.3 to ([0-9.]+)\.", told)[0])
+    assert 1.1 <= cap < 1.2
+    again = plan_placement(GROUPS, clusters, replace(wanted, max_carbon_kg_per_hour=cap), now=NOW)
+    assert again.status is not PlanStatus.INFEASIBLE
+    assert () == check_plan(again, clusters)
 
 
 def test_a_conflict_with_the_cap_is_named_with_the_least_that_suffices():
