@@ -128,8 +128,10 @@ def build_model(
     if question.budget_usd_per_hour is not None:
         _add_budget(problem, model, question.budget_usd_per_hour, elastic=elastic)
     if question.max_carbon_kg_per_hour is not None:
-        emitted = _emitted(problem, model)
-        _add(model, "carbon", emitted, "<=", question.max_carbon_kg_per_hour)
+        # In shares of the cap: a few grams would be within the solver's tolerance.
+        most = question.max_carbon_kg_per_hour
+        parts = [(share, kg / most) for share, kg in _emitted(problem, model)]
+        _add(model, "carbon", parts, "<=", 1.0)
     if question.attainment is not None:
         level = question.attainment * problem.weight
         _add(model, "sla", _placed(problem, model), ">=", level)

@@ -54,8 +54,10 @@ GROUPS = [_group(f"g{number}", 4.0) for number in range(4)]
 CLUSTERS = [_cluster("dirty", 1.0, 1.0), _cluster("clean", 3.0, 0.1)]
 
 
-def _plan(clusters=CLUSTERS, groups=GROUPS, **objective):
-    return plan_placement(groups, clusters, Objective(**objective), now=NOW, gap_tolerance=0.0)
+def _plan(clusters=CLUSTERS, groups=GROUPS, *, gap_tolerance=0.0, **objective):
+    return plan_placement(
+        groups, clusters, Objective(**objective), now=NOW, gap_tolerance=gap_tolerance
+    )
 
 
 @pytest.mark.parametrize("most", [{"maximize_sla": True}, {"maximize_sla": False, "sla": 1.0}])
@@ -75,6 +77,16 @@ def test_as_much_as_may_be_emitted_is_where_it_is_cheap(most, cap, dirty):
         f"The machines emit {emitted:.4g} kg of CO2e an hour of the {cap or 0:g} that they may."
     ]
     assert ([] if cap is None else wanted) == told
+
+
+@pytest.mark.parametrize("cap", [0.7e-6, 1.2e-6, 1.9e-6])
+def test_a_cap_of_milligrams_is_kept_as_exactly(cap):
+    """What a small workload emits is far below a solver's absolute tolerance."""
+    clusters = [_cluster("dirty", 1.0, 1e-6), _cluster("clean", 3.0, 1e-7)]
+    made = _plan(clusters=clusters, max_carbon_kg_per_hour=cap)
+    assert () == check_plan(made, clusters)
+    kilograms = _plan(max_carbon_kg_per_hour=cap * 1e6)
+    assert made.cost_usd_per_hour == pytest.approx(kilograms.cost_usd_per_hour)
 
 
 def test_most_of_the_sla_within_the_cap():
@@ -110,13 +122,13 @@ def test_the_checker_finds_too_much():
 
 
 @pytest.mark.parametrize("maximize_sla", [True, False])
-@pytest.mark.parametrize("cap", [0.9, 2.0, 3.5, 40.0])
-@pytest.mark.parametrize("budget", [None, 9.0])
+@pytest.mark.parametrize("cap", [0.9, 2.0, 40.0])
+@pytest.mark.parametrize("budget", [None, 6.0])
 def test_a_decomposed_plan_is_about_as_good_as_one_program(monkeypatch, maximize_sla, cap, budget):
     """Within the cap, its bound one of the program too; nothing is left out."""
     random = Random(7)  # noqa: S311 - nothing secret
     groups = [
-        _group(f"g{n:02}", random.uniform(1, 12), random.choice([1.0, 3.0])) for n in range(40)
+        _group(f"g{n:02}", random.uniform(1, 12), random.choice([1.0, 3.0])) for n in range(24)
     ]
     clusters = [
         _cluster(f"c{n}", random.uniform(0.5, 3), random.uniform(0.05, 1), random.randint(3, 9))
@@ -127,6 +139,7 @@ def test_a_decomposed_plan_is_about_as_good_as_one_program(monkeypatch, maximize
         "sla": 0.2,
         "max_carbon_kg_per_hour": cap,
         "budget_usd_per_hour": budget,
+        "gap_tolerance": 0.005,
     }
     one = _plan(clusters, groups, **wanted)
     monkeypatch.setattr(planner, "MOST_OPTIONS_AT_ONCE", 3)
