@@ -147,6 +147,8 @@ def _figures(made: PlacementPlan) -> list[list[object]]:
     wanted = "most SLA" if goal.maximize_sla else f"least cost at {goal.sla:.2%} of the SLA weight"
     if goal.budget_usd_per_hour is not None:
         wanted += f", at most {goal.budget_usd_per_hour:g} USD/h"
+    if goal.max_carbon_kg_per_hour is not None:
+        wanted += f", at most {goal.max_carbon_kg_per_hour:g} kg/h of CO2e"
     if goal.carbon_usd_per_kg:
         wanted += f", CO2e at {goal.carbon_usd_per_kg:g} USD/kg"
     return [

@@ -38,6 +38,14 @@ def simulate(
         Path | None,
         typer.Option("--outages", help="The same: cluster, pool, begin_at, end_at, kind."),
     ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            help="The same: at, cluster, pool, purchase, price_usd_per_hour; until a pool's first row "
+            "its price is that of aiops.yaml.",
+        ),
+    ] = None,
     policy: Annotated[
         list[PolicyName] | None, typer.Option("--policy", help="Only this one; may be repeated.")
     ] = None,
@@ -57,7 +65,7 @@ def simulate(
     """
     Replay a trace of tasks in virtual time, and say what each way to place them comes to.
 
-    Clusters, prices and objective come from aiops.yaml; nothing is stored and no cluster is asked.
+    Clusters and objective come from aiops.yaml, and so do prices until --prices change them; nothing is stored and no cluster is asked.
     """
     from aiops_provider.control.simulate import simulate as replay
 
@@ -67,6 +75,7 @@ def simulate(
             trace,
             settings,
             outages=outages,
+            prices=prices,
             policies=policy or tuple(PolicyName),
             single=single,
             plan_every_hours=plan_every or None,

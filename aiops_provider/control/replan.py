@@ -181,6 +181,7 @@ def why_switch(
     profiles: Sequence[WorkloadProfile],
     settings: Settings,
     *,
+    clusters: Sequence[ClusterSpec] | None = None,
     unavailable: Collection[str] = frozenset(),
     measured: Mapping[str, Availability] | None = None,
 ) -> str | None:
@@ -192,6 +193,7 @@ def why_switch(
         old: In force, or ``None``.
         profiles: Of today; the old plan is judged by them.
         settings: Clusters of today, and what switching costs.
+        clusters: Instead of the settings' own.
         unavailable: Names of clusters that must not be used.
         measured: How often clusters can be used, by name, where it was measured.
     """
@@ -202,14 +204,18 @@ def why_switch(
         refresh_plan,
     )
 
-    clusters: Sequence[ClusterSpec] = settings.cluster_specs
     if old is None:
         return "there was none"
     planned = {task for group in old.groups for task in group.tasks}
     missing = sorted({profile.task for profile in profiles} - planned)
     if missing:
         return f"{len(missing)} tasks are new, such as {missing[0]}"
-    clusters = clusters_with_facts(clusters, profiles, settings.open_catalog, measured or {})
+    clusters = clusters_with_facts(
+        settings.cluster_specs if clusters is None else clusters,
+        profiles,
+        settings.open_catalog,
+        measured or {},
+    )
     egress = egress_prices(settings, clusters)
     interference = open_interference(settings.planning)
     stay = refresh_plan(old, profiles, clusters, egress=egress, interference=interference)

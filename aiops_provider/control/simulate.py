@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from aiops_provider.control.price_file import read_prices
 from aiops_provider.control.simulated_routing import RoutedPolicy
 from aiops_provider.control.trace_file import Trace, read_outages, read_trace
 from aiops_provider.domain.units import SECONDS_PER_HOUR
 from aiops_provider.errors import DataError
+from aiops_provider.placement.price_series import STEADY_PRICES, PriceSeries
 from aiops_provider.placement.replay import Replay
 from aiops_provider.placement.replay_figures import ReplayFigures, replay_figures
 from aiops_provider.placement.replay_policies import cheapest_first, round_robin, single_cluster
@@ -56,6 +58,7 @@ def simulate(
     settings: Settings,
     *,
     outages: Path | None = None,
+    prices: Path | None = None,
     policies: Sequence[PolicyName] = tuple(PolicyName),
     single: str | None = None,
     plan_every_hours: float | None = 24.0,
@@ -69,6 +72,7 @@ def simulate(
         trace: Tasks; see :mod:`aiops_provider.control.trace_file`.
         settings: Clusters with their prices, objective, limits of planning and routing.
         outages: When clusters were gone; ``None``: never.
+        prices: How prices change; see :mod:`aiops_provider.control.price_file`. ``None``: they do not.
         policies: Which, in the order of the answer.
         single: The cluster of the policy with one; default: the fallback cluster.
         plan_every_hours: Virtual hours between two plans; ``None``: the router alone.
@@ -89,6 +93,7 @@ def simulate(
         )
     read = read_trace(trace, settings.open_catalog)
     spells = read_outages(outages, clusters, read.begin) if outages is not None else []
+    series = read_prices(prices, clusters, read.begin) if prices is not None else STEADY_PRICES
     answers = []
     for name in policies:
         policy = _policy(
@@ -103,7 +108,17 @@ def simulate(
         def told(done: int, total: int, name: PolicyName = name) -> None:
             watch(name, done, total)
 
-        answers.append(_replayed(name, policy, settings, trace=read, outages=spells, watch=told))
+        answers.append(
+            _replayed(
+                name,
+                policy,
+                settings,
+                trace=read,
+                outages=spells,
+                prices=series,
+                watch=told,
+            )
+        )
     return answers
 
 
@@ -144,10 +159,11 @@ def _replayed(
     *,
     trace: Trace,
     outages: Sequence[Outage],
+    prices: PriceSeries,
     watch: Callable[[int, int], None],
 ) -> SimulatedPolicy:
     clusters = settings.cluster_specs
-    replay = Replay(trace.tasks, clusters, policy, outages=outages, watch=watch)
+    replay = Replay(trace.tasks, clusters, policy, outages=outages, prices=prices, watch=watch)
     attempts = replay.run()
     figures = replay_figures(
         trace.tasks,
@@ -156,6 +172,7 @@ def _replayed(
         outages=outages,
         refused=replay.refused,
         carbon_usd_per_kg=settings.objective.carbon_usd_per_kg,
+        prices=prices,
     )
     planned = policy if isinstance(policy, RoutedPolicy) else None
     return SimulatedPolicy(

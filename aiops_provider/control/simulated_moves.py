@@ -62,14 +62,18 @@ class SimulatedMoves:
         restart_s: float,
         carbon_usd_per_kg: float,
     ) -> None:
+        self._history, self._durations = history, durations
+        self._profile_of, self._restart_s = profile_of, restart_s
+        self._carbon_usd_per_kg = carbon_usd_per_kg
+        self.reprice(clusters)
+        self._capacities = {key: pool.capacity for key, pool in self._pools.items()}
+
+    def reprice(self, clusters: Sequence[ClusterSpec]) -> None:
+        """The same clusters at the prices of now."""
         self._clusters = tuple(clusters)
         self._pools: Mapping[PlaceKey, Pool] = {
             (cluster.name, pool.name): pool for cluster in clusters for pool in cluster.pools
         }
-        self._history, self._durations = history, durations
-        self._profile_of, self._restart_s = profile_of, restart_s
-        self._carbon_usd_per_kg = carbon_usd_per_kg
-        self._capacities = {key: pool.capacity for key, pool in self._pools.items()}
         self._able: dict[ResourceRequest, dict[PlaceKey, float]] = {}
 
     def propose(self, replay: Replay) -> Moves:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -49,7 +50,8 @@ class RoutedPolicy:
         clusters: Where.
         begin: The moment at which the replay begins, with a time zone.
         plan_every_s: Seconds between two plans; ``None``: there is no plan, only the router.
-        plan_on_change: Also plan when a cluster is lost or comes back, as an installation does.
+        plan_on_change: Also plan when a cluster is lost or comes back, as an installation does, and when
+            prices change, but for their sake at most once an hour.
         again_after_s: Seconds after which what waits for room is placed anew.
         notices_after_s: Seconds between a loss and the moment at which what ran there runs elsewhere.
         trust_deadlines: Whether the deadline of a run may say something about its duration.
@@ -77,6 +79,7 @@ class RoutedPolicy:
         self.period_s, self.notices_after_s = _LEARN_EVERY_S, notices_after_s
         self._plan_every_s, self._next_plan_s = plan_every_s, 0.0
         self._plan_on_change = plan_on_change
+        self._planned_s, self._is_repriced = -math.inf, False
         self._lost_before: frozenset[str] = frozenset()
         self._again_after_s = again_after_s
         self._regions = {cluster.name: cluster for cluster in self._clusters}
@@ -186,6 +189,15 @@ class RoutedPolicy:
             self._next_plan_s = replay.now_s + self._plan_every_s
             self.plan_anew(replay)
 
+    def repriced(self, replay: Replay) -> None:
+        """A new snapshot at the new prices, and a new plan, unless there was one a moment ago."""
+        self._clusters = replay.clusters
+        self._moves.reprice(self._clusters)
+        self._is_repriced = True
+        self._route_by(replay)
+        if replay.now_s >= self._planned_s + _LEARN_EVERY_S:
+            self._plan_at_new_prices(replay)
+
     def ended(self, attempt: Attempt) -> None:
         """Remembered until the next plan; nothing is known of a run before its end."""
         if attempt.finished:
@@ -215,6 +227,17 @@ class RoutedPolicy:
         if self._plan_every_s is not None and replay.now_s >= self._next_plan_s:
             self._next_plan_s = replay.now_s + self._plan_every_s
             self.plan_anew(replay)
+        else:
+            self._plan_at_new_prices(replay)
+
+    def _plan_at_new_prices(self, replay: Replay) -> None:
+        """Where a plan made at other prices is in force; the router alone goes by price anyway."""
+        if self._plan is None or not (self._is_repriced and self._plan_on_change):
+            return
+        if self._plan_every_s is not None:
+            self._learn(replay)
+            self._next_plan_s = replay.now_s + self._plan_every_s
+            self.plan_anew(replay)
 
     def _learn(self, replay: Replay) -> None:
         requests = {record.run.task: record.request for record in self._news}
@@ -232,6 +255,7 @@ class RoutedPolicy:
         now = self._moment(replay)
         if not self._book:
             return
+        self._planned_s, self._is_repriced = replay.now_s, False
         lost = self._lost_clusters(replay)
         # When none is reachable the plan is for the time when they are again.
         away = frozenset() if len(lost) == len(self._clusters) else lost
@@ -251,7 +275,15 @@ class RoutedPolicy:
         if new.status is PlanStatus.INFEASIBLE:
             self.failed_plans += 1
             return
-        if why_switch(new, self._plan, profiles, self._settings, unavailable=away) is None:
+        why = why_switch(
+            new,
+            self._plan,
+            profiles,
+            self._settings,
+            clusters=self._clusters,
+            unavailable=away,
+        )
+        if why is None:
             return
         self.plans += 1
         self._plan = replace(new, version=self.plans)

@@ -98,9 +98,9 @@ def read_trace(path: Path, catalog: Catalog | None = None) -> Trace:
         DataError: The first problem, with file, line, field, value and mend.
     """
     found: list[tuple[datetime, Row]] = []
-    for row in _rows(path):
-        _check_columns(row, TRACE_COLUMNS)
-        found.append((_needed_moment(row, "arrived_at"), row))
+    for row in trace_rows(path):
+        check_columns(row, TRACE_COLUMNS)
+        found.append((needed_moment(row, "arrived_at"), row))
     if not found:
         raise DataError(
             "holds no task",
@@ -132,9 +132,9 @@ def read_outages(path: Path, clusters: Sequence[ClusterSpec], begin: datetime) -
         DataError: As above.
     """
     found: list[Outage] = []
-    for row in _rows(path):
-        _check_columns(row, OUTAGE_COLUMNS)
-        began_at, ended_at = _needed_moment(row, "begin_at"), row.moment("end_at")
+    for row in trace_rows(path):
+        check_columns(row, OUTAGE_COLUMNS)
+        began_at, ended_at = needed_moment(row, "begin_at"), row.moment("end_at")
         if ended_at is not None and ended_at <= began_at:
             raise row.wrong("end_at", "is not after begin_at", "Swap them, or leave the row out.")
         end_s = math.inf if ended_at is None else (ended_at - begin) / _SECOND
@@ -145,11 +145,13 @@ def read_outages(path: Path, clusters: Sequence[ClusterSpec], begin: datetime) -
     return found
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def trace_rows(path: Path) -> Iterator[Row]:
+    """Rows of CSV, JSON lines or Parquet, as the name of the file says."""
     return parquet_rows(path) if path.suffix.lower() == ".parquet" else read_rows(path)
 
 
-def _check_columns(row: Row, columns: Sequence[str]) -> None:
+def check_columns(row: Row, columns: Sequence[str]) -> None:
+    """Refuse a column that is not among these."""
     for name in row.values:
         if name not in columns:
             raise DataError(
@@ -161,7 +163,8 @@ def _check_columns(row: Row, columns: Sequence[str]) -> None:
             )
 
 
-def _needed_moment(row: Row, field: str) -> datetime:
+def needed_moment(row: Row, field: str) -> datetime:
+    """A moment that must be there."""
     moment = row.moment(field)
     if moment is None:
         raise row.wrong(field, "is missing", "Write ISO 8601, such as 2026-01-05T06:30:00Z.")
@@ -258,20 +261,30 @@ def _positive(row: Row, field: str) -> float:
 
 
 def _places(row: Row, clusters: Sequence[ClusterSpec]) -> list[tuple[str, str]]:
-    name, kind = row.text("cluster", ""), row.text("kind", _KINDS[0])
+    kind = row.text("kind", _KINDS[0])
+    name, pools = named_pools(row, clusters)
+    if kind not in _KINDS:
+        raise row.wrong("kind", "is no kind of outage", did_you_mean(kind, list(_KINDS)))
+    return [
+        (name, pool.name) for pool in pools if kind == _KINDS[0] or pool.purchase is Purchase.SPOT
+    ]
+
+
+def named_pools(row: Row, clusters: Sequence[ClusterSpec]) -> tuple[str, list[Pool]]:
+    """
+    What the cells ``cluster`` and ``pool`` mean: the cluster's name, and one or all of its pools.
+
+    Raises:
+        DataError: One of them is not configured.
+    """
+    name = row.text("cluster", "")
     cluster = next((each for each in clusters if each.name == name), None)
     if cluster is None:
         names = [each.name for each in clusters]
         raise row.wrong("cluster", "is not configured", did_you_mean(name, names))
-    if kind not in _KINDS:
-        raise row.wrong("kind", "is no kind of outage", did_you_mean(kind, list(_KINDS)))
-    wanted = row.values.get("pool")
-    if wanted is not None and str(wanted) not in {pool.name for pool in cluster.pools}:
+    wanted = row.text("pool", "")
+    found = [pool for pool in cluster.pools if wanted in ("", pool.name)]
+    if not found:
         pools = [pool.name for pool in cluster.pools]
-        raise row.wrong("pool", f"is no pool of {name}", did_you_mean(str(wanted), pools))
-
-    def is_meant(pool: Pool) -> bool:
-        named = wanted is None or pool.name == str(wanted)
-        return named and (kind == _KINDS[0] or pool.purchase is Purchase.SPOT)
-
-    return [(name, pool.name) for pool in cluster.pools if is_meant(pool)]
+        raise row.wrong("pool", f"is no pool of {name}", did_you_mean(wanted, pools))
+    return name, found

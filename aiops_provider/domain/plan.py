@@ -38,6 +38,7 @@ class Objective:
             as often as it says, and then counts wholly.
         carbon_usd_per_kg: Price put on a kilogram of CO₂ equivalent; it counts in the cost and
             against the budget. 0: emissions decide nothing.
+        max_carbon_kg_per_hour: Upper limit of the mean emissions, in kg of CO₂ equivalent, or ``None``.
     """
 
     maximize_sla: bool = True
@@ -45,6 +46,7 @@ class Objective:
     sla: float = 0.99
     every_workload: bool = False
     carbon_usd_per_kg: float = 0.0
+    max_carbon_kg_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ _FIRST = 6
 
 def place_by_prices(lagrangian: Lagrangian, prices: Prices | None = None) -> Shares:
     """
-    Shares within capacity and budget, but not always up to the SLA level.
+    Shares within capacity, budget and emissions, but not always up to the SLA level.
 
     Args:
         lagrangian: Of the problem and target.
@@ -75,6 +75,12 @@ class _Room:
         self._left = np.repeat(columns.capacity[:, None], columns.demand.shape[2], axis=1)
         budget = lagrangian.target.budget_usd_per_hour
         self._money = math.inf if budget is None else budget
+        # Of the cap on emissions, in the Lagrangian's unit.
+        cap = lagrangian.target.max_carbon_kg_per_hour
+        self._carbon, self._air = (
+            lagrangian.carbon,
+            math.inf if cap is None else cap / lagrangian.kg,
+        )
 
     def shares(self, group: int, pools: NDArray[np.intp]) -> NDArray[np.float64]:
         """Largest share of the group that still fits on each pool."""
@@ -89,13 +95,22 @@ class _Room:
         with np.errstate(over="ignore"):  # almost nothing fits infinitely often
             np.divide(left, need, out=fits, where=need > 0)
             np.divide(self._money, cost, out=afford, where=cost > 0)
+            if self._carbon is not None:
+                carbon = self._carbon[group, pools]
+                emit = np.full(len(pools), np.inf)
+                np.divide(self._air, carbon, out=emit, where=carbon > 0)
+                afford = np.minimum(afford, emit)
         shares: NDArray[np.float64] = np.maximum(np.minimum(fits.min(axis=(0, 2)), afford), 0.0)
         return shares
 
     def affordable(self, group: int, shares: list[tuple[int, float]]) -> float:
-        """Part of these shares, by pool, that can be paid for, 1 at most."""
+        """Part of these shares, by pool, that can be paid for and emitted, 1 at most."""
         cost = math.fsum(share * float(self.columns.cost[group, pool]) for pool, share in shares)
-        return min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+        part = min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+        if self._carbon is None:
+            return part
+        kg = math.fsum(share * float(self._carbon[group, pool]) for pool, share in shares)
+        return min(part, max(0.0, self._air) / kg) if kg > 0 else part
 
     def take(self, group: int, pool: int, share: float) -> None:
         columns = self.columns
@@ -103,6 +118,8 @@ class _Room:
         for resource, row in enumerate(rows):
             self._left[row] -= share * columns.demand[resource, group]
         self._money -= share * float(columns.cost[group, pool])
+        if self._carbon is not None:
+            self._air -= share * float(self._carbon[group, pool])
 
 
 def _spread(

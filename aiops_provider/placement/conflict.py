@@ -1,7 +1,7 @@
 """
 Why no plan reaches the SLA level, in the user's terms, and what would be the cheapest way out.
 
-The limits that a user can move are the SLA level, the budget, the capacity of each cluster, and the
+The limits that a user can move are the SLA level, the budget, the cap on emissions, the capacity of each cluster, and the
 pins, allowed regions or providers, spread and anti-affinity of each group. Of these an irreducible set is found that
 cannot hold together: drop any one of them and there is a plan. It is found on the relaxation, where
 groups may be split at will; if even that is impossible, so is every plan. Only where groups are kept
@@ -13,16 +13,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiops_provider.domain.cluster import WHOLE_CLUSTER, Pool
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.binding import BindingSearch
 from aiops_provider.placement.eligibility import refusals_in_words
+from aiops_provider.placement.figures import emissions
 from aiops_provider.placement.model import Goal, Question
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.separation_words import separation_of_group
 from aiops_provider.placement.shortfall import Shortfall, fewest_in_conflict, fewest_to_mend
+from aiops_provider.placement.solver import Solution
 
 _LISTED = 5
 
@@ -32,6 +34,7 @@ class _Limits:
     """The limits that are still in force while one after another is dropped."""
 
     budget: bool
+    carbon: bool
     clusters: frozenset[str]
     groups: frozenset[str]
 
@@ -86,6 +89,7 @@ def _irreducible(
     }
     kept = _Limits(
         budget=objective.budget_usd_per_hour is not None,
+        carbon=objective.max_carbon_kg_per_hour is not None,
         clusters=frozenset(limited),
         groups=frozenset(ruled),
     )
@@ -94,7 +98,8 @@ def _irreducible(
         _without_groups(frozenset(ruled)),
         *(_without_groups(frozenset({name})) for name in sorted(ruled)),
         *(_without_cluster(name) for name in sorted(limited)),
-        _without_budget,
+        lambda kept: replace(kept, budget=False),
+        lambda kept: replace(kept, carbon=False),
     ]
     everything = frozenset(group.name for group in problem.groups)
     freed_problems: dict[frozenset[str], PlacementProblem] = {}
@@ -111,15 +116,11 @@ def _irreducible(
 
 
 def _without_groups(names: frozenset[str]) -> Callable[[_Limits], _Limits]:
-    return lambda kept: _Limits(kept.budget, kept.clusters, kept.groups - names)
+    return lambda kept: replace(kept, groups=kept.groups - names)
 
 
 def _without_cluster(name: str) -> Callable[[_Limits], _Limits]:
-    return lambda kept: _Limits(kept.budget, kept.clusters - {name}, kept.groups)
-
-
-def _without_budget(kept: _Limits) -> _Limits:
-    return _Limits(budget=False, clusters=kept.clusters, groups=kept.groups)
+    return lambda kept: replace(kept, clusters=kept.clusters - {name})
 
 
 def _is_infeasible(
@@ -130,6 +131,7 @@ def _is_infeasible(
     question = Question(
         goal=Goal.COST,
         budget_usd_per_hour=objective.budget_usd_per_hour if kept.budget else None,
+        max_carbon_kg_per_hour=objective.max_carbon_kg_per_hour if kept.carbon else None,
         attainment=objective.sla,
         unlimited=frozenset(cluster.name for cluster in problem.clusters) - kept.clusters,
     )
@@ -142,6 +144,8 @@ def _words(problem: PlacementProblem, objective: Objective, conflict: _Limits) -
     words = [f"objective.sla = {objective.sla:g}"]
     if conflict.budget:
         words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
+    if conflict.carbon:
+        words.append(f"objective.max_carbon_kg_per_hour = {objective.max_carbon_kg_per_hour:g}")
     if conflict.clusters:
         words.append(f"the capacity of {', '.join(sorted(conflict.clusters))}")
     for name in sorted(conflict.groups):
@@ -183,8 +187,7 @@ def _ways_out(
             f"Way out: lower objective.sla to {_floor(attainable):g}, "
             "which the plan shown here reaches within all limits."
         )
-    if conflict.budget:
-        lines += _least_budget(problem, objective, deadline)
+    lines += _higher_limits(problem, objective, conflict, deadline)
     lines += _least_machines(problem, objective, deadline)
     lines += _other_places(problem, objective, conflict, rewrite, deadline)
     return lines
@@ -232,6 +235,7 @@ def _fewest_freed(
     """
     everything = _Limits(
         budget=objective.budget_usd_per_hour is not None,
+        carbon=objective.max_carbon_kg_per_hour is not None,
         clusters=frozenset(limit.cluster for limit in problem.limits),
         groups=frozenset(),
     )
@@ -239,7 +243,7 @@ def _fewest_freed(
     def suffices(names: frozenset[str]) -> bool:
         freed = rewrite(names)
         clusters = frozenset(limit.cluster for limit in freed.limits)
-        kept = _Limits(everything.budget, everything.clusters | clusters, frozenset())
+        kept = replace(everything, clusters=everything.clusters | clusters)
         return not _is_infeasible(freed, objective, kept, deadline)
 
     separated = problem.separation.concerned()
@@ -261,20 +265,45 @@ def _fewest_freed(
     return freed
 
 
-def _least_budget(
-    problem: PlacementProblem, objective: Objective, deadline: float
-) -> Sequence[str]:
-    if problem.placeable < objective.sla - 1e-9:
-        return []
-    question = Question(goal=Goal.COST, attainment=objective.sla)
-    left_s = deadline - time.perf_counter()
-    found = BindingSearch(problem).ask(question, time_limit_s=left_s, gap_tolerance=0.001)
-    if found.values is None:
-        return []
-    return [
-        f"Way out: raise objective.budget_usd_per_hour from {objective.budget_usd_per_hour:g} "
-        f"to {_ceil(found.objective):g}."
-    ]
+def _higher_limits(
+    problem: PlacementProblem, objective: Objective, conflict: _Limits, deadline: float
+) -> Iterator[str]:
+    """A higher budget or a higher cap on emissions; both only where neither alone suffices."""
+    if problem.placeable < objective.sla - 1e-9 or not (conflict.budget or conflict.carbon):
+        return
+    budget, cap = objective.budget_usd_per_hour, objective.max_carbon_kg_per_hour
+
+    def least(goal: Goal, most_usd: float | None, most_kg: float | None) -> float | None:
+        question = Question(
+            goal=goal,
+            budget_usd_per_hour=most_usd,
+            max_carbon_kg_per_hour=most_kg,
+            attainment=objective.sla,
+        )
+        left_s = deadline - time.perf_counter()
+        found = BindingSearch(problem).ask(question, time_limit_s=left_s, gap_tolerance=0.001)
+        return None if found.values is None else _ceil(found.objective)
+
+    alone = []
+    if conflict.budget and (usd := least(Goal.COST, None, cap)) is not None:
+        alone.append(_raised("objective.budget_usd_per_hour", budget, usd))
+    if conflict.carbon and (kg := least(Goal.CARBON, budget, None)) is not None:
+        alone.append(_raised("objective.max_carbon_kg_per_hour", cap, kg))
+    if alone or budget is None or cap is None:
+        yield from (f"Way out: raise {each}." for each in alone)
+        return
+    usd = least(Goal.COST, None, None)
+    kg = None if usd is None else least(Goal.CARBON, usd, None)
+    if usd is not None and kg is not None:
+        both = [
+            _raised("objective.budget_usd_per_hour", budget, usd),
+            _raised("objective.max_carbon_kg_per_hour", cap, kg),
+        ]
+        yield f"Way out: raise {' and '.join(both)}."
+
+
+def _raised(name: str, present: float | None, needed: float) -> str:
+    return f"{name} from {present or 0.0:g} to {needed:g}"
 
 
 def _least_machines(
@@ -285,10 +314,18 @@ def _least_machines(
     question = Question(
         goal=Goal.RELAXATION,
         budget_usd_per_hour=objective.budget_usd_per_hour,
+        max_carbon_kg_per_hour=objective.max_carbon_kg_per_hour,
         attainment=objective.sla,
     )
-    left_s = deadline - time.perf_counter()
-    found = BindingSearch(problem).ask(question, time_limit_s=left_s, gap_tolerance=0.001)
+
+    def asked(question: Question) -> Solution:
+        left_s = deadline - time.perf_counter()
+        return BindingSearch(problem).ask(question, time_limit_s=left_s, gap_tolerance=0.001)
+
+    found, cap = asked(question), objective.max_carbon_kg_per_hour
+    if found.values is None and cap is not None:
+        # No number of machines keeps the emissions low enough.
+        found = asked(replace(question, max_carbon_kg_per_hour=None))
     if found.values is None:
         return []
     pools = {(c.name, p.name): p for c in problem.clusters for p in c.pools}
@@ -301,6 +338,8 @@ def _least_machines(
     if found.more_budget > 1e-6:
         more = (objective.budget_usd_per_hour or 0.0) + found.more_budget
         changes.append(f"objective.budget_usd_per_hour to {_ceil(more):g}")
+    if cap is not None and (kg := emissions(problem, found.values)) > cap * (1 + 1e-6):
+        changes.append(f"objective.max_carbon_kg_per_hour to {_ceil(kg):g}")
     return [f"Way out: raise {' and '.join(changes)} (the cheapest machines that suffice)."]
 
 

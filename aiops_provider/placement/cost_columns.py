@@ -47,6 +47,21 @@ def cost_columns(
     return cost, far
 
 
+def carbon_columns(pools: _Pools, mean_machines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Kilograms of CO₂ equivalent per hour of the whole group, by group and pool.
+
+    Args:
+        pools: With their clusters.
+        mean_machines: That each group occupies on each pool, over the slots.
+    """
+    import numpy as np
+
+    hourly = [0.0 if pool.carbon is None else pool.carbon.kg_per_hour for _, pool in pools]
+    kg: NDArray[np.float64] = mean_machines * np.array(hourly)[None, :]
+    return kg
+
+
 def _egress(
     groups: Sequence[WorkloadGroup], pools: _Pools, egress: EgressPrices
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

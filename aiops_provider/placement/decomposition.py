@@ -187,7 +187,7 @@ def _divided(lagrangian: Lagrangian, prices: Prices, plans: list[_Plan]) -> Lagr
         return lagrangian
     best = min(plans, key=lambda plan: _rank(lagrangian, plan))
     divided = with_domains_divided(columns, best, lagrangian.gains(prices))
-    return Lagrangian(divided, lagrangian.target, usd=lagrangian.usd)
+    return Lagrangian(divided, lagrangian.target, usd=lagrangian.usd, kg=lagrangian.kg)
 
 
 def _promising(lagrangian: Lagrangian, prices: Prices) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

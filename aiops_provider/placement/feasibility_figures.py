@@ -18,7 +18,7 @@ def false_costs(
     placed: Sequence[PlacedShare],
     egress: Mapping[str, Mapping[str, float]],
 ) -> Iterator[Violation]:
-    """Costs that are not what shares and prices make, and spend above the budget."""
+    """Costs that are not what shares and prices make, and spend or emissions above their limits."""
     for line in placed:
         yield from _stated_cost(line, egress, Fraction(plan.objective.carbon_usd_per_kg))
         yield from _stated_carbon(line)
@@ -40,6 +40,35 @@ def false_costs(
             limit=budget,
             value=float(total),
             sentence=f"The plan costs {float(total):g} USD an hour; the budget is {budget:g}.",
+        )
+    yield from _too_much_carbon(plan.objective.max_carbon_kg_per_hour, placed)
+
+
+def _too_much_carbon(most: float | None, placed: Sequence[PlacedShare]) -> Iterator[Violation]:
+    """Emissions that are not known count as the most that is known, as they do in the choice."""
+    if most is None:
+        return
+    emitted = Fraction(0)
+    for line in placed:
+        rate = line.pool.carbon
+        if rate is None:
+            yield Violation(
+                kind="carbon",
+                subject=line.group.name,
+                limit=most,
+                value=None,
+                sentence=f"What {line.where} emits was never asked, but the plan has a cap on emissions.",
+            )
+        else:
+            machines: Fraction = _mean_machines(line) * Fraction(line.given.share)
+            emitted += machines * Fraction(rate.kg_per_hour)
+    if emitted > Fraction(most) * (1 + TOLERANCE):
+        yield Violation(
+            kind="carbon",
+            subject="plan",
+            limit=most,
+            value=float(emitted),
+            sentence=f"The plan emits {float(emitted):g} kg of CO2e an hour; the cap is {most:g}.",
         )
 
 

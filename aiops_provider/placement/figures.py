@@ -77,6 +77,18 @@ def spend(problem: PlacementProblem, shares: Sequence[float]) -> float:
     )
 
 
+def emissions(problem: PlacementProblem, shares: Sequence[float]) -> float:
+    """
+    Kilograms of CO₂ equivalent per hour, mean over the slots.
+
+    The most that is known stands for what is not.
+    """
+    return math.fsum(
+        option.carbon_kg_per_hour * share
+        for option, share in zip(problem.options, shares, strict=True)
+    )
+
+
 def relative_gap(value: float, bound: float) -> float:
     """
     Distance of a value and its bound relative to the larger; 1 if nothing was proven.

@@ -21,17 +21,20 @@ def greedy_shares(
     problem: PlacementProblem,
     *,
     budget_usd_per_hour: float | None = None,
+    max_carbon_kg_per_hour: float | None = None,
     attainment: float = 1.0,
 ) -> tuple[float, ...]:
     """
-    Share of each option; within capacity and budget, but not always up to the SLA level.
+    Share of each option; within capacity, budget and emissions, but not always up to the SLA level.
 
     Args:
         problem: In plain numbers.
         budget_usd_per_hour: Upper limit of the spend, or ``None``.
+        max_carbon_kg_per_hour: Upper limit of the emissions, or ``None``.
         attainment: Stop when this SLA-weighted share is placed.
     """
-    room, taken = _Room(problem, budget_usd_per_hour), _Taken(problem)
+    room = _Room(problem, budget_usd_per_hour, max_carbon_kg_per_hour)
+    taken = _Taken(problem)
     shares = [0.0] * len(problem.options)
     missing = attainment * problem.weight
     for number in sorted(range(len(problem.groups)), key=lambda n: _rank(problem, n)):
@@ -48,12 +51,25 @@ def greedy_shares(
     return tuple(shares)
 
 
+class _Account:
+    """One amount that all options together take from; ``None``: there is no limit."""
+
+    def __init__(self, amounts: Sequence[float], limit: float | None) -> None:
+        self.amounts = amounts
+        self.left = math.inf if limit is None else limit
+
+
 class _Room:
     """What is left of every limit."""
 
-    def __init__(self, problem: PlacementProblem, budget: float | None) -> None:
-        self._costs = [option.cost_usd_per_hour for option in problem.options]
-        self._money = math.inf if budget is None else budget
+    def __init__(
+        self, problem: PlacementProblem, budget: float | None, most_carbon: float | None
+    ) -> None:
+        # Of the spend and of the emissions: what each option takes, and what may be taken.
+        self._accounts = [
+            _Account([option.cost_usd_per_hour for option in problem.options], budget),
+            _Account([option.carbon_kg_per_hour for option in problem.options], most_carbon),
+        ]
         self._left = [dict.fromkeys(limit.slots, limit.amount) for limit in problem.limits]
         self._limits_of: list[list[tuple[int, tuple[float, ...]]]] = [[] for _ in problem.options]
         for number, limit in enumerate(problem.limits):
@@ -68,17 +84,25 @@ class _Room:
             for slot, left in self._left[number].items()
             if at(series, slot) > 0
         ]
-        if self._costs[index] > 0:
-            shares.append(self._money / self._costs[index])
+        shares += [
+            account.left / account.amounts[index]
+            for account in self._accounts
+            if account.amounts[index] > 0
+        ]
         return max(0.0, min(shares, default=math.inf))
 
     def affordable(self, shares: Sequence[tuple[int, float]]) -> float:
-        """Part of these shares that can be paid for, 1 at most."""
-        cost = math.fsum(share * self._costs[index] for index, share in shares)
-        return min(1.0, max(0.0, self._money) / cost) if cost > 0 else 1.0
+        """Part of these shares that can be paid for and emitted, 1 at most."""
+        parts = [1.0]
+        for account in self._accounts:
+            amount = math.fsum(share * account.amounts[index] for index, share in shares)
+            if amount > 0:
+                parts.append(max(0.0, account.left) / amount)
+        return min(parts)
 
     def take(self, index: int, share: float) -> None:
-        self._money -= share * self._costs[index]
+        for account in self._accounts:
+            account.left -= share * account.amounts[index]
         for number, series in self._limits_of[index]:
             left = self._left[number]
             for slot in left:

@@ -1,7 +1,7 @@
 """
 A bound that no plan can beat, and what every limit is worth, without a solver.
 
-Each limit – of a pool's resource in a slot, the budget, the SLA level – gets a price instead of
+Each limit – of a pool's resource in a slot, the budget, the cap on emissions, the SLA level – gets a price instead of
 being enforced (Lagrangian relaxation: Fisher, The Lagrangian relaxation method for solving integer
 programming problems, Management Science 1981). Every group then takes the place that is best for it
 alone, and whatever the prices are, the value of that is a bound. The best prices are sought with
@@ -52,10 +52,12 @@ class Target:
     Attributes:
         level: SLA-weighted share to be placed at least cost; ``None``: place as much as possible.
         budget_usd_per_hour: Upper limit of the spend, or ``None``.
+        max_carbon_kg_per_hour: Upper limit of the emissions, or ``None``; the columns must have them.
     """
 
     level: float | None = None
     budget_usd_per_hour: float | None = None
+    max_carbon_kg_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,11 +69,13 @@ class Prices:
         limits: Of all of a limit's capacity, by limit and slot.
         budget: Of as much as all groups together cost where they are cheapest.
         level: Of all the SLA weight; 1 where as much as possible is placed.
+        carbon: Of as much as all groups together emit where that is least.
     """
 
     limits: NDArray[np.float64]
     budget: float
     level: float
+    carbon: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +87,7 @@ class _Block:
     rows: NDArray[np.intp]
     demand: list[NDArray[np.float32]]
     cost: NDArray[np.float32]
+    carbon: NDArray[np.float32] | None
     forbidden: NDArray[np.bool_]
     scale: NDArray[np.float32]
     worth: NDArray[np.float32]  # by group and pool, as promises are not kept alike everywhere
@@ -96,6 +101,7 @@ class Lagrangian:
         columns: The problem.
         target: What is sought.
         usd: What counts as 1; default: the spend of all groups where each is cheapest.
+        kg: The same of emissions; default: those of all groups where each emits least.
 
     Attributes:
         columns: As given.
@@ -103,11 +109,18 @@ class Lagrangian:
         worth: SLA weight of each group as a share of all.
         scale: What a temperature of 1 means for each group, mostly its worth.
         usd: As given.
+        kg: As given.
+        carbon: Emissions by group and pool in this unit; ``None``: they are not limited.
         active: Limits and slots that can bind at all, as indices into flattened prices.
     """
 
     def __init__(
-        self, columns: ProblemColumns, target: Target, *, usd: float | None = None
+        self,
+        columns: ProblemColumns,
+        target: Target,
+        *,
+        usd: float | None = None,
+        kg: float | None = None,
     ) -> None:
         import numpy as np
 
@@ -120,6 +133,7 @@ class Lagrangian:
         # Everything is counted in shares of what all groups together are worth or cost, and no
         # ratio leaves the range of single precision.
         self.usd = max(spend, dearest / _MOST_USD, _LEAST_USD) if usd is None else usd
+        self.kg, self.carbon = _carbon(columns, target, kg)
         self.scale = np.maximum(self.worth, 1e-3 / max(1, len(self.worth)))
         self._capacity = np.where(np.isfinite(columns.capacity), columns.capacity, 1.0)
         self.active = _active(columns)
@@ -140,6 +154,9 @@ class Lagrangian:
             rows=columns.limit_of[kind][np.ix_(resources, pools)],
             demand=[columns.demand[r, own].astype(np.float32) for r in resources],
             cost=np.where(np.isfinite(cost), cost, 0.0).astype(np.float32),
+            carbon=None
+            if self.carbon is None
+            else self.carbon[np.ix_(own, pools)].astype(np.float32),
             forbidden=~np.isfinite(cost),
             scale=self.scale[own].astype(np.float32),
             worth=(self.worth[own][:, None] * columns.kept[np.ix_(own, pools)]).astype(np.float32),
@@ -204,7 +221,9 @@ class Lagrangian:
         """What no plan beats: a share of the weight from above, or USD per hour from below."""
         value = self._value(prices)
         value += _ROUNDING * max(1.0, abs(value))
-        value += _EXACT * (float(prices.limits.sum()) + prices.budget + prices.level)
+        value += _EXACT * (
+            float(prices.limits.sum()) + prices.budget + prices.level + prices.carbon
+        )
         return value if self.target.level is None else -value * self.usd
 
     def gains(self, prices: Prices) -> NDArray[np.float64]:
@@ -222,6 +241,8 @@ class Lagrangian:
             kind = int(columns.kind[block.groups[0]]) if len(block.groups) else 0
             cost = columns.cost[np.ix_(block.groups, block.pools)] / self.usd
             own = np.where(block.forbidden, 0.0, cost) * self._dear(prices)
+            if self.carbon is not None:
+                own += self.carbon[np.ix_(block.groups, block.pools)] * prices.carbon
             own[block.forbidden] = np.inf
             for resource, rows in enumerate(columns.limit_of[kind]):
                 own += columns.demand[resource, block.groups] @ per_unit[rows[block.pools]].T
@@ -270,29 +291,33 @@ class Lagrangian:
         value = float(prices.limits.sum())
         if self.target.budget_usd_per_hour is not None:
             value += prices.budget * self.target.budget_usd_per_hour / self.usd
+        if self.target.max_carbon_kg_per_hour is not None:
+            value += prices.carbon * self.target.max_carbon_kg_per_hour / self.kg
         if self.target.level is not None:
             value -= prices.level * self.target.level
         return value
 
     @property
     def _size(self) -> int:
-        return len(self.active) + 2
+        return len(self.active) + (2 if self.carbon is None else 3)
 
     def _vector(self, prices: Prices) -> NDArray[np.float64]:
         import numpy as np
 
-        return np.append(prices.limits.ravel()[self.active], [prices.budget, prices.level])
+        capped = [] if self.carbon is None else [prices.carbon]
+        return np.append(prices.limits.ravel()[self.active], [*capped, prices.budget, prices.level])
 
     def _prices(self, vector: NDArray[np.float64]) -> Prices:
         import numpy as np
 
         limits = np.zeros((len(self._capacity), self.columns.demand.shape[2]))
-        limits.ravel()[self.active] = vector[:-2]
+        limits.ravel()[self.active] = vector[: len(self.active)]
         budgeted, levelled = self.target.budget_usd_per_hour, self.target.level
         return Prices(
             limits=limits,
             budget=0.0 if budgeted is None else float(vector[-2]),
             level=1.0 if levelled is None else float(vector[-1]),
+            carbon=0.0 if self.carbon is None else float(vector[-3]),
         )
 
     def _steepness(self) -> NDArray[np.float64]:
@@ -305,16 +330,20 @@ class Lagrangian:
         import numpy as np
 
         squares = np.zeros((len(self._capacity), self.columns.demand.shape[2]))
-        spend = 0.0
+        spend = emitted = 0.0
         for block in self._blocks:
             even = (~block.forbidden).astype(np.float32)
             even /= np.maximum(even.sum(axis=1), 1.0)[:, None] * block.scale[:, None]
             spend += float((even * block.cost**2).sum(dtype=float))
+            if block.carbon is not None:
+                emitted += float((even * block.carbon**2).sum(dtype=float))
             for demand, rows in zip(block.demand, block.rows, strict=True):
                 np.add.at(squares, rows, even.T @ demand**2)
         squares /= self._capacity[:, None] ** 2
+        capped = [] if self.carbon is None else [emitted]
         own = np.append(
-            squares.ravel()[self.active], [spend, float((self.worth**2 / self.scale).sum())]
+            squares.ravel()[self.active],
+            [*capped, spend, float((self.worth**2 / self.scale).sum())],
         )
         # The whole correction overshoots where the spread is far from even; its root did best on
         # the problems it was developed on.
@@ -330,11 +359,13 @@ class Lagrangian:
 
         prices = self._prices(vector)
         used = np.zeros_like(prices.limits)
-        value, spend, placed = self._constant(prices), 0.0, 0.0
+        value, spend, placed, emitted = self._constant(prices), 0.0, 0.0, 0.0
         per_unit = (prices.limits / self._capacity[:, None]).astype(np.float32)
         dear, level = np.float32(self._dear(prices)), np.float32(prices.level)
         for block in self._blocks:
             gain = block.cost * -dear
+            if block.carbon is not None:
+                gain -= block.carbon * np.float32(prices.carbon)
             for demand, rows in zip(block.demand, block.rows, strict=True):
                 gain -= demand @ per_unit[rows].T
             gain += level * block.worth
@@ -348,16 +379,38 @@ class Lagrangian:
             value += float(((most + temperature * np.log(total)) * block.scale).sum(dtype=float))
             gain /= total[:, None]
             spend += float((gain * block.cost).sum(dtype=float))
+            if block.carbon is not None:
+                emitted += float((gain * block.carbon).sum(dtype=float))
             placed += float((gain * block.worth).sum(dtype=float))
             for demand, rows in zip(block.demand, block.rows, strict=True):
                 np.add.at(used, rows, gain.T @ demand)
         gradient = np.zeros(len(vector))
-        gradient[:-2] = 1.0 - (used / self._capacity[:, None]).ravel()[self.active]
+        gradient[: len(self.active)] = 1.0 - (used / self._capacity[:, None]).ravel()[self.active]
         if self.target.budget_usd_per_hour is not None:
             gradient[-2] = self.target.budget_usd_per_hour / self.usd - spend
+        if self.target.max_carbon_kg_per_hour is not None:
+            gradient[-3] = self.target.max_carbon_kg_per_hour / self.kg - emitted
         if self.target.level is not None:
             gradient[-1] = placed - self.target.level
         return value, gradient
+
+
+def _carbon(
+    columns: ProblemColumns, target: Target, kg: float | None
+) -> tuple[float, NDArray[np.float64] | None]:
+    """The unit of emissions and, in it, those by group and pool; as costs are counted."""
+    import numpy as np
+
+    if target.max_carbon_kg_per_hour is None:
+        return 1.0, None
+    if columns.carbon is None:
+        raise ValueError("emissions are to be limited, but the columns have none")
+    possible = np.isfinite(columns.cost)
+    least = np.where(possible, columns.carbon, np.inf).min(axis=1, initial=np.inf)
+    emitted = float(least[np.isfinite(least)].sum())
+    most = float(columns.carbon[possible].max(initial=0.0))
+    unit = max(emitted, most / _MOST_USD, _LEAST_USD) if kg is None else kg
+    return unit, columns.carbon / unit
 
 
 def _active(columns: ProblemColumns) -> NDArray[np.intp]:

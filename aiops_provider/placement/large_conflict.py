@@ -19,6 +19,7 @@ from aiops_provider.placement.decomposition import Placed, decompose
 from aiops_provider.placement.eligibility import refusals_in_words
 from aiops_provider.placement.lagrangian import Target
 from aiops_provider.placement.problem_columns import ProblemColumns
+from aiops_provider.placement.search import caps_of
 from aiops_provider.placement.shortfall import Shortfall, heaviest
 
 _LISTED = 5
@@ -30,9 +31,10 @@ _GAP = 0.001
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Limits in force: the budget, capacities of clusters, and whether groups' rules count."""
+    """Limits in force: budget, emissions, capacities of clusters, and whether groups' rules count."""
 
     budget: bool
+    carbon: bool
     clusters: frozenset[str]
     rules: bool
 
@@ -61,6 +63,8 @@ def explain_large(
     words = [f"objective.sla = {objective.sla:g}"]
     if kept.budget:
         words.append(f"objective.budget_usd_per_hour = {objective.budget_usd_per_hour:g}")
+    if kept.carbon:
+        words.append(f"objective.max_carbon_kg_per_hour = {objective.max_carbon_kg_per_hour:g}")
     if kept.clusters:
         words.append(f"the capacity of {', '.join(sorted(kept.clusters))}")
     out_of_reach = columns.placeable < objective.sla - _REACHED
@@ -97,12 +101,18 @@ class _Questions:
     def irreducible(self) -> _Kept:
         """Deletion filter; everything of one sort at once before one by one."""
         names = frozenset(cluster.name for cluster in self._columns.clusters)
-        kept = _Kept(self._objective.budget_usd_per_hour is not None, names, rules=True)
+        kept = _Kept(
+            budget=self._objective.budget_usd_per_hour is not None,
+            carbon=self._objective.max_carbon_kg_per_hour is not None,
+            clusters=names,
+            rules=True,
+        )
         trials: list[Callable[[_Kept], _Kept]] = [
             lambda kept: replace(kept, rules=False),
             lambda kept: replace(kept, clusters=frozenset()),
             *(_without(name) for name in sorted(names)),
             lambda kept: replace(kept, budget=False),
+            lambda kept: replace(kept, carbon=False),
         ]
         for drop in trials:
             fewer = drop(kept)
@@ -115,7 +125,7 @@ class _Questions:
         return self._freed if not kept.rules and self._freed is not None else self._columns
 
     def ways_out(self, kept: _Kept) -> list[str]:
-        """A budget that suffices, or more machines that do."""
+        """A budget that suffices, a cap on emissions that does, or more machines."""
         objective, lines = self._objective, []
         if self._columns.placeable < objective.sla - _REACHED:
             return [
@@ -123,12 +133,26 @@ class _Questions:
                 "their promises more often."
             ]
         if kept.budget and self._left_s() > 0:
-            found = self._decompose(self._columns, Target(level=objective.sla))
+            cap = objective.max_carbon_kg_per_hour
+            target = Target(level=objective.sla, max_carbon_kg_per_hour=cap)
+            found = self._decompose(self._columns, target)
             if self._placed(self._columns, found) >= objective.sla - _REACHED:
                 usd = float((self._columns.cost[found.groups, found.pools] * found.shares).sum())
                 lines.append(
                     "Way out: raise objective.budget_usd_per_hour from "
                     f"{objective.budget_usd_per_hour:g} to {math.ceil(usd * 1e4) / 1e4:g}."
+                )
+        if kept.carbon and self._left_s() > 0:
+            swapped = _carbon_for_cost(self._columns)
+            # Their spend is what the cap of the swapped problem is of.
+            budget = objective.budget_usd_per_hour
+            target = Target(level=objective.sla, max_carbon_kg_per_hour=budget)
+            found = self._decompose(swapped, target)
+            if self._placed(swapped, found) >= objective.sla - _REACHED:
+                kg = float((swapped.cost[found.groups, found.pools] * found.shares).sum())
+                lines.append(
+                    "Way out: raise objective.max_carbon_kg_per_hour from "
+                    f"{objective.max_carbon_kg_per_hour:g} to {math.ceil(kg * 1e4) / 1e4:g}."
                 )
         if kept.clusters:
             factor = self._factor(kept.clusters)
@@ -147,7 +171,7 @@ class _Questions:
             if self._left_s() <= 0:
                 break
             columns = _scaled(self._columns, clusters, factor)
-            target = Target(budget_usd_per_hour=self._objective.budget_usd_per_hour)
+            target = Target(**caps_of(self._objective))
             found = self._decompose(columns, target)
             if self._placed(columns, found) >= self._objective.sla - _REACHED:
                 enough, high = factor, factor
@@ -167,7 +191,8 @@ class _Questions:
             return True
         unlimited = frozenset(cluster.name for cluster in columns.clusters) - kept.clusters
         budget = self._objective.budget_usd_per_hour if kept.budget else None
-        target = Target(budget_usd_per_hour=budget)
+        cap = self._objective.max_carbon_kg_per_hour if kept.carbon else None
+        target = Target(budget_usd_per_hour=budget, max_carbon_kg_per_hour=cap)
         found = self._decompose(_scaled(columns, unlimited, math.inf), target)
         return found.bound < self._objective.sla - _REACHED
 
@@ -212,6 +237,20 @@ def _words_of_short(columns: ProblemColumns, sla: float) -> Iterator[str]:
             yield f"that {each.name} keeps its promises {each.best:.3%} of the time at best"
     if len(short) > _LISTED:
         yield f"the same of {len(short) - _LISTED} more groups"
+
+
+def _carbon_for_cost(columns: ProblemColumns) -> ProblemColumns:
+    """The same with emissions in place of the spend, and the other way round."""
+    import numpy as np
+
+    if columns.carbon is None:
+        raise ValueError("the columns have no emissions")
+    possible = np.isfinite(columns.cost)
+    return replace(
+        columns,
+        cost=np.where(possible, columns.carbon, np.inf),
+        carbon=np.where(possible, columns.cost, 0.0),
+    )
 
 
 def _without(name: str) -> Callable[[_Kept], _Kept]:

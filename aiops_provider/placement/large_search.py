@@ -17,7 +17,7 @@ from aiops_provider.placement.figures import NOISE, SAME_ATTAINMENT, attained, s
 from aiops_provider.placement.lagrangian import Target
 from aiops_provider.placement.problem import Option, PlacementProblem
 from aiops_provider.placement.problem_columns import ProblemColumns
-from aiops_provider.placement.search import Clock, Outcome, how_cheap
+from aiops_provider.placement.search import Clock, Outcome, caps_of, how_cheap
 
 _SOLVER = "HiGHS, decomposed"
 # Parts of the time: for what is placed, before its price; for the level; for the nearest plan.
@@ -57,18 +57,18 @@ def search_large(
 
 
 def _most_sla(columns: ProblemColumns, objective: Objective, clock: Clock, gap: float) -> LargePlan:
-    budget = objective.budget_usd_per_hour
+    caps = caps_of(objective)
     until = clock.left(1.0 - _FOR_PLACING)
     most = decompose(
         columns,
-        Target(budget_usd_per_hour=budget),
+        Target(**caps),
         lambda share: max(0.0, clock.left() - until) * share,
         gap,
     )
     problem, shares = _as_problem(columns, most)
     bound = min(columns.placeable, most.bound)
     level = attained(problem, shares)
-    target = Target(level=max(0.0, level - NOISE), budget_usd_per_hour=budget)
+    target = Target(level=max(0.0, level - NOISE), **caps)
     cheap = decompose(columns, target, clock.left, gap)
     other, other_shares = _as_problem(columns, cheap)
     as_much = attained(other, other_shares) >= level - SAME_ATTAINMENT
@@ -82,10 +82,10 @@ def _most_sla(columns: ProblemColumns, objective: Objective, clock: Clock, gap: 
 def _least_cost(
     columns: ProblemColumns, objective: Objective, clock: Clock, gap: float
 ) -> LargePlan:
-    budget, level = objective.budget_usd_per_hour, objective.sla
+    caps, level = caps_of(objective), objective.sla
     if columns.placeable >= level - NOISE:
         until = clock.left(1.0 - _FOR_LEVEL)
-        target = Target(level=min(level, columns.placeable) - NOISE, budget_usd_per_hour=budget)
+        target = Target(level=min(level, columns.placeable) - NOISE, **caps)
         cheap = decompose(
             columns, target, lambda share: max(0.0, clock.left() - until) * share, gap
         )
@@ -100,11 +100,11 @@ def _least_cost(
 
 def _nearest(columns: ProblemColumns, objective: Objective, clock: Clock, gap: float) -> LargePlan:
     """The level was not reached: place as much as possible, and say whether that is proven."""
-    budget, level = objective.budget_usd_per_hour, objective.sla
+    caps, level = caps_of(objective), objective.sla
     # What is left is for saying which limits conflict.
     most = decompose(
         columns,
-        Target(budget_usd_per_hour=budget),
+        Target(**caps),
         lambda share: clock.left(_FOR_NEAREST) * share,
         gap,
     )
@@ -154,6 +154,9 @@ def _as_problem(
                 holds_whole=bool(columns.whole[group, pool]),
                 far=bool(columns.far[group, pool]),
                 kept=float(columns.kept[group, pool]),
+                carbon_kg_per_hour=0.0
+                if columns.carbon is None
+                else float(columns.carbon[group, pool]),
             )
         )
     problem = PlacementProblem(

@@ -4,7 +4,7 @@ The placement problem as a mixed-integer program in PuLP.
 Variables: the share of each group on each of its options, in [0, 1]. A group whose peak one machine
 of a pool can hold is either wholly on that pool or not at all (a binary choice); a group that needs
 several machines anyway, or is spread over failure domains, may be split. Constraints: capacity of
-every resource of every pool in every deciding slot, the budget, the SLA level, and that of a group
+every resource of every pool in every deciding slot, the budget, the cap on emissions, the SLA level, and that of a group
 that is spread no domain holds more than its part. Whether one of two groups that are kept apart is
 in a domain is a binary choice too. Demand is the expectation of each hour and machines of
 a pool are one divisible amount, apart from the rule that one machine must hold one run: how runs
@@ -31,6 +31,7 @@ class Goal(StrEnum):
 
     UNPLACED = "unplaced"
     COST = "cost"
+    CARBON = "carbon"
     RELAXATION = "relaxation"
 
 
@@ -41,8 +42,10 @@ class Question:
 
     Attributes:
         goal: ``UNPLACED``: least SLA-weighted share without a place. ``COST``: least USD per hour.
+            ``CARBON``: least kg of CO₂ equivalent per hour.
             ``RELAXATION``: cheapest machines and budget that are missing to reach *attainment*.
         budget_usd_per_hour: Upper limit of the spend, or ``None``.
+        max_carbon_kg_per_hour: Upper limit of the emissions, or ``None``; never relaxed.
         attainment: Least SLA-weighted share that must be placed, or ``None``.
         complete: Every group that has an option must be placed wholly.
         unlimited: Clusters taken as unlimited, to ask what if.
@@ -52,6 +55,7 @@ class Question:
 
     goal: Goal
     budget_usd_per_hour: float | None = None
+    max_carbon_kg_per_hour: float | None = None
     attainment: float | None = None
     complete: bool = False
     unlimited: Collection[str] = frozenset()
@@ -123,6 +127,11 @@ def build_model(
     _add_capacity(problem, model, unlimited=question.unlimited, slots=slots)
     if question.budget_usd_per_hour is not None:
         _add_budget(problem, model, question.budget_usd_per_hour, elastic=elastic)
+    if question.max_carbon_kg_per_hour is not None:
+        # In shares of the cap: a few grams would be within the solver's tolerance.
+        most = question.max_carbon_kg_per_hour
+        parts = [(share, kg / most) for share, kg in _emitted(problem, model)]
+        _add(model, "carbon", parts, "<=", 1.0)
     if question.attainment is not None:
         level = question.attainment * problem.weight
         _add(model, "sla", _placed(problem, model), ">=", level)
@@ -135,6 +144,8 @@ def _objective(problem: PlacementProblem, model: Model, goal: Goal) -> Any:
     if goal is Goal.UNPLACED:
         terms = [(share, -weight / problem.weight) for share, weight in _placed(problem, model)]
         return pulp.LpAffineExpression(terms)
+    if goal is Goal.CARBON:
+        return pulp.LpAffineExpression(_emitted(problem, model))
     if goal is Goal.RELAXATION:
         prices = {(c.name, p.name): planning_price(p) for c in problem.clusters for p in c.pools}
         # A machine that costs nothing is still one more than there is.
@@ -280,6 +291,13 @@ def _add_budget(
         spend.append((model.more_budget, -1.0))
         model.lp.objective += model.more_budget
     _add(model, "budget", spend, "<=", budget_usd_per_hour)
+
+
+def _emitted(problem: PlacementProblem, model: Model) -> list[tuple[Any, float]]:
+    return [
+        (share, option.carbon_kg_per_hour)
+        for share, option in zip(model.shares, problem.options, strict=True)
+    ]
 
 
 def _add_what_is_missing(problem: PlacementProblem, model: Model) -> None:

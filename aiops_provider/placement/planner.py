@@ -85,9 +85,12 @@ def plan_placement(
         reached; then the explanation names the conflict and the assignments are the nearest plan.
 
     Raises:
-        PlanError: If nothing was found in time, or there is no solver.
+        PlanError: If nothing was found in time, or there is no solver, or there is a cap on emissions and
+            a pool that nobody asked for them.
     """
     wanted, places = tuple(groups), tuple(clusters)
+    if objective.max_carbon_kg_per_hour is not None:
+        _check_emissions_known(places)
 
     def place(chosen: tuple[WorkloadGroup, ...], clock: Clock) -> PlacementPlan:
         return _place(
@@ -143,13 +146,14 @@ def _place(
         "every_workload": objective.every_workload,
         "carbon_usd_per_kg": objective.carbon_usd_per_kg,
     }
-    columns = _columns_if_large(*inputs, rules)
+    capped = objective.max_carbon_kg_per_hour is not None
+    columns = _columns_if_large(*inputs, rules, with_carbon=capped)
     if columns is not None:
         large = search_large(columns, objective, clock, gap_tolerance)
         if not large.outcome.feasible:
 
             def rewrite_columns(freed: Collection[str]) -> ProblemColumns:
-                return make_columns(*inputs, **rules, freed=freed)
+                return make_columns(*inputs, **rules, freed=freed, with_carbon=capped)
 
             large.outcome.lines += explain_large(
                 columns,
@@ -195,15 +199,27 @@ def _place(
     )
 
 
+def _check_emissions_known(clusters: Sequence[ClusterSpec]) -> None:
+    for cluster in clusters:
+        for pool in cluster.pools:
+            if pool.carbon is None:
+                raise PlanError(
+                    f"objective.max_carbon_kg_per_hour: what {cluster.name}/{pool.name} emits is "
+                    "missing; set the pool's carbon."
+                )
+
+
 def _columns_if_large(
     groups: Sequence[WorkloadGroup],
     clusters: Sequence[ClusterSpec],
     rules: _Rules,
+    *,
+    with_carbon: bool,
 ) -> ProblemColumns | None:
     pools = sum(len(cluster.pools) for cluster in clusters)
     if len(groups) * pools <= MOST_OPTIONS_AT_ONCE:
         return None
-    columns = make_columns(groups, clusters, **rules)
+    columns = make_columns(groups, clusters, **rules, with_carbon=with_carbon)
     return columns if columns.options > MOST_OPTIONS_AT_ONCE else None
 
 

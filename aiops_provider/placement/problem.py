@@ -50,6 +50,8 @@ class Option:
             of a group that is spread.
         far: The group's data would have to move at a price that nobody gave.
         kept: Share of the group's SLA weight that keeps its promises there.
+        carbon_kg_per_hour: Emissions if the whole group ran there; the most that is known stands for
+            what is not.
     """
 
     group: int
@@ -59,6 +61,7 @@ class Option:
     holds_whole: bool
     far: bool
     kept: float = 1.0
+    carbon_kg_per_hour: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +328,7 @@ def _options(
             holds_whole=peak <= 1.0 and not spread,
             far=egress_usd_per_gib(egress, group.data_region, cluster) is None,
             kept=1.0 if every_workload else kept_share(group, cluster, pool),
+            carbon_kg_per_hour=0.0 if pool.carbon is None else mean * pool.carbon.kg_per_hour,
         )
 
 

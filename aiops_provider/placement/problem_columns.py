@@ -17,7 +17,7 @@ from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.separation import FailureDomain
 from aiops_provider.placement.cost import EgressPrices
-from aiops_provider.placement.cost_columns import cost_columns
+from aiops_provider.placement.cost_columns import carbon_columns, cost_columns
 from aiops_provider.placement.demand_columns import RESOURCES, distinct_slots
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
@@ -70,6 +70,8 @@ class ProblemColumns:
         every_workload: Whether each member must keep its own promise.
         separation: Which groups are spread or kept apart; one machine holds none that is spread.
         domain_of: Number of the failure domain of each pool, by kind.
+        carbon: Kilograms of CO₂ equivalent per hour of the whole group, by group and pool; ``None``: they
+            limit nothing.
     """
 
     groups: tuple[WorkloadGroup, ...]
@@ -90,6 +92,7 @@ class ProblemColumns:
     every_workload: bool
     separation: Separation
     domain_of: Mapping[FailureDomain, NDArray[np.intp]]
+    carbon: NDArray[np.float64] | None = None
 
     @property
     def options(self) -> int:
@@ -141,6 +144,7 @@ def make_columns(
     freed: Collection[str] = frozenset(),
     every_workload: bool = False,
     carbon_usd_per_kg: float = 0.0,
+    with_carbon: bool = False,
 ) -> ProblemColumns:
     """
     Write the problem down.
@@ -153,6 +157,7 @@ def make_columns(
         freed: Names of groups whose pin, regions, providers and separation are ignored, to ask what if.
         every_workload: Only pools where each member keeps its own promise are options.
         carbon_usd_per_kg: Price put on emissions; it is part of the cost.
+        with_carbon: Whether emissions are written down too, so that they can be limited.
     """
     import numpy as np
 
@@ -197,6 +202,7 @@ def make_columns(
         every_workload=every_workload,
         separation=separation,
         domain_of={kind: _domain_of(pools, kind) for kind in FailureDomain},
+        carbon=np.where(allowed, carbon_columns(pools, mean), 0.0) if with_carbon else None,
     )
 
 

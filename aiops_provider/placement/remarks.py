@@ -13,6 +13,7 @@ from aiops_provider.placement.cost import (
     storage_usd_per_hour,
 )
 from aiops_provider.placement.eligibility import refusals_in_words
+from aiops_provider.placement.figures import emissions
 from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.promises import accelerator_of, is_spot, promise_against
 
@@ -41,7 +42,7 @@ def remarks(
     lines = [*_grouping(problem.groups), *_unknown_prices(problem, shares)]
     lines += _unknown_egress(problem, shares)
     lines += _storage(problem, shares)
-    lines += _carbon(problem, shares, objective.carbon_usd_per_kg)
+    lines += _carbon(problem, shares, objective)
     lines += _broken_promises(problem, shares)
     lines += _beyond_observation(problem, objective, shares)
     chosen = feasible and not objective.maximize_sla
@@ -126,9 +127,12 @@ def _storage(problem: PlacementProblem, shares: Sequence[float]) -> Iterator[str
         )
 
 
-def _carbon(problem: PlacementProblem, shares: Sequence[float], usd_per_kg: float) -> Iterator[str]:
-    """What the price on emissions comes to, and whose emissions are not known."""
-    if usd_per_kg <= 0:
+def _carbon(
+    problem: PlacementProblem, shares: Sequence[float], objective: Objective
+) -> Iterator[str]:
+    """What the price and the cap on emissions come to, and whose emissions are not known."""
+    usd_per_kg, most = objective.carbon_usd_per_kg, objective.max_carbon_kg_per_hour
+    if usd_per_kg <= 0 and most is None:
         return
     usd = 0.0
     unknown: set[str] = set()
@@ -140,6 +144,9 @@ def _carbon(problem: PlacementProblem, shares: Sequence[float], usd_per_kg: floa
                 unknown.add(f"{option.cluster.name}/{option.pool.name}")
     if usd > 0:
         yield f"The price put on CO2e, {usd_per_kg:g} USD a kg, is {usd:.4g} USD an hour of the cost."
+    if most is not None:
+        emitted = emissions(problem, shares)
+        yield f"The machines emit {emitted:.4g} kg of CO2e an hour of the {most:g} that they may."
     if unknown:
         yield (
             f"What {', '.join(sorted(unknown))} emits is not known and counts as the most that is known; "
@@ -221,6 +228,9 @@ def _homeless(
 def _left_out(objective: Objective, *, chosen: bool) -> str:
     if chosen:
         return f"because it is cheapest to leave out, and {objective.sla:.6g} of the SLA is enough"
-    if objective.budget_usd_per_hour is None:
-        return "within capacity"
-    return "within capacity and budget"
+    limits = ["capacity"]
+    if objective.budget_usd_per_hour is not None:
+        limits.append("budget")
+    if objective.max_carbon_kg_per_hour is not None:
+        limits.append("the cap on emissions")
+    return f"within {' and '.join(limits)}"

@@ -23,14 +23,14 @@ def keep_limits(
     plan: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
     """
-    Shrink the shares of what exceeds a capacity, the budget or a domain's part of a group.
+    Shrink the shares of what exceeds a capacity, the budget, the cap on emissions or a domain's part of a group.
 
     Args:
         lagrangian: Of the problem and target.
         plan: Groups, pools and shares.
 
     Returns:
-        The same without shares that are noise, within all capacities and the budget.
+        The same without shares that are noise, within all of these.
     """
     import numpy as np
 
@@ -52,6 +52,11 @@ def keep_limits(
     spend = float((columns.cost[groups, pools] * shares).sum())
     if budget is not None and spend > budget * (1.0 + _KEPT):
         shares = shares * (budget / spend)
+    cap = lagrangian.target.max_carbon_kg_per_hour
+    if cap is not None and lagrangian.carbon is not None:
+        emitted = float((lagrangian.carbon[groups, pools] * shares).sum()) * lagrangian.kg
+        if emitted > cap * (1.0 + _KEPT):
+            shares = shares * (cap / emitted)
     return groups, pools, shares
 
 

@@ -18,6 +18,7 @@ from aiops_provider.domain.cluster import Capacity, ClusterSpec
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import InfeasibleError
 from aiops_provider.placement.live_load import InUse, LiveLoad, has_room
+from aiops_provider.placement.price_series import STEADY_PRICES, PriceSeries
 from aiops_provider.placement.replay_policy import Policy
 from aiops_provider.placement.replay_pool import PlaceKey, ReplayPool
 from aiops_provider.placement.replay_task import (
@@ -36,13 +37,14 @@ _FRUITLESS_ROUNDS = 10
 class _Event(IntEnum):
     """What happens first of what happens at one moment."""
 
-    END = 0
-    RECOVERY = 1
-    LOSS = 2
-    TICK = 3
-    CHOICE = 4
-    SECOND_CHOICE = 5
-    LOOK = 6
+    PRICE = 0
+    END = 1
+    RECOVERY = 2
+    LOSS = 3
+    TICK = 4
+    CHOICE = 5
+    SECOND_CHOICE = 6
+    LOOK = 7
 
 
 # What may happen for ever without anything coming to its end.
@@ -74,11 +76,13 @@ class Replay:
         clusters: Where.
         policy: Says where.
         outages: When places are gone; may overlap.
+        prices: How those of the clusters change.
         watch: Told how many tasks are done, of all.
 
     Attributes:
         now_s: Seconds since the begin.
         down: Places that are gone now.
+        clusters: At the prices of now.
         attempts: So far, in the order in which they ended.
         refused: Why some tasks can run nowhere.
     """
@@ -90,12 +94,14 @@ class Replay:
         policy: Policy,
         *,
         outages: Iterable[Outage] = (),
+        prices: PriceSeries = STEADY_PRICES,
         watch: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        self._policy, self._watch = policy, watch
+        self._policy, self._watch, self._prices = policy, watch, prices
+        self.clusters = tuple(clusters)
         self._pools = {
             (cluster.name, pool.name): ReplayPool(pool)
-            for cluster in clusters
+            for cluster in self.clusters
             for pool in cluster.pools
         }
         ordered = sorted(tasks, key=_order)
@@ -117,6 +123,10 @@ class Replay:
             self._plan(outage.begin_s, _Event.LOSS, place=outage.place)
             if outage.end_s < math.inf:
                 self._plan(outage.end_s, _Event.RECOVERY, place=outage.place)
+        if unknown := prices.places - self._pools.keys():
+            raise ValueError(f"a price is of {min(unknown)}, which is no pool")
+        for moment in prices.moments:
+            self._plan(moment, _Event.PRICE)
         if policy.period_s is not None and self._states:
             self._plan(self._states[0].task.arrival_s, _Event.TICK)
 
@@ -198,6 +208,10 @@ class Replay:
         if kind is _Event.TICK:
             self._policy.tick(self)
             self._plan(self.now_s + (self._policy.period_s or math.inf), _Event.TICK)
+        elif kind is _Event.PRICE:
+            self.clusters = self._prices.repriced(self.clusters, self.now_s)
+            self._policy.repriced(self)
+            self._move()
         elif kind is _Event.LOOK:
             self._look_at_s = math.inf
             self._move()

@@ -10,7 +10,9 @@ from itertools import pairwise
 from aiops_provider.domain.cluster import ClusterSpec, Pool
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.domain.units import SECONDS_PER_HOUR
-from aiops_provider.placement.cost import run_usd_per_hour, storage_price
+from aiops_provider.placement.attempt_cost import AttemptCost
+from aiops_provider.placement.cost import storage_price
+from aiops_provider.placement.price_series import STEADY_PRICES, PriceSeries
 from aiops_provider.placement.replay_pool import PlaceKey
 from aiops_provider.placement.replay_task import (
     Attempt,
@@ -61,7 +63,7 @@ class ReplayFigures:
         stored_usd: Of it, for what tasks left in storage, from the end of a run until the task's next
             one replaces it or the last attempt of all ends.
         wasted_usd: Of it, for attempts that were lost or moved, without the part that checkpoints kept.
-        unpriced: Attempts on pools without a price; they are in neither figure.
+        unpriced: Attempts without a known price all the time; they are in neither figure.
         with_deadline: Tasks that have a deadline.
         sla_attainment: Share of these that met it; ``None``: there is none.
         queueing_mean_s: Time a task could have run but did not, all its attempts together.
@@ -103,6 +105,7 @@ def replay_figures(
     outages: Iterable[Outage] = (),
     refused: Collection[TaskRun] = (),
     carbon_usd_per_kg: float = 0.0,
+    prices: PriceSeries = STEADY_PRICES,
 ) -> ReplayFigures:
     """
     Sum a replay up, from its attempts alone.
@@ -114,6 +117,7 @@ def replay_figures(
         outages: Hours in which pools offered nothing.
         refused: Tasks that no machine holds.
         carbon_usd_per_kg: Price put on emissions.
+        prices: How those of the clusters changed meanwhile.
     """
     pools = {(c.name, pool.name): pool for c in clusters for pool in c.pools}
     by_task: dict[TaskRun, list[Attempt]] = {task.run: [] for task in tasks}
@@ -134,16 +138,11 @@ def replay_figures(
     waits = sorted(math.fsum(a.started_s - a.ready_s for a in by_task[run]) for run in ends)
     held = math.fsum(_machine_hours(pools, a) for a in everything)
     stored = _stored_usd(everything, clusters, end_s)
-
-    def usd(attempt: Attempt, seconds: float) -> float:
-        hourly = run_usd_per_hour(
-            pools[attempt.place],
-            pools[attempt.place].machine_share(attempt.task.request),
-            carbon_usd_per_kg=carbon_usd_per_kg,
-            storage_usd_per_hour=0.0,
-        )
-        return (hourly or 0.0) * seconds / SECONDS_PER_HOUR
-
+    cost = AttemptCost(clusters, prices, carbon_usd_per_kg=carbon_usd_per_kg)
+    spent = {
+        name: [cost.usd(a, a.ended_s - a.started_s) for a in own]
+        for name, own in by_cluster.items()
+    }
     return ReplayFigures(
         tasks=len(tasks),
         finished=len(ends),
@@ -152,12 +151,10 @@ def replay_figures(
         doubled=sum(_is_doubled(own) for own in by_task.values()),
         interruptions=sum(a.lost for a in everything),
         moves=sum(a.moved for a in everything),
-        cost_usd=math.fsum(
-            [*(usd(a, a.ended_s - a.started_s) for a in everything), *stored.values()]
-        ),
+        cost_usd=math.fsum([*(usd for own in spent.values() for usd in own), *stored.values()]),
         stored_usd=math.fsum(stored.values()),
-        wasted_usd=math.fsum(usd(a, wasted_s(a)) for a in everything),
-        unpriced=sum(pools[a.place].price_usd_per_hour is None for a in everything),
+        wasted_usd=math.fsum(cost.usd(a, wasted_s(a)) for a in everything),
+        unpriced=sum(not cost.is_known(a) for a in everything),
         with_deadline=len(due),
         sla_attainment=sum(map(_met, due, (ends.get(t.run) for t in due))) / len(due)
         if due
@@ -174,7 +171,7 @@ def replay_figures(
                 own,
                 pools,
                 offered,
-                usd=math.fsum([*(usd(a, a.ended_s - a.started_s) for a in own), stored[name]]),
+                usd=math.fsum([*spent[name], stored[name]]),
             )
             for name, own in sorted(by_cluster.items())
         ),

@@ -67,6 +67,12 @@ class RankingPolicy:
     def changed(self, replay: Replay) -> None:
         """Nothing to do: lost places are seen when a task is to be placed."""
 
+    def repriced(self, replay: Replay) -> None:
+        """The cheapest first, at the new prices."""
+        names = {cluster.name for cluster in self._clusters}
+        self._clusters = tuple(each for each in replay.clusters if each.name in names)
+        self._able.clear()
+
     def moves(self, replay: Replay) -> Moves:  # noqa: ARG002 - see above
         """What runs stays where it is."""
         return NO_MOVES

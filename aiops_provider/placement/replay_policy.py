@@ -43,8 +43,11 @@ class Policy(Protocol):
     def changed(self, replay: Replay) -> None:
         """A place was lost or came back."""
 
+    def repriced(self, replay: Replay) -> None:
+        """Machines cost something else from now on; the replay's clusters have the new prices."""
+
     def moves(self, replay: Replay) -> Moves:
-        """There is more room than before, or it is the time that was asked for: what is to be moved?"""
+        """There is more room, a new price, or it is the time asked for: what is to be moved?"""
 
     def ended(self, attempt: Attempt) -> None:
         """An attempt came to its end, good or bad."""

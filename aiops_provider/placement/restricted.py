@@ -77,6 +77,7 @@ class RestrictedProgram:
         self._count = len(groups)
         self._use = _use(lagrangian, groups, pools)
         self._cost = columns.cost[groups, pools] / lagrangian.usd
+        self._carbon = None if lagrangian.carbon is None else lagrangian.carbon[groups, pools]
         # Columns of HiGHS by option; one of them, in the middle later, is what is missing of the level.
         self._column, self._width = np.arange(self._count), self._count + 1
         self._missed = self._count
@@ -114,6 +115,9 @@ class RestrictedProgram:
         if target.budget_usd_per_hour is not None:
             budget = target.budget_usd_per_hour / self.lagrangian.usd
             highs.addRow(-highspy.kHighsInf, budget, self._count, index, self._cost)
+        if target.max_carbon_kg_per_hour is not None:
+            cap = target.max_carbon_kg_per_hour / self.lagrangian.kg
+            highs.addRow(-highspy.kHighsInf, cap, self._count, index, self._carbon)
         if target.level is not None:
             every = np.append(index, np.int32(self._count))
             values = np.append(worth, 1.0)
@@ -159,6 +163,10 @@ class RestrictedProgram:
         parts = [_structure(len(lagrangian.worth), self._parts, groups, pools)]
         if lagrangian.target.budget_usd_per_hour is not None:
             parts.append(csr_array(cost[None, :]))
+        if lagrangian.carbon is not None and self._carbon is not None:
+            carbon = lagrangian.carbon[groups, pools]
+            parts.append(csr_array(carbon[None, :]))
+            self._carbon = np.append(self._carbon, carbon)
         if not most:
             parts.append(csr_array(worth[None, :]))
         matrix = csc_array(vstack([*parts, fresh[self._rows]]))
@@ -210,6 +218,8 @@ class RestrictedProgram:
         dear = prices.budget + (0.0 if self.lagrangian.target.level is None else 1.0)
         worth = prices.level * self.lagrangian.worth_of(self.groups, self.pools)
         gains: NDArray[np.float64] = worth - dear * self._cost - taken
+        if self._carbon is not None:
+            gains -= prices.carbon * self._carbon
         return gains
 
     def solve(self, left_s: Callable[[], float], *, most_rounds: int = 20) -> Relaxed | None:
@@ -282,10 +292,14 @@ class RestrictedProgram:
         if target.level is not None:
             place -= 1
             level = float(duals[place])
+        carbon = 0.0
+        if target.max_carbon_kg_per_hour is not None:
+            place -= 1
+            carbon = float(duals[place])
         budget = float(duals[place - 1]) if target.budget_usd_per_hour is not None else 0.0
         return Relaxed(
             shares=np.clip(values[self._column], 0.0, 1.0),
-            prices=Prices(limits=limits, budget=budget, level=level),
+            prices=Prices(limits=limits, budget=budget, level=level, carbon=carbon),
             objective=abs(float(highs.getInfo().objective_function_value)),
             missed=float(values[self._missed]),
             broken=False,

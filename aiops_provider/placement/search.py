@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 from aiops_provider.domain.plan import Objective
 from aiops_provider.errors import PlanError
@@ -26,6 +27,13 @@ from aiops_provider.placement.greedy import greedy_shares
 from aiops_provider.placement.model import Goal, Question
 
 _Shares = Sequence[float]
+
+
+class Caps(TypedDict):
+    """What a plan may spend and emit."""
+
+    budget_usd_per_hour: float | None
+    max_carbon_kg_per_hour: float | None
 
 
 class Clock:
@@ -72,25 +80,25 @@ class Outcome:
 
 def most_sla(search: BindingSearch, objective: Objective, clock: Clock, gap: float) -> Outcome:
     """
-    The largest SLA-weighted share within capacity and budget, and of such plans a cheap one.
+    The largest SLA-weighted share within capacity, budget and emissions, and of such plans a cheap one.
 
     Args:
         search: Of the problem.
-        objective: Its budget counts.
+        objective: Its budget and its cap on emissions count.
         clock: For all steps together.
         gap: Relative gap that is good enough.
 
     Raises:
         PlanError: If there is no solver.
     """
-    problem, budget = search.problem, objective.budget_usd_per_hour
+    problem, caps = search.problem, caps_of(objective)
     ceiling = problem.placeable
     if not problem.options:
         return Outcome(shares=(), bound=ceiling)
-    question = Question(goal=Goal.UNPLACED, budget_usd_per_hour=budget)
+    question = Question(goal=Goal.UNPLACED, **caps)
     relaxation = search.ask(question, time_limit_s=clock.left(0.3), relaxed=True)
     bound = min(ceiling, -relaxation.bound)
-    best: _Shares = greedy_shares(problem, budget_usd_per_hour=budget)
+    best: _Shares = greedy_shares(problem, **caps)
     if attained(problem, best) < ceiling - SAME_ATTAINMENT:
         found = search.ask(
             question,
@@ -102,7 +110,7 @@ def most_sla(search: BindingSearch, objective: Objective, clock: Clock, gap: flo
         bound = min(bound, -found.bound)
         candidates = [best] if found.values is None else [best, found.values]
         best = max(candidates, key=lambda shares: attained(problem, shares))
-    best, line = _cheapest(search, budget, best, clock, gap)
+    best, line = _cheapest(search, caps, best, clock, gap)
     return Outcome(shares=best, bound=bound, solver=relaxation.solver, lines=[line])
 
 
@@ -112,7 +120,7 @@ def least_cost(search: BindingSearch, objective: Objective, clock: Clock, gap: f
 
     Args:
         search: Of the problem.
-        objective: Its level and budget count.
+        objective: Its level, its budget and its cap on emissions count.
         clock: For all steps together.
         gap: Relative gap that is good enough.
 
@@ -123,20 +131,20 @@ def least_cost(search: BindingSearch, objective: Objective, clock: Clock, gap: f
         PlanError: Neither a plan nor a proof that there is none was found in time.
     """
     problem, level = search.problem, objective.sla
-    budget = objective.budget_usd_per_hour
+    caps = caps_of(objective)
     if not problem.weight:
         return Outcome(shares=(), bound=0.0)
     if problem.placeable >= level - NOISE:
         question = Question(
             goal=Goal.COST,
-            budget_usd_per_hour=budget,
+            **caps,
             # A level of all that can be placed must not fail by a rounding error.
             attainment=min(level, problem.placeable) - NOISE,
         )
         relaxation = search.ask(question, time_limit_s=clock.left(0.3), relaxed=True)
         found = relaxation
         if not relaxation.infeasible:
-            rule = greedy_shares(problem, budget_usd_per_hour=budget, attainment=level)
+            rule = greedy_shares(problem, **caps, attainment=level)
             found = search.ask(
                 question, time_limit_s=clock.left(0.8), gap_tolerance=gap, start=rule
             )
@@ -159,7 +167,7 @@ def shadow_prices(
 
     Args:
         search: Of the problem.
-        objective: Its budget counts.
+        objective: Its budget and its cap on emissions count.
         shares: Of the plan.
         clock: At least a second is taken.
 
@@ -172,7 +180,7 @@ def shadow_prices(
         return prices
     question = Question(
         goal=Goal.COST,
-        budget_usd_per_hour=objective.budget_usd_per_hour,
+        **caps_of(objective),
         attainment=max(0.0, attained(problem, shares) - SAME_ATTAINMENT),
     )
     relaxation = search.ask(question, time_limit_s=max(1.0, clock.left()), relaxed=True)
@@ -183,7 +191,7 @@ def shadow_prices(
 
 
 def _cheapest(
-    search: BindingSearch, budget: float | None, placed: _Shares, clock: Clock, gap: float
+    search: BindingSearch, caps: Caps, placed: _Shares, clock: Clock, gap: float
 ) -> tuple[_Shares, str]:
     """Of the plans that place as much, a cheap one, and how cheap in words."""
     problem = search.problem
@@ -192,7 +200,7 @@ def _cheapest(
     complete = problem.alike and level >= problem.placeable - SAME_ATTAINMENT
     question = Question(
         goal=Goal.COST,
-        budget_usd_per_hour=budget,
+        **caps,
         attainment=None if complete else max(0.0, level - NOISE),
         complete=complete,
     )
@@ -209,13 +217,13 @@ def _at_level(
     search: BindingSearch, objective: Objective, found: _Shares | None, clock: Clock
 ) -> _Shares:
     """The cheapest plan at the SLA level that the solver or the rule of thumb found."""
-    problem, budget = search.problem, objective.budget_usd_per_hour
-    rule = greedy_shares(problem, budget_usd_per_hour=budget, attainment=objective.sla)
+    problem, caps = search.problem, caps_of(objective)
+    rule = greedy_shares(problem, **caps, attainment=objective.sla)
     plans = [rule] if found is None else [rule, found]
     plans = [p for p in plans if attained(problem, p) >= objective.sla - SAME_ATTAINMENT]
     if not plans:
         # Reaching the level at all comes before its price.
-        question = Question(goal=Goal.UNPLACED, budget_usd_per_hour=budget)
+        question = Question(goal=Goal.UNPLACED, **caps)
         most = search.ask(question, time_limit_s=clock.left(), gap_tolerance=NOISE)
         if most.values is None or attained(problem, most.values) < objective.sla - SAME_ATTAINMENT:
             raise PlanError(
@@ -224,6 +232,14 @@ def _at_level(
             )
         plans = [most.values]
     return min(plans, key=lambda shares: spend(problem, shares))
+
+
+def caps_of(objective: Objective) -> Caps:
+    """The limits that all options share, as questions and targets name them."""
+    return {
+        "budget_usd_per_hour": objective.budget_usd_per_hour,
+        "max_carbon_kg_per_hour": objective.max_carbon_kg_per_hour,
+    }
 
 
 def how_cheap(cost: float, bound: float) -> str:

@@ -83,6 +83,12 @@ class ObjectiveSettings(Section):
         description="Price put on a kilogram of CO₂ equivalent: it counts in the cost of a plan and "
         "against the budget; 0: emissions decide nothing.",
     )
+    max_carbon_kg_per_hour: float | None = Field(
+        None,
+        gt=0,
+        description="Upper limit of what the machines of a plan emit, in kg of CO₂ equivalent an hour, mean "
+        "over the week.",
+    )
 
     @model_validator(mode="after")
     def _one_direction(self) -> Self:
@@ -103,6 +109,7 @@ class ObjectiveSettings(Section):
             sla=self.sla,
             every_workload=self.every_workload,
             carbon_usd_per_kg=self.carbon_usd_per_kg,
+            max_carbon_kg_per_hour=self.max_carbon_kg_per_hour,
         )
 
 

@@ -69,6 +69,9 @@ class UniformProgressPolicy:
     def changed(self, replay: Replay) -> None:
         """Nothing to remember."""
 
+    def repriced(self, replay: Replay) -> None:
+        """Nothing to do: jobs on demand and on spot keep their order of price."""
+
     def ended(self, attempt: Attempt) -> None:
         """Nothing to learn: durations are known."""
 

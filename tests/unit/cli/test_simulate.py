@@ -67,3 +67,23 @@ def test_bad_input_is_refused(aiops, folder):
     answer = aiops("simulate", "trace.csv")
     assert (2, "") == (answer.status, answer.out)
     assert "trace.csv:2: duration_s: is no number" in answer.err
+
+
+def test_prices_that_change(aiops, folder):
+    """From the second half hour on the far cluster costs what the near one does; a bad row is refused."""
+    (folder / "prices.csv").write_text(
+        "at,cluster,price_usd_per_hour\n2026-03-02T00:30:00Z,far,2.0\n"
+    )
+    answer = aiops(
+        "simulate",
+        "trace.csv",
+        *("--prices", "prices.csv", "--policy", "single_cluster", "--single", "far"),
+        *("--output", "json"),
+    )
+    assert 0 == answer.status
+    # Two run from the hour on, the third waits for their machines and pays the new price alone.
+    assert 2 * (0.5 + 1.0) + 2.0 == pytest.approx(answer.data[0]["figures"]["cost_usd"])
+    (folder / "prices.csv").write_text("at,cluster,price_usd_per_hour\n2026-03-02,far,2.0\n")
+    refused = aiops("simulate", "trace.csv", "--prices", "prices.csv")
+    assert 2 == refused.status
+    assert "prices.csv:2: at: has no time zone" in refused.err
