@@ -8,6 +8,12 @@ from datetime import datetime
 
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
 from aiops_provider.detection.chance import Chance, false_alarm_share
+from aiops_provider.detection.changes import (
+    BEFORE_ONSET,
+    KnownChanges,
+    preceding_changes,
+    preferring_changed,
+)
 from aiops_provider.detection.evidence import Evidence, Row
 from aiops_provider.detection.fold import Fold, fold_alarms, fold_alone
 from aiops_provider.detection.limits import WatchConfig
@@ -36,6 +42,7 @@ class Investigation:
         self._config, self._clusters = config, tuple(clusters)
         self.evidence = Evidence(config.keep_evidence)
         self.super_alarms = SuperAlarms()
+        self.changes = KnownChanges()
 
     def fold(
         self, open_alarms: Mapping[str, Alarm], changed: Iterable[Alarm], now: datetime
@@ -68,8 +75,19 @@ class Investigation:
                 chance=Chance(false_alarm_share(self._unexplained(rows, told), observed)),
             )
             alone = {alarm.id for alarm in cluster if alarm.alone}
-            folds += [*found, *fold_alone(rows, healthy, found, alone=alone)]
+            found += fold_alone(rows, healthy, found, alone=alone)
+            folds += [self._with_changes(one, healthy) for one in found]
         self.super_alarms.update(folds, alarms, now)
+
+    def _with_changes(self, fold: Fold, healthy: Sequence[Row]) -> Fold:
+        """With what was changed just before these alarms, which also decides between equal causes."""
+        onset = min(row.observed_at for row in fold.rows)
+        known = self.changes.before(onset)
+        if not known:
+            return fold
+        changes = preceding_changes(known, fold.rows, healthy, onset=onset)
+        ranked = preferring_changed(fold.root_cause, changes, fold.rows, healthy)
+        return replace(fold, root_cause=ranked, changes=changes)
 
     def _unexplained(self, group: Collection[Row], told: Set[str]) -> int:
         """Rows in alarm that no super-alarm holds, those of one group aside."""
@@ -114,6 +132,8 @@ class Investigation:
         for key in self.super_alarms.open_ones:
             needed |= self.super_alarms.members(key).keys()
         self.evidence.forget(now, alarms=needed)
+        onsets = [one.opened_at for one in self.super_alarms.open_ones.values()]
+        self.changes.forget(min([*onsets, now - self._config.keep_evidence]) - BEFORE_ONSET)
 
     @property
     def _hold_after(self) -> int:

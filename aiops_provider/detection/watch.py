@@ -30,6 +30,7 @@ from aiops_provider.detection.silence import (
 )
 from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
+from aiops_provider.domain.change import Change
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 
@@ -186,6 +187,11 @@ class Watch:
     def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
         """Remember these super-alarms that are over, which later ones are compared with; the newest last."""
         self._investigation.super_alarms.recall(super_alarms)
+
+    def tell_changes(self, changes: Iterable[Change]) -> None:
+        """Take note of what was changed lately; the same may be told again and again."""
+        if self._investigation.changes.add(changes):
+            self._news = True
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from aiops_provider.domain.change import PrecedingChange
 from aiops_provider.domain.kpi import SeriesKey
 from aiops_provider.domain.task import TaskKey
 
@@ -235,6 +236,7 @@ class SuperAlarm:
         similar: Earlier ones that looked alike, the likest first.
         note: What a person wrote when acknowledging it.
         owners: Who cares for its alarms, as the rules say.
+        changes: What was changed shortly before its onset, the likeliest first.
     """
 
     id: str
@@ -255,3 +257,4 @@ class SuperAlarm:
     similar: tuple[SimilarIncident, ...] = ()
     note: str = ""
     owners: tuple[str, ...] = ()
+    changes: tuple[PrecedingChange, ...] = ()

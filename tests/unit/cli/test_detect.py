@@ -48,3 +48,39 @@ def test_what_chance_alone_brings_is_told(aiops, kpis):
     assert pytest.approx(expected) == told["expected_false_alarms_per_week"]
     assert 2 == told["expected_false_super_alarms_per_week"]
     assert "By chance alone at most" in aiops("detect", kpis).out
+
+
+def test_what_was_changed_before_stands_with_the_super_alarm(aiops, kpis, tmp_path):
+    """The release that fits is told first; the one of a device that is well is not told at all."""
+    file = tmp_path / "changes.csv"
+    file.write_text(
+        "observed_at,kind,words,device,version\n"
+        "2026-11-03T17:58:00Z,deploy,3.2 reached all of iOS,ios,3.2\n"
+        "2026-11-03T17:59:00Z,config,Android got a new splash screen,android,\n"
+        "2026-11-03T17:59:30Z,plan,plan 7 came into force,,\n"
+        "2026-11-03T18:30:00Z,deploy,3.2 was hot-fixed,ios,3.2\n"
+    )
+    (one,) = aiops("detect", kpis, "--changes", str(file), "-o", "json").data["super_alarms"]
+    assert [("3.2 reached all of iOS", 120, True), ("plan 7 came into force", 30, False)] == [
+        (each["words"], each["before_s"], each["concerns"]) for each in one["changes"]
+    ]
+    assert one["summary"].endswith("; 2 min before: 3.2 reached all of iOS")
+    assert {"device": "ios", "version": "3.2"} == one["cause"]
+    assert "Changed 2 min before: 3.2 reached" in aiops("detect", kpis, "--changes", str(file)).out
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("2026-11-03T17:58:00Z,,what", "kind"),
+        ("2026-11-03T17:58:00,deploy,what", "time zone"),
+        ("yesterday,deploy,what", "is no moment"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_named(aiops, kpis, tmp_path, row, words):
+    """With file, line and column."""
+    file = tmp_path / "changes.csv"
+    file.write_text(f"observed_at,kind,words\n{row}\n")
+    result = aiops("detect", kpis, "--changes", str(file))
+    assert result.status != 0
+    assert words in result.err
