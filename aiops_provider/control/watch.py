@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.alarms import FEEDBACK
+from aiops_provider.control.known_changes import ChangeReader
 from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
@@ -66,6 +67,7 @@ class WatchState:
         rules_read: When the rules file was last changed, as read.
         feedback_read: When somebody last said what a real cause was, as read.
         unmet: Last samples of series that this process has not heard of yet, the newest first.
+        changes: What was changed, as far as it was read.
     """
 
     watch: Watch | None = None
@@ -74,6 +76,7 @@ class WatchState:
     rules_read: float | None = None
     feedback_read: str | None = None
     unmet: Sequence[KpiSample] = ()
+    changes: ChangeReader = field(default_factory=ChangeReader)
 
 
 def watch_once(installation: Installation, state: WatchState, now: datetime) -> Evaluation:
@@ -132,6 +135,7 @@ def _round(
             break
     if complete:
         _meet(installation, watch, state, now)
+    watch.tell_changes(state.changes.read(installation, now))
     evaluation = watch.evaluate(
         now, unavailable=clusters_out_of_use(store, now).reasons, complete=complete
     )
@@ -234,6 +238,7 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
     if saved.resumed_at is not None:
         watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms
+    state.changes = ChangeReader()
     state.unmet = store.last_samples(since=now - _LATELY)
 
 
