@@ -43,6 +43,12 @@ def detect(  # noqa: PLR0917 - typer reads them by name
             help="What was changed when: observed_at, kind, words and columns of what it concerns.",
         ),
     ] = None,
+    lineage: Annotated[
+        Path | None,
+        typer.Option(
+            "--lineage", help="Which tasks use what others make: upstream, downstream as dag/task."
+        ),
+    ] = None,
     scores: Annotated[
         Path | None,
         typer.Option("--scores", help="Write every sample's score there, for `aiops score`."),
@@ -67,6 +73,7 @@ def detect(  # noqa: PLR0917 - typer reads them by name
             rules_file=str(rules) if rules else None,
             settings=settings,
             changes_file=changes,
+            lineage_file=lineage,
             scores_file=scores,
             ranked=ranked,
         )
@@ -130,6 +137,7 @@ def _plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
         "counter_evidence": hypothesis.counter_evidence,
         "next_check": hypothesis.next_check,
         "remedy": hypothesis.remedy,
+        "downstream": [str(task) for task in hypothesis.downstream],
     }
 
 

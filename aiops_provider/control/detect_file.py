@@ -17,6 +17,7 @@ import numpy as np
 
 from aiops_provider.control.changes_file import read_changes_file
 from aiops_provider.control.kpi_file import read_kpi_file
+from aiops_provider.control.lineage_file import read_lineage_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import FALSE_PER_WEEK, WatchConfig
@@ -65,6 +66,7 @@ def detect_file(
     rules_file: str | None = None,
     settings: DetectionSettings | None = None,
     changes_file: Path | None = None,
+    lineage_file: Path | None = None,
     scores_file: Path | None = None,
     ranked: bool = False,
 ) -> Detection:
@@ -79,6 +81,7 @@ def detect_file(
         rules_file: Expert rules beside the shipped ones.
         settings: Limits; default: the usual ones.
         changes_file: What was changed when; what is later than a sample is not known to it.
+        lineage_file: Which tasks use what others make.
         scores_file: Where to write the score of every sample, 0 where it could not be judged, for ``aiops score``.
         ranked: Write scores that put the moments of each series in order instead: all of a lasting
             trouble, the worst first. What raises an alarm is the same.
@@ -91,6 +94,7 @@ def detect_file(
     rules = read_rules(rules_file or settings.rules_file)
     samples = sorted(read_kpi_file(file), key=lambda sample: sample.observed_at)
     changes = read_changes_file(changes_file) if changes_file else []
+    edges = read_lineage_file(lineage_file) if lineage_file else []
     config = _fitted(watch_config(settings), samples)
     try:
         watch = Watch(config, rules, clusters=_clusters(samples))
@@ -98,6 +102,7 @@ def detect_file(
         raise DataError(
             str(error), field="detection", mend="Change detection.time_zone or detection.holidays."
         ) from error
+    watch.tell_lineage(edges)
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     observations: list[Observation] = []

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
+from aiops_provider.detection.attributes import has
 from aiops_provider.detection.chance import Chance, false_alarm_share
 from aiops_provider.detection.changes import (
     BEFORE_ONSET,
@@ -17,6 +18,7 @@ from aiops_provider.detection.changes import (
 from aiops_provider.detection.evidence import Evidence, Row
 from aiops_provider.detection.fold import Fold, fold_alarms, fold_alone
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.lineage import Lineage, told_upstream
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
 from aiops_provider.detection.super_alarms import SuperAlarms
 from aiops_provider.domain.alarm import (
@@ -43,6 +45,7 @@ class Investigation:
         self.evidence = Evidence(config.keep_evidence)
         self.super_alarms = SuperAlarms()
         self.changes = KnownChanges()
+        self.lineage = Lineage()
 
     def fold(
         self, open_alarms: Mapping[str, Alarm], changed: Iterable[Alarm], now: datetime
@@ -68,14 +71,11 @@ class Investigation:
             if not rows:
                 continue
             healthy = self.evidence.healthy(rows, onset=onset_of(cluster), lead=self._config.lead)
-            found = fold_alarms(
-                rows,
-                healthy,
-                hold_after_clusters=self._hold_after,
-                chance=Chance(false_alarm_share(self._unexplained(rows, told), observed)),
-            )
+            chance = Chance(false_alarm_share(self._unexplained(rows, told), observed))
+            found = fold_alarms(rows, healthy, hold_after_clusters=self._hold_after, chance=chance)
             alone = {alarm.id for alarm in cluster if alarm.alone}
             found += fold_alone(rows, healthy, found, alone=alone)
+            found = told_upstream(found, rows, healthy, self.lineage, chance=chance)
             folds += [self._with_changes(one, healthy) for one in found]
         self.super_alarms.update(folds, alarms, now)
 
@@ -135,6 +135,18 @@ class Investigation:
         onsets = [one.opened_at for one in self.super_alarms.open_ones.values()]
         self.changes.forget(min([*onsets, now - self._config.keep_evidence]) - BEFORE_ONSET)
 
+    def _alarmed_on(self, super_alarm: SuperAlarm) -> frozenset[str]:
+        """Clusters that speak for its cause: where tasks downstream failed says nothing of the upstream one."""
+        best = super_alarm.root_cause.best
+        if not best.downstream:
+            return self.super_alarms.clusters(super_alarm.id)
+        rows = self.evidence.alarmed(self.super_alarms.members(super_alarm.id).keys())
+        return frozenset(
+            row.attributes["cluster"]
+            for row in rows
+            if "cluster" in row.attributes and has(row.attributes, best.cause)
+        )
+
     @property
     def _hold_after(self) -> int:
         """As configured, but not more clusters than there are."""
@@ -148,7 +160,7 @@ class Investigation:
             super_alarm,
             policy,
             members=self.super_alarms.members(super_alarm.id).values(),
-            alarmed_on=self.super_alarms.clusters(super_alarm.id),
+            alarmed_on=self._alarmed_on(super_alarm),
             now=now,
         )
         fresh = before is not None and self.evidence.alarmed_since(

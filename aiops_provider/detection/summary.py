@@ -43,6 +43,10 @@ def _sentence(alarms: Sequence[Alarm], best: Hypothesis) -> str:
     if tasks == 1 and not best.cause:
         shared = shared_attributes(alarms)
         on = f" of {named({name: shared[name] for name in (*WORK, *DATA) if name in shared})}"
+    if best.downstream:
+        at_fault = f"{named(best.cause)} and {_counted(len(best.downstream), 'task')} downstream"
+        symptoms = ", ".join(_symptoms(alarms))
+        return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')} of {at_fault}: {symptoms}"
     where = f" of {named(best.cause)}" if best.cause else ", cause unknown"
     symptoms = ", ".join(_symptoms(alarms))
     return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')}{on}{where}: {symptoms}"

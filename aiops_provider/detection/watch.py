@@ -18,6 +18,7 @@ from aiops_provider.detection.discovery import Discoveries
 from aiops_provider.detection.investigation import Investigation, lifted
 from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.lineage import Lineage
 from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.memory import Memory
 from aiops_provider.detection.rules import RuleSet
@@ -33,6 +34,7 @@ from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
 from aiops_provider.domain.change import Change
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
+from aiops_provider.domain.task import TaskKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,22 @@ class Watch:
         """Take note of what was changed lately; the same may be told again and again."""
         if self._investigation.changes.add(changes):
             self._news = True
+
+    def tell_lineage(self, edges: Iterable[tuple[TaskKey, TaskKey]]) -> None:
+        """
+        Say which tasks use what others make, in place of what was said before.
+
+        Args:
+            edges: Pairs of a task and one that is directly downstream of it.
+        """
+        self._investigation.lineage = Lineage(edges)
+        self._news = True
+
+    @property
+    def dags_in_alarm(self) -> frozenset[str]:
+        """DAGs of which anything is in alarm."""
+        alarms = self._board.open_alarms.values()
+        return frozenset(one.attributes["dag"] for one in alarms if "dag" in one.attributes)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """

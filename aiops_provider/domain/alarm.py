@@ -102,6 +102,7 @@ class Hypothesis:
         depth: Place in the hypothesis tree; children refine their parent.
         parent: Cause of the parent, or ``None`` at the root.
         remedy: What helps if this is it; empty: nobody said yet.
+        downstream: Tasks in alarm that use what the task at fault makes.
     """
 
     cause: Mapping[str, str]
@@ -116,6 +117,7 @@ class Hypothesis:
     depth: int = 0
     parent: Mapping[str, str] | None = None
     remedy: str = ""
+    downstream: tuple[TaskKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

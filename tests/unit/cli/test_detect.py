@@ -84,3 +84,43 @@ def test_a_change_that_cannot_be_read_is_named(aiops, kpis, tmp_path, row, words
     result = aiops("detect", kpis, "--changes", str(file))
     assert result.status != 0
     assert words in result.err
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """Nine days of three hourly tasks of a DAG and of nine of another; the first one's rows break."""
+    file, noise = tmp_path / "pipeline.csv", np.random.default_rng(3)
+    tasks = [("sales", task) for task in ("extract", "load", "report")]
+    tasks += [("other", f"t{n}") for n in range(9)]
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["observed_at", "name", "value", "dag", "task", "run_id"])
+        for hour in range(216):
+            for place, (dag, task) in enumerate(tasks):
+                at = datetime(2026, 11, 1, minute=place, tzinfo=UTC) + timedelta(hours=hour)
+                for kpi in ("row_count", "null_count", "size"):
+                    factor = 4.0 if hour >= 212 and dag == "sales" else 1.0
+                    value = 1000.0 * factor * np.exp(noise.normal(0, 0.05))
+                    writer.writerow([at.isoformat(), kpi, value, dag, task, f"{dag} {hour}"])
+    return str(file)
+
+
+def test_the_upstream_task_is_told_where_the_lineage_is_given(aiops, pipeline, tmp_path):
+    """Without it the DAG is the cause, with it the task that its others use."""
+    file = tmp_path / "lineage.csv"
+    file.write_text("upstream,downstream\nsales/extract,sales/load\nsales/load,sales/report\n")
+    (plain,) = aiops("detect", pipeline, "-o", "json").data["super_alarms"]
+    (one,) = aiops("detect", pipeline, "--lineage", str(file), "-o", "json").data["super_alarms"]
+    assert {"dag": "sales"} == plain["cause"]
+    assert {"dag": "sales", "task": "extract"} == one["cause"]
+    assert ["sales/load", "sales/report"] == one["hypotheses"][0]["downstream"]
+    assert "and 2 tasks downstream" in one["summary"]
+
+
+def test_a_lineage_that_cannot_be_read_is_named(aiops, pipeline, tmp_path):
+    """With file, line and column."""
+    file = tmp_path / "lineage.csv"
+    file.write_text("upstream,downstream\nextract,sales/load\n")
+    result = aiops("detect", pipeline, "--lineage", str(file))
+    assert result.status != 0
+    assert "upstream" in result.err
