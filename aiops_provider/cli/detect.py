@@ -210,6 +210,9 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
     yield Text(f"Affected: {one.impact or 'nothing that is known'}")
     if one.owners:
         yield Text(f"Owner: {', '.join(one.owners)}")
+    downstream = one.root_cause.best.downstream
+    if downstream:
+        yield Text(f"Downstream of the cause: {', '.join(map(str, downstream))}")
     for change in one.changes:
         yield Text(
             f"Changed {change}" + ("" if change.concerns else " (may have nothing to do with it)")

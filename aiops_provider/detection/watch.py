@@ -207,8 +207,10 @@ class Watch:
 
     @property
     def dags_in_alarm(self) -> frozenset[str]:
-        """DAGs of which anything is in alarm."""
-        alarms = self._board.open_alarms.values()
+        """DAGs of which anything is in alarm, or in an open super-alarm."""
+        told = self._investigation.super_alarms
+        alarms = [*self._board.open_alarms.values()]
+        alarms += [one for key in told.open_ones for one in told.members(key).values()]
         return frozenset(one.attributes["dag"] for one in alarms if "dag" in one.attributes)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
