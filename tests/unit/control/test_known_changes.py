@@ -12,7 +12,16 @@ from aiops_provider.control.known_changes import ChangeReader
 from aiops_provider.domain.alarm import Response, ResponseAction
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
 from aiops_provider.domain.kpi import KpiSample
+from aiops_provider.domain.plan import (
+    Assignment,
+    Objective,
+    PlacementPlan,
+    PlanStatus,
+    WorkloadGroup,
+)
+from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey, TaskRun
+from aiops_provider.domain.units import utc_now
 from aiops_provider.settings.schema import Settings
 from aiops_provider.store import Store
 
@@ -130,3 +139,43 @@ def test_other_settings_rules_and_prices_are_noted_once_they_hold(store, install
     found = ChangeReader().read(other, later)
     assert [("config", NOW), ("price", later)] == [(one.kind, one.at) for one in found]
     assert [] == ChangeReader().read(other, later + timedelta(hours=3))
+
+
+def plan(cluster):
+    group = WorkloadGroup(
+        name="g",
+        tasks=(LOAD,),
+        request=ResourceRequest(cores=1.0, memory_gib=1.0),
+        cores_by_slot=(1.0,),
+        memory_gib_by_slot=(1.0,),
+        accelerators_by_slot=(0.0,),
+        peak_of_sum_cores=1.0,
+        sum_of_peaks_cores=1.0,
+    )
+    place = Assignment(group="g", cluster=cluster, pool="p", share=1.0, cost_usd_per_hour=1.0)
+    return PlacementPlan(
+        groups=(group,),
+        assignments=(place,),
+        objective=Objective(),
+        objective_value=1.0,
+        bound=1.0,
+        gap=0.0,
+        status=PlanStatus.OPTIMAL,
+        cost_usd_per_hour=1.0,
+        sla_attainment=1.0,
+        created_at=NOW,
+    )
+
+
+def test_a_plan_in_force_tells_what_it_moved(store, installation):
+    """The task that moved, and the cluster that got it."""
+    for cluster in ("a", "b"):
+        store.save_plan(plan(cluster), activate=True)
+    found = ChangeReader().read(installation, utc_now() + timedelta(seconds=1))
+    told = {one.words: dict(one.attributes) for one in found if one.kind == "plan"}
+    assert told == {
+        "plan 1 came into force": {},
+        "plan 2 came into force": {},
+        "plan 2 sent task sales/load to b": {"dag": "sales", "task": "load"},
+        "plan 2 sent 1 task more to b": {"cluster": "b"},
+    }
