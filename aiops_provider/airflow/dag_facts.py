@@ -14,7 +14,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiops_provider.airflow.mapped_groups import mapped_groups
@@ -39,6 +39,9 @@ _DEFAULT_POOL = "default_pool"
 _AGAIN_AFTER_S = 60.0
 
 
+Lineage = Mapping[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class KnownTask:
     """
@@ -47,10 +50,12 @@ class KnownTask:
     Attributes:
         description: Of what it does.
         arguments: Of its instances.
+        lineage: Tasks directly downstream of each task of its DAG; one object for all of them.
     """
 
     description: Generic
     arguments: TaskArguments
+    lineage: Lineage = field(default_factory=dict)
 
 
 _Tasks = Mapping[str, KnownTask]
@@ -178,15 +183,19 @@ def known_tasks(serialized: Mapping[str, Any]) -> Iterator[tuple[str, KnownTask]
         serialized: As Airflow's serialization has it, both of 3.2 and 3.3.
 
     Returns:
-        Ids, each with the operator and, where it has them, its query, pool and slots.
+        Ids, each with the operator and, where it has them, its query, pool and slots, and the lineage of them all.
     """
     dag = serialized.get("dag") or {}
     dag_id, groups = str(dag.get("dag_id") or ""), mapped_groups(dag)
-    for task in dag.get("tasks") or ():
-        told = _plain(task)
+    tasks = [_plain(task) for task in dag.get("tasks") or ()]
+    lineage = {
+        str(told["task_id"]): tuple(map(str, _plain(told.get("downstream_task_ids")) or ()))
+        for told in tasks
+    }
+    for told in tasks:
         name = str(told["task_id"])
         arguments = arguments_of(told, dag_id=dag_id, group=groups.get(name))
-        yield name, KnownTask(_described(told), arguments)
+        yield name, KnownTask(_described(told), arguments, lineage)
 
 
 def known_operator(task: Any) -> Generic:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.airflow.dag_facts import DagFacts, KnownTask
+from aiops_provider.airflow.dag_facts import DagFacts, KnownTask, Lineage
 from aiops_provider.airflow.failed_places import FailedPlaces
 from aiops_provider.airflow.host import queued_timeout_s
 from aiops_provider.airflow.host_transaction import BeforeCommit
@@ -63,6 +63,7 @@ class Placer:
         self._unwritten = BeforeCommit(self._write)
         self._teams = Teams(layer.settings)
         self._facts = DagFacts()
+        self._lineages: dict[str, Lineage] = {}
         self._instances = InstanceInputs()
         self._inputs: dict[Any, InputFacts] = {}
         self._sized: dict[tuple[Any, ...], Generic] = {}
@@ -157,6 +158,9 @@ class Placer:
             return TaskRequest(run=task_run(ti), description=_check_on(checked), check=checked)
         run, team = task_run(ti), self._teams.of(ti.dag_id, session)
         told = self._facts.of(ti, session)
+        if told is not None and self._lineages.get(ti.dag_id) is not told.lineage:
+            self._lineages[ti.dag_id] = told.lineage
+            self._layer.tell_lineage(ti.dag_id, told.lineage)
         description = with_operator(description_of(ti), told.description if told else None)
         inputs = self._input_of(key, workload.ti, told, session, description)
         return TaskRequest(

@@ -11,6 +11,7 @@ import typer
 from aiops_provider.cli.options import ConfigOption, read_settings
 from aiops_provider.cli.output import OutputFormat, OutputOption, emit, table, working
 from aiops_provider.domain.alarm import Alarm, Hypothesis, Response, SimilarIncident, SuperAlarm
+from aiops_provider.domain.change import PrecedingChange
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +36,19 @@ def detect(  # noqa: PLR0917 - typer reads them by name
     rules: Annotated[
         Path | None, typer.Option("--rules", help="Expert rules beside the shipped ones.")
     ] = None,
+    changes: Annotated[
+        Path | None,
+        typer.Option(
+            "--changes",
+            help="What was changed when: observed_at, kind, words and columns of what it concerns.",
+        ),
+    ] = None,
+    lineage: Annotated[
+        Path | None,
+        typer.Option(
+            "--lineage", help="Which tasks use what others make: upstream, downstream as dag/task."
+        ),
+    ] = None,
     scores: Annotated[
         Path | None,
         typer.Option("--scores", help="Write every sample's score there, for `aiops score`."),
@@ -58,6 +72,8 @@ def detect(  # noqa: PLR0917 - typer reads them by name
             file,
             rules_file=str(rules) if rules else None,
             settings=settings,
+            changes_file=changes,
+            lineage_file=lineage,
             scores_file=scores,
             ranked=ranked,
         )
@@ -103,6 +119,7 @@ def _plain_super_alarm(one: SuperAlarm) -> dict[str, Any]:
         "representative": one.representative,
         "cause": dict(one.root_cause.best.cause),
         "hypotheses": [_plain_hypothesis(h) for h in one.root_cause.hypotheses],
+        "changes": [_plain_change(each) for each in one.changes],
         "similar": [_plain_similar(each) for each in one.similar],
         "response": _plain_response(one.response),
     }
@@ -122,6 +139,19 @@ def _plain_hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
         "counter_evidence": hypothesis.counter_evidence,
         "next_check": hypothesis.next_check,
         "remedy": hypothesis.remedy,
+        "downstream": [str(task) for task in hypothesis.downstream],
+    }
+
+
+def _plain_change(one: PrecedingChange) -> dict[str, Any]:
+    change = one.change
+    return {
+        "at": change.at,
+        "kind": change.kind,
+        "words": change.words,
+        "dimensions": dict(change.attributes),
+        "before_s": one.before_s,
+        "concerns": one.concerns,
     }
 
 
@@ -186,6 +216,13 @@ def super_alarm_view(one: SuperAlarm) -> Iterator[RenderableType]:
     yield Text(f"Affected: {one.impact or 'nothing that is known'}")
     if one.owners:
         yield Text(f"Owner: {', '.join(one.owners)}")
+    downstream = one.root_cause.best.downstream
+    if downstream:
+        yield Text(f"Downstream of the cause: {', '.join(map(str, downstream))}")
+    for change in one.changes:
+        yield Text(
+            f"Changed {change}" + ("" if change.concerns else " (may have nothing to do with it)")
+        )
     if one.response is not None:
         dry = " (dry run)" if one.response.dry_run else ""
         done = f"{one.response.action.value} {one.response.target}".strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ from statistics import median
 
 import numpy as np
 
+from aiops_provider.control.changes_file import read_changes_file
 from aiops_provider.control.kpi_file import read_kpi_file
+from aiops_provider.control.lineage_file import read_lineage_file
 from aiops_provider.control.watch import read_rules, watch_config
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import FALSE_PER_WEEK, WatchConfig
@@ -62,6 +65,8 @@ def detect_file(
     *,
     rules_file: str | None = None,
     settings: DetectionSettings | None = None,
+    changes_file: Path | None = None,
+    lineage_file: Path | None = None,
     scores_file: Path | None = None,
     ranked: bool = False,
 ) -> Detection:
@@ -75,6 +80,8 @@ def detect_file(
         file: CSV, JSON lines or Parquet.
         rules_file: Expert rules beside the shipped ones.
         settings: Limits; default: the usual ones.
+        changes_file: What was changed when; what is later than a sample is not known to it.
+        lineage_file: Which tasks use what others make.
         scores_file: Where to write the score of every sample, 0 where it could not be judged, for ``aiops score``.
         ranked: Write scores that put the moments of each series in order instead: all of a lasting
             trouble, the worst first. What raises an alarm is the same.
@@ -86,6 +93,8 @@ def detect_file(
     settings = settings or DetectionSettings()
     rules = read_rules(rules_file or settings.rules_file)
     samples = sorted(read_kpi_file(file), key=lambda sample: sample.observed_at)
+    changes = read_changes_file(changes_file) if changes_file else []
+    edges = read_lineage_file(lineage_file) if lineage_file else []
     config = _fitted(watch_config(settings), samples)
     try:
         watch = Watch(config, rules, clusters=_clusters(samples))
@@ -93,6 +102,7 @@ def detect_file(
         raise DataError(
             str(error), field="detection", mend="Change detection.time_zone or detection.holidays."
         ) from error
+    watch.tell_lineage(edges)
     alarms: dict[str, Alarm] = {}
     super_alarms: dict[str, SuperAlarm] = {}
     observations: list[Observation] = []
@@ -111,6 +121,9 @@ def detect_file(
         if scores_file is not None:
             observations.extend(observed)
         now = batch[-1].observed_at
+        known = bisect_right(changes, now, key=lambda one: one.at)
+        watch.tell_changes(changes[:known])
+        del changes[:known]
         found = watch.evaluate(now, complete=now <= trusted)
         judged += found.judged
         by_chance += found.by_chance

@@ -135,6 +135,17 @@ class Layer:
             self.refresher.placed(decision.placement)
         return decision
 
+    def tell_lineage(self, dag: str, downstream: Mapping[str, Sequence[str]]) -> None:
+        """
+        Say which tasks of a DAG use what others make; it is written soon.
+
+        Args:
+            dag: Its id.
+            downstream: Names of the tasks directly downstream, by the name of the task.
+        """
+        if self._remembers:
+            self.refresher.linked(dag, downstream)
+
     def write_chosen(
         self,
         chosen: Sequence[tuple[TaskRequest, Decision]],

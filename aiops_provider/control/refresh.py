@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ from aiops_provider.control.lessons import LessonReader
 from aiops_provider.control.past_moves import earlier_tries
 from aiops_provider.control.pool_leases import PoolLeases
 from aiops_provider.control.snapshot_reader import SnapshotReader
+from aiops_provider.control.stored_lineage import store_lineage
 from aiops_provider.domain.cluster import ClusterHealth
 from aiops_provider.domain.execution import ExecutionRecord
 from aiops_provider.domain.plan import Placement, PlacementState
@@ -58,6 +59,7 @@ class Refresher:
         self._placements: deque[Placement] = deque(maxlen=_PENDING_LIMIT)
         self._states: deque[tuple[TaskRun, int, PlacementState]] = deque(maxlen=_PENDING_LIMIT)
         self._descriptions: dict[TaskKey, TaskDescription] = {}
+        self._lineages: dict[str, Mapping[str, Sequence[str]]] = {}
         self._health: dict[str, ClusterHealth] = {}
         self._health_again: dict[str, ClusterHealth] = {}
         self._reader: SnapshotReader | None = None
@@ -112,6 +114,10 @@ class Refresher:
     def described(self, task: TaskKey, description: TaskDescription) -> None:
         """Note what a user says about a task, for profiles made elsewhere."""
         self._descriptions[task] = description
+
+    def linked(self, dag: str, downstream: Mapping[str, Sequence[str]]) -> None:
+        """Note which tasks of a DAG are directly downstream of which, by name."""
+        self._lineages[dag] = downstream
 
     def observed(self, health: ClusterHealth, *, again: bool) -> None:
         """Note what a probe said; *again*: as it did before."""
@@ -214,6 +220,11 @@ class Refresher:
                 self._installation, task, description, unseen=self._decider.profiler
             )
             del self._descriptions[task]
+        while self._lineages:
+            dag, downstream = next(iter(self._lineages.items()))
+            store_lineage(store, dag, downstream)
+            if self._lineages.get(dag) is downstream:
+                del self._lineages[dag]
         for pending, again in ((self._health, False), (self._health_again, True)):
             healths = dict(pending)
             store.record_health(list(healths.values()), again=again)

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops_provider.control.alarms import FEEDBACK
+from aiops_provider.control.known_changes import ChangeReader
 from aiops_provider.control.out_of_use import clusters_out_of_use
+from aiops_provider.control.stored_lineage import LineageReader
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
 from aiops_provider.detection.limits import WatchConfig
@@ -67,6 +69,8 @@ class WatchState:
         rules_read: When the rules file was last changed, as read.
         feedback_read: When somebody last said what a real cause was, as read.
         unmet: Last samples of series that this process has not heard of yet, the newest first.
+        changes: What was changed, as far as it was read.
+        lineage: Of the DAGs in alarm.
     """
 
     watch: Watch | None = None
@@ -75,6 +79,8 @@ class WatchState:
     rules_read: float | None = None
     feedback_read: str | None = None
     unmet: Sequence[KpiSample] = ()
+    changes: ChangeReader = field(default_factory=ChangeReader)
+    lineage: LineageReader = field(default_factory=LineageReader)
 
 
 def watch_once(installation: Installation, state: WatchState, now: datetime) -> Evaluation:
@@ -133,6 +139,10 @@ def _round(
             break
     if complete:
         _meet(installation, watch, state, now)
+    edges = state.lineage.news(store, watch.dags_in_alarm, now)
+    if edges is not None:
+        watch.tell_lineage(edges)
+    watch.tell_changes(state.changes.read(installation, now))
     evaluation = watch.evaluate(
         now, unavailable=clusters_out_of_use(store, now).reasons, complete=complete
     )
@@ -238,6 +248,7 @@ def _rebuild(installation: Installation, state: WatchState, saved: Position, now
     if saved.resumed_at is not None:
         watch.resume(saved.resumed_at)
     state.watch, state.position, state.past_alarms = watch, saved, alarms
+    state.changes, state.lineage = ChangeReader(), LineageReader()
     state.unmet = store.last_samples(since=now - _LATELY)
 
 

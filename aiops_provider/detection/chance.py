@@ -83,18 +83,29 @@ class Chance:
             alarmed: Rows in alarm.
             healthy: Rows of the same time that are not.
         """
-        odds = self._odds(
+        return self.brings(
             [row for row in alarmed if has(row.attributes, cause)],
             [row for row in healthy if has(row.attributes, cause)],
+            tests=_values(cause, [*alarmed, *healthy]),
         )
+
+    def brings(self, alarmed: Sequence[Row], healthy: Sequence[Row], *, tests: int) -> bool:
+        """
+        Whether a group has no more abnormal executions than false alarms may have brought it.
+
+        Args:
+            alarmed: Rows in alarm of the group.
+            healthy: Rows of the same time and group that are not.
+            tests: Groups that could have been looked at instead (Bonferroni).
+        """
+        odds = self._odds(alarmed, healthy)
         limits = sorted({max(one, self.share) for one in odds if one <= _ABNORMAL_P})
         if not limits:
             return True
         by_chance = min(
             at_least(sum(one <= limit for one in odds), len(odds), limit) for limit in limits
         )
-        tests = len(limits) * _values(cause, [*alarmed, *healthy])
-        return by_chance * tests > BUDGET_P
+        return by_chance * len(limits) * tests > BUDGET_P
 
     def leaves(self, alarmed: Sequence[Row], healthy: Sequence[Row]) -> tuple[Row, ...]:
         """

@@ -18,6 +18,7 @@ from aiops_provider.detection.evidence import Row, of_the_time, onset_of_rows
 from aiops_provider.detection.failing_tasks import failing_tasks
 from aiops_provider.detection.root_cause import MAXIMUM_P, rank_root_causes
 from aiops_provider.domain.alarm import CauseKind, RootCause
+from aiops_provider.domain.change import PrecedingChange
 
 # A super-alarm needs witnesses: so many different tasks (partitions, regions that report by themselves),
 # or one on as many clusters as it takes to hold it.
@@ -41,10 +42,12 @@ class Fold:
     Attributes:
         rows: The observations.
         root_cause: Its ranked hypotheses.
+        changes: What was changed shortly before, the likeliest first.
     """
 
     rows: tuple[Row, ...]
     root_cause: RootCause
+    changes: tuple[PrecedingChange, ...] = ()
 
     @property
     def alarms(self) -> frozenset[str]:

@@ -7,10 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from aiops_provider.detection.alarm_clusters import cluster_alarms, onset_of
+from aiops_provider.detection.attributes import has
 from aiops_provider.detection.chance import Chance, false_alarm_share
+from aiops_provider.detection.changes import (
+    BEFORE_ONSET,
+    KnownChanges,
+    preceding_changes,
+    preferring_changed,
+)
 from aiops_provider.detection.evidence import Evidence, Row
 from aiops_provider.detection.fold import Fold, fold_alarms, fold_alone
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.lineage import Lineage, told_upstream
 from aiops_provider.detection.response import ResponsePolicy, decide_response, renewed
 from aiops_provider.detection.super_alarms import SuperAlarms
 from aiops_provider.domain.alarm import (
@@ -36,6 +44,8 @@ class Investigation:
         self._config, self._clusters = config, tuple(clusters)
         self.evidence = Evidence(config.keep_evidence)
         self.super_alarms = SuperAlarms(config.period)
+        self.changes = KnownChanges()
+        self.lineage = Lineage()
 
     def fold(
         self, open_alarms: Mapping[str, Alarm], changed: Iterable[Alarm], now: datetime
@@ -61,15 +71,23 @@ class Investigation:
             if not rows:
                 continue
             healthy = self.evidence.healthy(rows, onset=onset_of(cluster), lead=self._config.lead)
-            found = fold_alarms(
-                rows,
-                healthy,
-                hold_after_clusters=self._hold_after,
-                chance=Chance(false_alarm_share(self._unexplained(rows, told), observed)),
-            )
+            chance = Chance(false_alarm_share(self._unexplained(rows, told), observed))
+            found = fold_alarms(rows, healthy, hold_after_clusters=self._hold_after, chance=chance)
             alone = {alarm.id for alarm in cluster if alarm.alone}
-            folds += [*found, *fold_alone(rows, healthy, found, alone=alone)]
+            found += fold_alone(rows, healthy, found, alone=alone)
+            found = told_upstream(found, rows, healthy, self.lineage, chance=chance)
+            folds += [self._with_changes(one, healthy) for one in found]
         self.super_alarms.update(folds, alarms, now)
+
+    def _with_changes(self, fold: Fold, healthy: Sequence[Row]) -> Fold:
+        """With what was changed just before these alarms, which also decides between equal causes."""
+        onset = min(row.observed_at for row in fold.rows)
+        known = self.changes.before(onset)
+        if not known:
+            return fold
+        changes = preceding_changes(known, fold.rows, healthy, onset=onset)
+        ranked = preferring_changed(fold.root_cause, changes, fold.rows, healthy)
+        return replace(fold, root_cause=ranked, changes=changes)
 
     def _unexplained(self, group: Collection[Row], told: Set[str]) -> int:
         """Rows in alarm that no super-alarm holds, those of one group aside."""
@@ -114,6 +132,20 @@ class Investigation:
         for key in self.super_alarms.open_ones:
             needed |= self.super_alarms.members(key).keys()
         self.evidence.forget(now, alarms=needed)
+        onsets = [one.opened_at for one in self.super_alarms.open_ones.values()]
+        self.changes.forget(min([*onsets, now - self._config.keep_evidence]) - BEFORE_ONSET)
+
+    def _alarmed_on(self, super_alarm: SuperAlarm) -> frozenset[str]:
+        """Clusters that speak for its cause: where tasks downstream failed says nothing of the upstream one."""
+        best = super_alarm.root_cause.best
+        if not best.downstream:
+            return self.super_alarms.clusters(super_alarm.id)
+        rows = self.evidence.alarmed(self.super_alarms.members(super_alarm.id).keys())
+        return frozenset(
+            row.attributes["cluster"]
+            for row in rows
+            if "cluster" in row.attributes and has(row.attributes, best.cause)
+        )
 
     @property
     def _hold_after(self) -> int:
@@ -128,7 +160,7 @@ class Investigation:
             super_alarm,
             policy,
             members=self.super_alarms.members(super_alarm.id).values(),
-            alarmed_on=self.super_alarms.clusters(super_alarm.id),
+            alarmed_on=self._alarmed_on(super_alarm),
             now=now,
         )
         fresh = before is not None and self.evidence.alarmed_since(

@@ -12,19 +12,29 @@ from aiops_provider.detection.attributes import DATA, SILENCE, TASK_FAILED, WORK
 from aiops_provider.detection.rules import relative_change
 from aiops_provider.detection.wording import named
 from aiops_provider.domain.alarm import Alarm, Hypothesis
+from aiops_provider.domain.change import PrecedingChange
 
 _OF_TASKS = frozenset((*WORK, *DATA))
 # What is told of KPIs beyond the first few helps nobody.
 _KPIS = 3
 
 
-def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
+def summarise_alarms(
+    alarms: Sequence[Alarm], best: Hypothesis, changes: Sequence[PrecedingChange] = ()
+) -> str:
     """
     One sentence: since when, how much, where, and what it looks like.
 
     For example "Since 2026-11-24 14:03 UTC 412 alarms on 14 tasks of provider aws: row_count
     −78 %, precision 0.95 → 0.61, 380 features drifted (feature_mean)".
+    What was changed just before follows, if it concerns what is in alarm.
     """
+    told = _sentence(alarms, best)
+    change = next((one for one in changes if one.concerns), None)
+    return f"{told}; {change}" if change else told
+
+
+def _sentence(alarms: Sequence[Alarm], best: Hypothesis) -> str:
     onset = min(alarm.observed_at for alarm in alarms)
     if all(alarm.series.name == SILENCE for alarm in alarms):
         return _stopped(alarms, best, onset)
@@ -33,6 +43,10 @@ def summarise_alarms(alarms: Sequence[Alarm], best: Hypothesis) -> str:
     if tasks == 1 and not best.cause:
         shared = shared_attributes(alarms)
         on = f" of {named({name: shared[name] for name in (*WORK, *DATA) if name in shared})}"
+    if best.downstream:
+        at_fault = f"{named(best.cause)} and {_counted(len(best.downstream), 'task')} downstream"
+        symptoms = ", ".join(_symptoms(alarms))
+        return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')} of {at_fault}: {symptoms}"
     where = f" of {named(best.cause)}" if best.cause else ", cause unknown"
     symptoms = ", ".join(_symptoms(alarms))
     return f"Since {_clock(onset)} {_counted(len(alarms), 'alarm')}{on}{where}: {symptoms}"

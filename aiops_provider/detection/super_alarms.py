@@ -168,7 +168,12 @@ class SuperAlarms:
             told.grown_at = now
         told.members |= members
         told.clusters |= fold.clusters
-        told.super_alarm = replace(told.super_alarm, root_cause=fold.root_cause)
+        told.super_alarm = replace(
+            told.super_alarm,
+            root_cause=fold.root_cause,
+            # What was changed is known for a while only; what was told of it stays.
+            changes=fold.changes or told.super_alarm.changes,
+        )
         return told.super_alarm.id
 
     def _unite(self, now: datetime) -> None:
@@ -318,7 +323,7 @@ def _described(told: _Told, past: Sequence[SuperAlarm]) -> SuperAlarm:
         root_cause=root_cause,
         kpis=tuple(kpis),
         similar=similar_incidents(root_cause.best.cause, kpis, len(members), past),
-        summary=summarise_alarms(members, root_cause.best),
+        summary=summarise_alarms(members, root_cause.best, told.super_alarm.changes),
         opened_at=members[0].observed_at,
         severity=max((alarm.severity for alarm in members), key=_URGENCY.__getitem__),
         alarms=tuple(alarm.id for alarm in members),

@@ -18,6 +18,7 @@ from aiops_provider.detection.discovery import Discoveries
 from aiops_provider.detection.investigation import Investigation, lifted
 from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
+from aiops_provider.detection.lineage import Lineage
 from aiops_provider.detection.local_clock import LocalClock
 from aiops_provider.detection.memory import Memory
 from aiops_provider.detection.rules import RuleSet
@@ -30,8 +31,10 @@ from aiops_provider.detection.silence import (
 )
 from aiops_provider.detection.verdict import ALARM_P, Detector, Verdict
 from aiops_provider.domain.alarm import Alarm, AlarmState, Response, SuperAlarm
+from aiops_provider.domain.change import Change
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
+from aiops_provider.domain.task import TaskKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,29 @@ class Watch:
     def recall(self, super_alarms: Iterable[SuperAlarm]) -> None:
         """Remember these super-alarms that are over, which later ones are compared with; the newest last."""
         self._investigation.super_alarms.recall(super_alarms)
+
+    def tell_changes(self, changes: Iterable[Change]) -> None:
+        """Take note of what was changed lately; the same may be told again and again."""
+        if self._investigation.changes.add(changes):
+            self._news = True
+
+    def tell_lineage(self, edges: Iterable[tuple[TaskKey, TaskKey]]) -> None:
+        """
+        Say which tasks use what others make, in place of what was said before.
+
+        Args:
+            edges: Pairs of a task and one that is directly downstream of it.
+        """
+        self._investigation.lineage = Lineage(edges)
+        self._news = True
+
+    @property
+    def dags_in_alarm(self) -> frozenset[str]:
+        """DAGs of which anything is in alarm, or in an open super-alarm."""
+        told = self._investigation.super_alarms
+        alarms = [*self._board.open_alarms.values()]
+        alarms += [one for key in told.open_ones for one in told.members(key).values()]
+        return frozenset(one.attributes["dag"] for one in alarms if "dag" in one.attributes)
 
     def sync(self, alarms: Iterable[Alarm], super_alarms: Iterable[SuperAlarm]) -> None:
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from aiops_provider.domain.change import PrecedingChange
 from aiops_provider.domain.kpi import SeriesKey
 from aiops_provider.domain.task import TaskKey
 
@@ -101,6 +102,7 @@ class Hypothesis:
         depth: Place in the hypothesis tree; children refine their parent.
         parent: Cause of the parent, or ``None`` at the root.
         remedy: What helps if this is it; empty: nobody said yet.
+        downstream: Tasks in alarm that use what the task at fault makes.
     """
 
     cause: Mapping[str, str]
@@ -115,6 +117,7 @@ class Hypothesis:
     depth: int = 0
     parent: Mapping[str, str] | None = None
     remedy: str = ""
+    downstream: tuple[TaskKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +242,7 @@ class SuperAlarm:
         owners: Who cares for its alarms, as the rules say.
         growing: Whether alarms were added in the last period.
         reopened: How often it came back after it was over.
+        changes: What was changed shortly before its onset, the likeliest first.
     """
 
     id: str
@@ -261,6 +265,7 @@ class SuperAlarm:
     owners: tuple[str, ...] = ()
     growing: bool = False
     reopened: int = 0
+    changes: tuple[PrecedingChange, ...] = ()
 
     @property
     def phase(self) -> str:

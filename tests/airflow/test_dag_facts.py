@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, TaskGroup, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from aiops_provider.airflow.dag_facts import DagFacts, known_operator, known_tasks
@@ -53,6 +53,20 @@ def test_operators_and_queries_are_read(serialized: dict[str, Any]) -> None:
         "BashOperator",
         "_PythonDecoratedOperator",
     )
+
+
+def test_what_is_downstream_is_read_through_groups_and_mapping() -> None:
+    """Once for all tasks of the DAG, so that it is told once."""
+    with DAG("sales", schedule=None) as dag:
+        extract = BashOperator(task_id="extract", bash_command="true")
+        with TaskGroup("clean"):
+            load = BashOperator.partial(task_id="load").expand(bash_command=["true", "false"])
+        report = BashOperator(task_id="report", bash_command="true")
+        extract >> load >> report
+    found = dict(known_tasks(DagSerialization.to_dict(dag)))
+    lineage = found["extract"].lineage
+    assert lineage == {"extract": ("clean.load",), "clean.load": ("report",), "report": ()}
+    assert all(one.lineage is lineage for one in found.values())
 
 
 def test_a_version_is_read_once(serialized: dict[str, Any]) -> None:
