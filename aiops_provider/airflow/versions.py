@@ -64,7 +64,17 @@ def workload_key(workload: Any) -> Any:
 
 
 def states_of(workload: Any) -> States:
-    """The states to report for a workload."""
+    """The states to report for a workload, which are those of its kind."""
+    kind = type(workload)
+    if kind not in _states:
+        _states[kind] = _states_of_kind(workload)
+    return _states[kind]
+
+
+_states: dict[type[Any], States] = {}
+
+
+def _states_of_kind(workload: Any) -> States:
     if hasattr(workload, "success_state"):
         return States(
             running=workload.running_state,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 from aiops_provider.domain.plan import Mode, Placement, PlacementState, Route
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import StoreError
-from aiops_provider.store.payload import decode, encode
+from aiops_provider.store.payload import decode, encode_natively
 from aiops_provider.store.statements import (
     chunks,
     insert_new,
@@ -68,7 +68,7 @@ def _values(item: Placement) -> dict[str, Any]:
         "applied": item.applied,
         "state": item.state.value,
         "placed_at": item.placed_at,
-        "route": encode(item.route),
+        "route": encode_natively(item.route),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, isnan, nan
 from types import MappingProxyType
@@ -13,8 +14,13 @@ import pytest
 from aiops_provider.domain.alarm import Alarm
 from aiops_provider.domain.cluster import ClusterHealth, HealthState
 from aiops_provider.domain.kpi import SeriesKey
+from aiops_provider.domain.plan import Route, RouteCode, RouteReason, Wait
+from aiops_provider.domain.profile import ResourceRequest
+from aiops_provider.domain.task import TaskKey
 from aiops_provider.errors import DataError, StoreError
-from aiops_provider.store.payload import decode, encode
+from aiops_provider.placement.alternatives import Alternatives
+from aiops_provider.placement.reason import Rejections
+from aiops_provider.store.payload import decode, encode, encode_natively
 
 KATHMANDU = timezone(timedelta(hours=5, minutes=45))
 
@@ -93,3 +99,38 @@ def test_fields_of_a_newer_version_are_left_out() -> None:
     assert decode(SeriesKey, '{"name": "k", "dimensions": [["a", "b"]], "unit": "s"}') == (
         SeriesKey("k", (("a", "b"),))
     )
+
+
+def a_route(**said) -> Route:
+    """As a router makes them: alternatives and rejections are ranked when they are read."""
+    route = Route(
+        task=TaskKey("medical", "train"),
+        cluster="eks",
+        pool="large",
+        request=ResourceRequest(cores=2.5, memory_gib=1e-7),
+        reason=RouteReason(
+            code=RouteCode.PLAN,
+            sentence="plan 3 gives eks 80 % – of it",
+            rejected=Rejections(lambda: {"gke": "it is full"}),
+            figures={"score_usd": np.float64(0.1), "wait_s": 1e20},
+        ),
+        alternatives=Alternatives(list, 1.0),
+        wait=Wait(
+            until=datetime(2026, 1, 1, 12, tzinfo=UTC),
+            places=(("gke", "small"),),
+            chance=0.5,
+            saving_usd=0.5,
+        ),
+    )
+    return replace(route, **said)
+
+
+def test_the_native_way_says_the_same() -> None:
+    """Also what is no number to JSON, and what is no text to a database."""
+    assert decode(Route, encode_natively(a_route())) == decode(Route, encode(a_route()))
+    odd = a_route(team="caf\udce9", expected_cost_usd=inf)
+    assert decode(Route, encode_natively(odd)) == decode(Route, encode(odd))
+    endless = a_route(expected_cost_usd=inf)
+    assert decode(Route, encode_natively(endless)).expected_cost_usd == inf
+    with pytest.raises(DataError):
+        encode_natively({"what": object()})
