@@ -9,21 +9,22 @@ the fallback cluster as it would have without us.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aiops_provider.control.accelerator_advice import AcceleratorAdvisor, AcceleratorHistory
+from aiops_provider.control.accelerator_advice import AcceleratorAdvisor
 from aiops_provider.control.decision import Decision, TaskRequest, reruns_when_lost
 from aiops_provider.control.epochs import EpochBook
 from aiops_provider.control.load import LoadLedger
+from aiops_provider.control.modes import mode_of
 from aiops_provider.control.moves import MoveBook
 from aiops_provider.control.patience import PatienceBook
 from aiops_provider.control.profilers import new_profiler
+from aiops_provider.control.snapshot import Snapshot
 from aiops_provider.control.unseen_tasks import UnseenTasks
 from aiops_provider.domain.cluster import ClusterHealth, ClusterSpec, HealthState
 from aiops_provider.domain.execution import ExecutionRecord, Outcome
@@ -44,28 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Decider", "Decision", "Snapshot", "TaskRequest"]
 
 log = logging.getLogger(__name__)
-
-_ALL = 100.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """
-    Everything a decision reads; swapped as a whole.
-
-    Attributes:
-        router: Plan, quarantines and health.
-        book: Profiles of the tasks known.
-        accelerators: How fast tasks ran on accelerators.
-        version: The store's version it was made from; -1 without a store.
-        valid_until: When a quarantine or hold in it lapses, or ``None``.
-    """
-
-    router: RouterSnapshot
-    book: ProfileBook
-    accelerators: AcceleratorHistory = field(default_factory=AcceleratorHistory)
-    version: int = -1
-    valid_until: datetime | None = None
 
 
 class Decider:
@@ -351,13 +330,7 @@ class Decider:
 
     def mode(self, task: TaskKey, team: str | None = None) -> Mode:
         """How far the layer may go for a task; the DAG's own mode wins over the team's."""
-        modes = self._settings.mode
-        mode = modes.dags.get(task.namespace) or modes.teams.get(team or "") or modes.default
-        share = modes.enforce_percentage
-        # Nothing to work out where all of them are.
-        if mode is Mode.ENFORCE and share < _ALL and _percentile(task) >= share:
-            return Mode.OBSERVE
-        return mode
+        return mode_of(self._settings.mode, task, team)
 
     def _home(self, request: TaskRequest) -> ClusterSpec:
         """Where a task runs without a decision of ours: what limits it holds there too."""
@@ -413,9 +386,3 @@ def _whole_machine(cluster: ClusterSpec) -> ResourceRequest:
         memory_gib=machine.memory_gib,
         reason="no limit: the task runs as it would without aiops",
     )
-
-
-def _percentile(task: TaskKey) -> float:
-    """Stable place of a task in [0, 100), the same in every process."""
-    digest = hashlib.sha256(str(task).encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32 * 100

@@ -19,12 +19,13 @@ from aiops_provider.control.changes_file import read_changes_file
 from aiops_provider.control.kpi_file import read_kpi_file
 from aiops_provider.control.lineage_file import read_lineage_file
 from aiops_provider.control.watch import read_rules, watch_config
+from aiops_provider.detection.evaluation import Evaluation
 from aiops_provider.detection.judge import Observation
 from aiops_provider.detection.limits import FALSE_PER_WEEK, WatchConfig
 from aiops_provider.detection.local_clock import ClockError
 from aiops_provider.detection.streaming.ranking import abnormality
 from aiops_provider.detection.verdict import ALARM_P
-from aiops_provider.detection.watch import Evaluation, Watch
+from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import Alarm, SuperAlarm
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey

@@ -22,6 +22,7 @@ from aiops_provider.control.out_of_use import clusters_out_of_use
 from aiops_provider.control.stored_lineage import LineageReader
 from aiops_provider.control.watch_position import Position
 from aiops_provider.detection.candidates import preload
+from aiops_provider.detection.evaluation import Evaluation
 from aiops_provider.detection.limits import WatchConfig
 from aiops_provider.detection.local_clock import ClockError, LocalClock
 from aiops_provider.detection.rules import RuleSet
@@ -29,7 +30,7 @@ from aiops_provider.detection.rules_file import default_rules, load_rules
 from aiops_provider.detection.silence import silent_series
 from aiops_provider.detection.similar import REMEMBERED
 from aiops_provider.detection.super_alarms import REOPENED_WITHIN
-from aiops_provider.detection.watch import Evaluation, Watch
+from aiops_provider.detection.watch import Watch
 from aiops_provider.domain.alarm import Alarm, AlarmState, SuperAlarm
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.errors import RuleError

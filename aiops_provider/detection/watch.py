@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aiops_provider.detection.board import AlarmBoard
 from aiops_provider.detection.discovery import Discoveries
+from aiops_provider.detection.evaluation import Evaluation
 from aiops_provider.detection.investigation import Investigation, lifted
 from aiops_provider.detection.judge import Judge, Observation
 from aiops_provider.detection.limits import WatchConfig
@@ -35,28 +36,6 @@ from aiops_provider.domain.change import Change
 from aiops_provider.domain.cluster import ClusterSpec
 from aiops_provider.domain.kpi import KpiSample, SeriesKey
 from aiops_provider.domain.task import TaskKey
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """
-    What changed since the last evaluation, each in its latest form.
-
-    Attributes:
-        alarms: Raised, held, grouped or cleared.
-        super_alarms: Opened, grown or closed, with their response.
-        responses: To apply or to lift; those that do nothing are not among them.
-        samples: Samples observed.
-        judged: Samples that had enough history to be judged.
-        by_chance: Alarms that chance alone is expected to have raised among them, at most.
-    """
-
-    alarms: tuple[Alarm, ...] = ()
-    super_alarms: tuple[SuperAlarm, ...] = ()
-    responses: tuple[Response, ...] = ()
-    samples: int = 0
-    judged: int = 0
-    by_chance: float = 0.0
 
 
 class Watch:

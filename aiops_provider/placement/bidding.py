@@ -13,7 +13,8 @@ import math
 from typing import TYPE_CHECKING
 
 from aiops_provider.placement.distance import Closed
-from aiops_provider.placement.lagrangian import Lagrangian, Prices
+from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.limit_prices import Prices
 from aiops_provider.placement.spreading import spread_evenly
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from aiops_provider.placement.bidding import place_by_prices
 from aiops_provider.placement.distance import with_domains_divided
-from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
+from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.limit_prices import Prices, Target
 from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.repair import keep_limits
 from aiops_provider.placement.restricted import Relaxed, RestrictedProgram

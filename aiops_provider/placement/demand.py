@@ -170,6 +170,11 @@ def summed(all_series: Sequence[Series]) -> Series:
     return total if len(set(total)) > 1 else total[:1]
 
 
+def at(series: Sequence[float], slot: int) -> float:
+    """Entry of a series of which one entry stands for all slots."""
+    return series[slot] if len(series) > 1 else series[0]
+
+
 def scaled(series: Series, factor: float) -> Series:
     """A multiple of a series."""
     return tuple(value * factor for value in series)

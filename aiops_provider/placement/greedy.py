@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aiops_provider.domain.separation import FailureDomain
-from aiops_provider.placement.problem import PlacementProblem, at
+from aiops_provider.placement.demand import at
+from aiops_provider.placement.problem import PlacementProblem
 from aiops_provider.placement.separation import by_domain
 from aiops_provider.placement.spreading import largest_spread
 

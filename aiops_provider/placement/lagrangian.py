@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aiops_provider.placement.limit_prices import Prices, Target
 from aiops_provider.placement.problem_columns import ProblemColumns
 
 if TYPE_CHECKING:
@@ -42,40 +43,6 @@ _MOST_USD, _LEAST_USD = 1e6, 1e-6
 # millionth of what it is the price of is worth more than all groups where they are dearest says as
 # much as any higher one, and leaves room in single precision for what is computed from it.
 _MOST_PRICE = _MOST_USD * 1e6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Target:
-    """
-    What is sought, in plain numbers.
-
-    Attributes:
-        level: SLA-weighted share to be placed at least cost; ``None``: place as much as possible.
-        budget_usd_per_hour: Upper limit of the spend, or ``None``.
-        max_carbon_kg_per_hour: Upper limit of the emissions, or ``None``; the columns must have them.
-    """
-
-    level: float | None = None
-    budget_usd_per_hour: float | None = None
-    max_carbon_kg_per_hour: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prices:
-    """
-    What limits are worth, in the units of one :class:`Lagrangian`.
-
-    Attributes:
-        limits: Of all of a limit's capacity, by limit and slot.
-        budget: Of as much as all groups together cost where they are cheapest.
-        level: Of all the SLA weight; 1 where as much as possible is placed.
-        carbon: Of as much as all groups together emit where that is least.
-    """
-
-    limits: NDArray[np.float64]
-    budget: float
-    level: float
-    carbon: float = 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from aiops_provider.domain.plan import Objective
 from aiops_provider.placement.decomposition import Placed, decompose
 from aiops_provider.placement.eligibility import refusals_in_words
-from aiops_provider.placement.lagrangian import Target
+from aiops_provider.placement.limit_prices import Target
 from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.search import caps_of
 from aiops_provider.placement.shortfall import Shortfall, heaviest

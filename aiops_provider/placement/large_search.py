@@ -14,7 +14,7 @@ from aiops_provider.domain.plan import Objective
 from aiops_provider.errors import PlanError
 from aiops_provider.placement.decomposition import Placed, decompose
 from aiops_provider.placement.figures import NOISE, SAME_ATTAINMENT, attained, spend
-from aiops_provider.placement.lagrangian import Target
+from aiops_provider.placement.limit_prices import Target
 from aiops_provider.placement.problem import Option, PlacementProblem
 from aiops_provider.placement.problem_columns import ProblemColumns
 from aiops_provider.placement.search import Clock, Outcome, caps_of, how_cheap

@@ -20,6 +20,7 @@ from aiops_provider.placement.cost import (
     group_cost_usd_per_hour,
     mean_and_peak_machines,
 )
+from aiops_provider.placement.demand import at
 from aiops_provider.placement.eligibility import (
     accelerator_taken,
     accelerators_offered,
@@ -394,8 +395,3 @@ def _limits(pool: Pool) -> dict[str, tuple[float, float]]:
     for model in sorted(machine.accelerators):
         limits[model] = (float(whole.accelerators[model]), float(machine.accelerators[model]))
     return limits
-
-
-def at(series: Sequence[float], slot: int) -> float:
-    """Entry of a series of which one entry stands for all slots."""
-    return series[slot] if len(series) > 1 else series[0]

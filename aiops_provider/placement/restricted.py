@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiops_provider.placement.lagrangian import Lagrangian, Prices
+from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.limit_prices import Prices
 from aiops_provider.placement.solver import quiet_highs
 
 if TYPE_CHECKING:

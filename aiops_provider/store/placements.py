@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 from aiops_provider.domain.plan import Mode, Placement, PlacementState, Route
 from aiops_provider.domain.task import TaskKey, TaskRun
 from aiops_provider.errors import StoreError
-from aiops_provider.store.payload import decode, encode_natively
+from aiops_provider.store.payload import decode, encode, encode_natively
 from aiops_provider.store.statements import (
     chunks,
     insert_new,
@@ -61,6 +61,8 @@ def record_for_host(host: HostTransaction, placements: Sequence[Placement]) -> N
 
 
 def _values(item: Placement) -> dict[str, Any]:
+    # The only moment in a route, which must be in UTC.
+    write = encode_natively if item.route.wait is None else encode
     return run_values(item.run) | {
         "epoch": item.epoch,
         "cluster": item.cluster,
@@ -68,7 +70,7 @@ def _values(item: Placement) -> dict[str, Any]:
         "applied": item.applied,
         "state": item.state.value,
         "placed_at": item.placed_at,
-        "route": encode_natively(item.route),
+        "route": write(item.route),
     }
 
 

@@ -24,7 +24,8 @@ from aiops_provider.errors import PlanError
 from aiops_provider.placement.bidding import place_by_prices
 from aiops_provider.placement.cost import mean_and_peak_machines
 from aiops_provider.placement.feasibility import check_plan
-from aiops_provider.placement.lagrangian import Lagrangian, Prices, Target
+from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.limit_prices import Prices, Target
 from aiops_provider.placement.multiplexing import make_group, multiplex
 from aiops_provider.placement.planner import plan_placement
 from aiops_provider.placement.problem_columns import make_columns

@@ -11,7 +11,8 @@ from aiops_provider.domain.cluster import Capacity, CarbonRate, ClusterSpec, Poo
 from aiops_provider.domain.plan import WorkloadGroup
 from aiops_provider.domain.profile import ResourceRequest
 from aiops_provider.domain.task import TaskKey
-from aiops_provider.placement.lagrangian import Lagrangian, Target
+from aiops_provider.placement.lagrangian import Lagrangian
+from aiops_provider.placement.limit_prices import Target
 from aiops_provider.placement.model import Goal, Question, build_model
 from aiops_provider.placement.problem import make_problem
 from aiops_provider.placement.problem_columns import make_columns
