@@ -49,7 +49,8 @@ class AiopsKpiSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for field, bound in (("at_least", at_least), ("at_most", at_most)):
+        bounds: dict[str, Any] = {"at_least": at_least, "at_most": at_most}
+        for field, bound in bounds.items():
             # Nothing compares with NaN: the sensor would wait for ever.
             if bound is not None and not (isinstance(bound, (int, float)) and math.isfinite(bound)):
                 raise DescriptionError(
@@ -59,7 +60,8 @@ class AiopsKpiSensor(BaseSensorOperator):
             raise DescriptionError(
                 "no value is left", field="at_least", value=at_least, mend=f"at_most is {at_most}"
             )
-        if not isinstance(within, timedelta) or within <= timedelta(0):
+        given: Any = within
+        if not isinstance(given, timedelta) or given <= timedelta(0):
             raise DescriptionError(
                 "leaves no time",
                 field="within",
